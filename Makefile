@@ -1,0 +1,35 @@
+# Everything a developer does, by name. `make demo` is the place to begin.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check bench clean
+
+help:            ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 18
+
+# The environment is made again only when the pinned set or the project's own metadata changes.
+$(VENV)/.ready: requirements-dev.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -r requirements-dev.txt
+	$(BIN)/pip install --quiet --no-build-isolation --no-deps -e .
+	touch $@
+
+demo: $(VENV)/.ready  ## fill a hole in a real photograph, and say where the result is
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.ready  ## all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.ready  ## ruff, strict types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_walls.py
+
+bench: $(VENV)/.ready  ## what it costs, in ratios measured in one run
+	$(BIN)/python -m tests.bench
+
+clean:           ## remove what the targets above made
+	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,3 @@
+"""The LaMa Fill server and command line."""
+
+__version__ = "0.1.0"
