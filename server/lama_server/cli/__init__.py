@@ -1,0 +1,45 @@
+"""The `lama-fill` command: one module for each sub-command.
+
+Importing this package must stay cheap: `lama-fill serve` accepts connections within half a second of being
+started, so a command imports torch and numpy inside its `run` function.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from lama_core.errors import LamaFillError
+from lama_server import __version__
+
+COMMANDS = ("fill", "models", "eval", "train", "serve", "status", "stop", "logs")
+
+USAGE_ERROR = 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, with every sub-command's own parser in it."""
+    parser = argparse.ArgumentParser(prog="lama-fill", description="Remove things from pictures.")
+    parser.add_argument("--version", action="version", version=f"lama-fill {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        importlib.import_module(f"{__name__}.{name}").add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns the exit status: 0 when done, 2 for anything that the user can mend, 130 when interrupted.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        status: int = args.run(args)
+    except LamaFillError as error:
+        print(f"lama-fill: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return 130
+    return status
