@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from lama_core.errors import LamaFillError
 from lama_server import __version__
 
-COMMANDS = ("fill", "models", "eval", "train", "serve", "status", "stop", "logs")
+COMMANDS: tuple[str, ...] = ()
 
 USAGE_ERROR = 2
 
