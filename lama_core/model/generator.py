@@ -1,0 +1,140 @@
+"""The LaMa generator: a picture and a hole in, a picture of the same size out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lama_core.model.config import GeneratorConfig
+from lama_core.model.ffc import FFCNormAct, FFCResidualBlock
+from lama_core.model.prefill import push_pull
+
+
+class Generator(nn.Module):
+    """The FFC generator of LaMa (Suvorov et al., 2021, section 2.1), plain and in the order of the paper.
+
+    This is the reference that every faster form is compared with.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        depth = config.downsamplings
+
+        self.stem = FFCNormAct(4, 0, config.width, 0, kernel=7)
+        self.downs = nn.ModuleList()
+        for level in range(depth):
+            # Only the last one leaves a global branch behind: the blocks alone work on both.
+            last = level == depth - 1
+            self.downs.append(
+                FFCNormAct(
+                    config.channels(level),
+                    0,
+                    config.local_channels if last else config.channels(level + 1),
+                    config.global_channels if last else 0,
+                    kernel=3,
+                    stride=2,
+                )
+            )
+        self.blocks = nn.ModuleList(
+            FFCResidualBlock(
+                config.local_channels,
+                config.global_channels,
+                local_fourier_unit=config.local_fourier_unit,
+            )
+            for _ in range(config.blocks)
+        )
+        self.ups = nn.ModuleList(
+            UpNormAct(config.channels(level), config.channels(level - 1)) for level in range(depth, 0, -1)
+        )
+        self.head = nn.Conv2d(config.width, 3, 7)
+        if config.output == "residual":
+            # Training starts at the smooth fill itself.
+            nn.init.zeros_(self.head.weight)
+            if self.head.bias is not None:
+                nn.init.zeros_(self.head.bias)
+
+    def forward(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Predict the whole picture; only what lies in the hole is of interest.
+
+        Args:
+            image: (B, 3, H, W) float in 0..1, any H and W from 1 up. What lies in the hole is not looked at.
+            hole: (B, 1, H, W), 1 in the hole, 0 in the known region; bool or float.
+
+        Returns:
+            (B, 3, H, W) prediction. `sigmoid` keeps it in 0..1; the other outputs may go beyond.
+
+        Raises:
+            ValueError: the shapes do not fit each other.
+        """
+        if image.dim() != 4 or image.shape[1] != 3:
+            raise ValueError(f"image must be (B, 3, H, W), not {tuple(image.shape)}")
+        if hole.shape != (image.shape[0], 1, *image.shape[2:]):
+            raise ValueError(f"hole must be (B, 1, H, W) like the image, not {tuple(hole.shape)}")
+        height, width = image.shape[2:]
+        hole = hole.to(image.dtype)
+        rows, columns = self.padded_size(height, width)
+        image = _pad_symmetric(image, rows, columns)
+        hole = _pad_symmetric(hole, rows, columns)
+
+        if self.config.output == "residual":
+            with torch.no_grad():
+                smooth = push_pull(image, hole)
+            prediction = smooth + self.network(torch.cat((smooth, hole), dim=1))
+        else:
+            known = image * (1 - hole)
+            prediction = self.network(torch.cat((known, hole), dim=1))
+            prediction = (torch.sigmoid if self.config.output == "sigmoid" else torch.tanh)(prediction)
+        return prediction[:, :, :height, :width]
+
+    def network(self, x: Tensor) -> Tensor:
+        """The layers alone, without what `GeneratorConfig.output` does to their value.
+
+        (B, 4, H, W), H and W as `padded_size` gives them, to (B, 3, H, W).
+        """
+        branches = self.stem((x, None))  # (B, width, H, W)
+        for down in self.downs:
+            branches = down(branches)  # at last (B, C_l, H/8, W/8) and (B, C_g, H/8, W/8)
+        for block in self.blocks:
+            branches = block(branches)
+        y = torch.cat(branches, dim=1)  # (B, C_l + C_g, H/8, W/8)
+        for up in self.ups:
+            y = up(y)  # at last (B, width, H, W)
+        y = F.pad(y, (3, 3, 3, 3), mode="reflect")
+        out: Tensor = self.head(y)
+        return out
+
+    def padded_size(self, height: int, width: int) -> tuple[int, int]:
+        """The size that the layers work at: whole cells of the bottleneck, and two of them at least."""
+        cell: int = 2**self.config.downsamplings
+        if self.config.local_fourier_unit:
+            cell *= 2  # the quadrants must be equal
+        smallest = max(2 * 2**self.config.downsamplings, 4)  # reflection needs something to reflect
+        return (
+            max(smallest, -(-height // cell) * cell),
+            max(smallest, -(-width // cell) * cell),
+        )
+
+
+class UpNormAct(nn.Module):
+    """A transposed 3x3 convolution that doubles the size, then BatchNorm and ReLU."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1)
+        self.norm = nn.BatchNorm2d(channels_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, H, W) to (B, C_out, 2H, 2W)."""
+        return torch.relu(self.norm(self.conv(x)))
+
+
+def _pad_symmetric(x: Tensor, height: int, width: int) -> Tensor:
+    """Grow (B, C, H, W) at bottom and right by mirroring, edge pixels included, as often as it takes."""
+    for dim, size in ((2, height), (3, width)):
+        have = x.shape[dim]
+        if have < size:
+            position = torch.arange(size, device=x.device) % (2 * have)
+            x = x.index_select(dim, torch.minimum(position, 2 * have - 1 - position))
+    return x
