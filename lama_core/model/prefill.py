@@ -1,8 +1,8 @@
 """A smooth fill without a network: the push-pull pyramid.
 
-Known pixels are averaged down a pyramid until every hole is closed, and the coarse colours are interpolated
-back up into the holes (Gortler et al., 1996, "The Lumigraph", section 4.4.3). Compact models start from it, and
-`lama-fill eval` shows it as the least that a model has to beat.
+Known pixels are averaged down a pyramid until every hole is closed, and the coarse colours are
+interpolated back up into the holes (Gortler et al., 1996, "The Lumigraph", section 4.4.3). Compact models
+start from it, and `lama-fill eval` shows it as the least that a model has to beat.
 """
 
 from __future__ import annotations
