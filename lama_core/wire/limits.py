@@ -1,0 +1,66 @@
+"""Every number that bounds what one side may ask of the other.
+
+`Limits` travels in `welcome`, because a client has to know it; the constants below it are the server's own
+defaults and the bounds that the format itself has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the server accepts from one connection.
+
+    `max_frame_bytes`: size of one message. `max_side`: width or height of a fill in pixels. `max_pixels`:
+    width times height of a fill. `max_jobs`: unfinished jobs of one connection. `heartbeat_seconds`: while a
+    job is unfinished, the server says something about it at least this often.
+    """
+
+    max_frame_bytes: int = 512 * MIB
+    max_side: int = 32768
+    max_pixels: int = 1 << 26
+    max_jobs: int = 32
+    heartbeat_seconds: float = 2.0
+
+
+# The server's defaults.
+MAX_CONNECTIONS: Final = 256
+"""Open connections, those still in their handshake included; beyond it the upgrade is answered by 503."""
+MAX_QUEUED_JOBS: Final = 256
+"""Jobs of all connections that wait for a device; beyond it a fill is answered by `busy`."""
+MAX_QUEUED_BYTES: Final = 2048 * MIB
+"""Pixels and holes that wait with them; beyond it a fill is answered by `busy`."""
+AUTHENTICATE_SECONDS: Final = 10.0
+"""From the first byte of a connection to the last byte of its upgrade request."""
+HELLO_SECONDS: Final = 10.0
+"""From the upgrade to the end of `hello`; later the connection is closed (close code 1008)."""
+SEND_SECONDS: Final = 60.0
+"""How long a client may leave what it was sent unread before it is given up (close code 1008)."""
+
+# What a client waits for.
+SILENT_HEARTBEATS: Final = 15
+"""After this many heartbeats' time without a word about its job, a client takes the server for lost."""
+
+# Bounds of the format itself.
+MAX_JOB: Final = (1 << 53) - 1
+"""Largest job number: every language's numbers hold it exactly."""
+MAX_SIDE: Final = 1 << 20
+MAX_GROW: Final = 4096
+MAX_FEATHER: Final = 4096
+MAX_CONTEXT: Final = 65536
+MAX_SEED: Final = (1 << 32) - 1
+MAX_NAME: Final = 128
+"""Characters of a name (client, version, model, device, stage)."""
+MAX_TEXT: Final = 1024
+"""Characters of a text for people (an error's message, a model's title)."""
+MAX_LIST: Final = 256
+"""Devices, models or workers in one message."""
+MAX_COUNT: Final = (1 << 63) - 1
+"""Largest count, byte count or process id."""
+MAX_SERVER_FRAME_BYTES: Final = 1 << 31
+"""Largest message that a client accepts from the server that it trusts."""
