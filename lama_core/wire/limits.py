@@ -58,8 +58,12 @@ MAX_NAME: Final = 128
 """Characters of a name (client, version, model, device, stage)."""
 MAX_TEXT: Final = 1024
 """Characters of a text for people (an error's message, a model's title)."""
-MAX_LIST: Final = 256
-"""Devices, models or workers in one message."""
+MAX_LIST: Final = 64
+"""Devices, models or workers in one message, and entries of any array or map."""
+MAX_CONTAINERS: Final = 1024
+"""Arrays and maps in one message."""
+MAX_DEPTH: Final = 8
+"""Arrays and maps within each other; the message itself is the first."""
 MAX_COUNT: Final = (1 << 63) - 1
 """Largest count, byte count or process id."""
 MAX_SERVER_FRAME_BYTES: Final = 1 << 31

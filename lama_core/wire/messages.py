@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Union
 
 from lama_core.wire.errors import ERROR_CODES, ErrorCode
-from lama_core.wire.limits import Limits
+from lama_core.wire.limits import MAX_TEXT, Limits
 
 PROTOCOL_VERSION: Final = 1
 SUBPROTOCOL: Final = "lamafill.v1"
@@ -209,8 +209,9 @@ class Error:
 
     @classmethod
     def of(cls, code: ErrorCode, message: str, *, job: int | None = None) -> Error:
-        """An error that is retryable exactly when its code says so."""
-        return cls(code=code, message=message, job=job, retryable=ERROR_CODES[code])
+        """An error that is retryable exactly when its code says so, its message made one line."""
+        line = " ".join(message.encode("utf-8", "backslashreplace").decode("utf-8").split())
+        return cls(code=code, message=line[:MAX_TEXT], job=job, retryable=ERROR_CODES[code])
 
 
 @dataclass(frozen=True)
