@@ -14,8 +14,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Union
 
-import msgpack
-
 from lama_core.wire import limits as bounds
 from lama_core.wire.errors import ERROR_CODES, ProtocolError
 from lama_core.wire.fields import Fields
@@ -48,7 +46,7 @@ from lama_core.wire.messages import (
     Worker,
     pixel_bytes,
 )
-from lama_core.wire.packing import unpack
+from lama_core.wire.packing import pack, unpack
 
 Message = Union[ClientMessage, ServerMessage]
 
@@ -80,7 +78,7 @@ def encode(message: Message, limits: Limits | None = None) -> bytes:
         _parse_client(fields, limits)
     else:
         _parse_server(fields)
-    frame: bytes = msgpack.packb(fields, use_bin_type=True)
+    frame = pack(fields)
     if isinstance(message, Fill) and len(frame) > limits.max_frame_bytes:
         raise ProtocolError(
             "too_large",

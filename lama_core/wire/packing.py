@@ -1,7 +1,9 @@
-"""Unpacking msgpack that somebody else wrote, within bounded memory."""
+"""Packing without needless copies, and unpacking what somebody else wrote within bounded memory."""
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgpack
@@ -12,6 +14,28 @@ from lama_core.wire.messages import Bytes
 
 MAX_STRING_BYTES: Final = 4 * bounds.MAX_TEXT
 _PLAIN: Final = (str, int, float, bool, bytes, type(None), dict, list)
+
+
+def pack(fields: Mapping[str, Any]) -> bytes:
+    """The msgpack of a map, for which the bytes at its top level are copied once."""
+    packer = msgpack.Packer()
+    parts: list[Bytes] = [packer.pack_map_header(len(fields))]
+    for key, value in fields.items():
+        parts.append(packer.pack(key))
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            parts.append(_bin_header(value.nbytes if isinstance(value, memoryview) else len(value)))
+            parts.append(value)
+        else:
+            parts.append(packer.pack(value))
+    return b"".join(parts)
+
+
+def _bin_header(size: int) -> bytes:
+    if size < 1 << 8:
+        return struct.pack(">BB", 0xC4, size)
+    if size < 1 << 16:
+        return struct.pack(">BH", 0xC5, size)
+    return struct.pack(">BI", 0xC6, size)
 
 
 def unpack(frame: Bytes) -> dict[str, Any]:
@@ -33,11 +57,15 @@ def unpack(frame: Bytes) -> dict[str, Any]:
         count()
         return items
 
-    def make_map(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    def make_map(pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
         count()
-        fields = dict(pairs)
-        if len(fields) != len(pairs):
-            raise ProtocolError("bad_message", "a map names a key twice")
+        fields: dict[str, Any] = {}
+        for key, value in pairs:  # msgpack in C gives a list, in Python a generator that checks no key
+            if type(key) is not str:
+                raise ProtocolError("bad_message", "a key is not a string")
+            if key in fields:
+                raise ProtocolError("bad_message", "a map names a key twice")
+            fields[key] = value
         return fields
 
     def refuse_ext(code: int, data: bytes) -> Any:
@@ -74,9 +102,7 @@ def _check_plain(value: Any, depth: int) -> None:
     if depth == 0:
         raise ProtocolError("bad_message", f"arrays and maps nested more than {bounds.MAX_DEPTH} deep")
     if isinstance(value, dict):
-        for key, item in value.items():
-            if type(key) is not str:
-                raise ProtocolError("bad_message", "a key is not a string")
+        for item in value.values():
             _check_plain(item, depth - 1)
     else:
         for item in value:
