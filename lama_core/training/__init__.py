@@ -1,0 +1,1 @@
+"""Training of LaMa generators: masks, data, losses and one readable loop."""
