@@ -1,8 +1,30 @@
-"""The LaMa generator and its weights."""
+"""The LaMa generator and its weights.
+
+What is named here is imported when it is first asked for: `lama_core.model.store` lists the installed models
+for the server's parent process, which must not load torch.
+"""
 
 from __future__ import annotations
 
-from lama_core.model.config import GeneratorConfig
-from lama_core.model.generator import Generator
+import importlib
+from typing import TYPE_CHECKING
 
-__all__ = ["Generator", "GeneratorConfig"]
+if TYPE_CHECKING:
+    from lama_core.model.checkpoint import CheckpointError, load_generator
+    from lama_core.model.config import GeneratorConfig
+    from lama_core.model.generator import Generator
+
+__all__ = ["CheckpointError", "Generator", "GeneratorConfig", "load_generator"]
+
+_HOMES = {
+    "CheckpointError": "lama_core.model.checkpoint",
+    "Generator": "lama_core.model.generator",
+    "GeneratorConfig": "lama_core.model.config",
+    "load_generator": "lama_core.model.checkpoint",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,139 @@
+"""The safetensors form: ours, and other people's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lama_core.model.checkpoint.errors import DamagedFileError, SaveError, WeightsError, shown
+from lama_core.model.checkpoint.keys import is_counter
+from lama_core.model.checkpoint.tensors import StoredTensor
+from lama_core.model.generator import Generator
+
+FORMAT = "lama-fill"
+
+_TYPES: Mapping[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+def starts_like_safetensors(head: bytes) -> bool:
+    """Whether a file's first bytes are the length of a header of less than 100 MB, and its opening brace."""
+    return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000
+
+
+class SafetensorsFile:
+    """A `TensorFile` over a safetensors file."""
+
+    def __init__(self, path: Path, label: str) -> None:
+        """Open the file.
+
+        Raises:
+            DamagedFileError: its header does not fit the file.
+            WeightsError: it has a tensor of an unknown type.
+        """
+        self.label = label
+        try:
+            self._file = cast(Any, safetensors.safe_open(str(path), framework="pt"))
+            self.metadata: Mapping[str, str] = dict(self._file.metadata() or {})
+            described = {name: self._file.get_slice(name) for name in self._file.keys()}  # noqa: SIM118
+            found = {name: (tuple(s.get_shape()), str(s.get_dtype())) for name, s in described.items()}
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            raise DamagedFileError(f"{label} is cut short or damaged: fetch it again") from error
+        tensors: dict[str, StoredTensor] = {}
+        for name, (shape, kind) in found.items():
+            if kind not in _TYPES:
+                raise WeightsError(f"{label}: tensor {shown(name)} is of type {kind}, which is not supported")
+            tensors[name] = StoredTensor(shape=shape, dtype=_TYPES[kind])
+        self.tensors: Mapping[str, StoredTensor] = tensors
+
+    def read(self, name: str) -> Tensor:
+        """As `TensorFile.read`."""
+        try:
+            tensor: Tensor = self._file.get_tensor(name)
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            raise DamagedFileError(f"{self.label} is damaged: tensor {shown(name)} cannot be read") from error
+        return tensor
+
+    def close(self) -> None:
+        """As `TensorFile.close`: the library maps the file for as long as this object lives."""
+        del self._file
+
+
+def hash_weights(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a generator's tensors as float32: their names, shapes and values, whatever order they
+    have."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        if not is_counter(name):
+            values = state[name].detach().to("cpu", torch.float32).contiguous()
+            digest.update(f"{name} {tuple(values.shape)}\n".encode())
+            digest.update(values.numpy().data)
+    return digest.hexdigest()
+
+
+def write_safetensors(
+    generator: Generator,
+    path: Path,
+    *,
+    metadata: Mapping[str, str],
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write a generator in our own form: all of it, or nothing.
+
+    Args:
+        generator: on any device.
+        path: replaced at once when the new file is complete and on the disk.
+        metadata: what else to say of it, such as `name` and `origin`; the format, the architecture and a hash
+            of the tensors are added.
+        dtype: of the tensors in the file: torch.float32 or torch.float16.
+
+    Raises:
+        SaveError: no such folder, no right to write there, or the disk is full.
+    """
+    state = {
+        name: value.detach().to("cpu", dtype).contiguous()
+        for name, value in generator.state_dict().items()
+        if not is_counter(name)
+    }
+    described = {
+        **metadata,
+        "format": FORMAT,
+        "config": json.dumps(asdict(generator.config), sort_keys=True),
+        "sha256_tensors": hash_weights(state),
+    }
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        os.close(handle)
+        save_file(state, temporary, metadata=described)
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise SaveError(f"{path} could not be written: {shown(reason)}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,121 @@
+"""`lama-fill models`: what is installed, and installing more."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lama_core.errors import LamaFillError
+
+if TYPE_CHECKING:
+    from lama_core.model.store import InstalledModel
+
+_FAILED = 2
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its own sub-commands."""
+    parser = commands.add_parser("models", help="list, import, remove and verify models")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    listing = actions.add_parser("list", help="what is installed")
+    listing.add_argument("--json", action="store_true", help="print it for a program to read")
+    listing.set_defaults(run=_list)
+
+    adding = actions.add_parser("import", help="install a model from a file or folder of weights")
+    adding.add_argument(
+        "file",
+        metavar="FILE",
+        type=Path,
+        help="LaMa's official folder, zip or .ckpt, a TorchScript .pt, or a .safetensors",
+    )
+    adding.add_argument("--name", help="what to call it (default: the file's name)")
+    adding.add_argument(
+        "--replace", action="store_true", help="replace the model of this name, if there is one"
+    )
+    adding.set_defaults(run=_import)
+
+    removing = actions.add_parser("remove", help="delete an installed model")
+    removing.add_argument("name", metavar="NAME")
+    removing.set_defaults(run=_remove)
+
+    verifying = actions.add_parser("verify", help="check that installed models are whole and unchanged")
+    verifying.add_argument("name", metavar="NAME", nargs="?", help="default: all of them")
+    verifying.set_defaults(run=_verify)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from lama_core.model.store import default_model, list_models
+
+    models = list_models()
+    default = default_model()
+    if args.json:
+        rows = [
+            {**asdict(model), "path": str(model.path), "default": model.name == default} for model in models
+        ]
+        print(json.dumps(rows, indent=2))
+        return 0
+    if not models:
+        print("no models are installed; add one with: lama-fill models import FILE")
+        return 0
+    for model in models:
+        mark = "*" if model.name == default else " "
+        print(f"{mark} {model.name:<24} {_describe(model)}")
+    print("\n* used when no model is named")
+    return 0
+
+
+def _describe(model: InstalledModel) -> str:
+    if model.problem:
+        return model.problem
+    words = [
+        f"{model.parameters / 1e6:.1f} M parameters",
+        f"{model.size / 1e6:.0f} MB",
+        f"{model.config.get('blocks')} blocks",
+    ]
+    if model.built_in:
+        words.append("ships with lama-fill")
+    else:
+        words.append(f"from {model.origin}, {model.imported[:10]}")
+    return ", ".join(words)
+
+
+def _import(args: argparse.Namespace) -> int:
+    from lama_core.model.store import import_model
+
+    model = import_model(args.file, name=args.name, replace=args.replace)
+    print(f"imported {model.name}: {_describe(model)}")
+    print(f"kept as {model.path}")
+    return 0
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from lama_core.model.store import remove_model
+
+    remove_model(args.name)
+    print(f"removed {args.name}")
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from lama_core.model.store import list_models
+
+    names = [args.name] if args.name is not None else [model.name for model in list_models()]
+    # The first bad one must not hide the others.
+    return max((_verify_one(name) for name in names), default=0)
+
+
+def _verify_one(name: str) -> int:
+    from lama_core.model.store import verify_model
+
+    try:
+        model = verify_model(name)
+    except LamaFillError as error:
+        print(f"lama-fill: {error}", file=sys.stderr)
+        return _FAILED
+    print(f"{name}: {'whole and unchanged' if model.tensors_sha256 else 'whole; no hash was recorded'}")
+    return 0
