@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from lama_core.model import GeneratorConfig
+
+ConfigName = Literal["compact", "lama-fourier", "big-lama"]
+
+DEFAULT_STEPS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +17,7 @@ class TrainingConfig:
     """What a run needs to know beside its photos. It is kept with the run, for resuming."""
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig.compact)
-    steps: int = 20_000
+    steps: int = DEFAULT_STEPS
     """Steps in all; the learning rate falls along a cosine to a fiftieth of itself at the last one."""
     sizes: tuple[int, ...] = (64, 128, 256)
     """Sides of the crops, pixels; each step draws one of them, so that holes of all sizes are learnt."""
@@ -34,3 +39,16 @@ class TrainingConfig:
     perceptual: float = 0.1
     """Weight of the high receptive field perceptual loss."""
     seed: int = 0
+
+    @classmethod
+    def named(cls, name: ConfigName, *, steps: int | None = None) -> TrainingConfig:
+        """The settings for a model of ours.
+
+        The paper's generators see no hint of the hole's colours and must learn to copy what is known, so known
+        pixels count for them.
+        """
+        steps = DEFAULT_STEPS if steps is None else steps
+        if name == "compact":
+            return cls(generator=GeneratorConfig.compact(), steps=steps)
+        generator = GeneratorConfig.lama_fourier() if name == "lama-fourier" else GeneratorConfig.big_lama()
+        return cls(generator=generator, steps=steps, sizes=(256,), step_pixels=30 * 256**2, known_l1=10.0)

@@ -47,7 +47,11 @@ class Trainer:
         self.steps_done = 0
 
     def step(self, batch: Batch) -> dict[str, float]:
-        """Learn from one batch; returns the value of each loss."""
+        """Learn from one batch; returns the value of each loss.
+
+        Raises:
+            TrainingError: a loss or a gradient is not finite; the weights are as they were.
+        """
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.steps_done)
@@ -66,9 +70,12 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.generator.parameters(), config.clip)
-        if torch.isfinite(norm):
-            self.optimizer.step()
-            self._update_average()
+        if not torch.isfinite(norm):
+            raise TrainingError(
+                f"the losses are not finite at step {self.steps_done}: go on from the last save with a lower rate"
+            )
+        self.optimizer.step()
+        self._update_average()
         self.steps_done += 1
         return {name: loss.item() for name, loss in losses.items()} | {"norm": norm.item()}
 

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from lama_core.evaluation.metrics import Score, hole_l1, hole_psnr, mean_score, score
+from lama_core.evaluation.perceptual import PerceptualNetwork
+
+
+@pytest.fixture(scope="module")
+def network() -> PerceptualNetwork:
+    return PerceptualNetwork.pretrained()
+
+
+def test_hole_l1_and_psnr_by_hand() -> None:
+    truth = np.full((2, 2, 3), 100, np.uint8)
+    filled = truth.copy()
+    filled[0, 0] = (110, 90, 100)
+    filled[1, 1] = 255  # outside the hole
+    hole = np.array([[True, True], [False, False]])
+    assert hole_l1(filled, truth, hole) == pytest.approx(20 / 6)
+    assert hole_psnr(filled, truth, hole) == pytest.approx(10 * math.log10(255**2 / (200 / 6)))
+
+
+def test_an_exact_fill_has_no_distance(network: PerceptualNetwork) -> None:
+    truth = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    assert score(truth, truth, np.ones((40, 56), bool), network) == Score(
+        hole_l1=0.0, psnr=math.inf, feature_distance=0.0
+    )
+
+
+def test_a_worse_picture_has_a_larger_feature_distance(network: PerceptualNetwork) -> None:
+    y, x = np.mgrid[0:64, 0:64]
+    truth = np.stack([x * 4, y * 4, (x // 8 + y // 8) % 2 * 255], axis=2).astype(np.uint8)
+    hole = np.zeros((64, 64), bool)
+    hole[20:44, 20:44] = True
+    near, far = truth.copy(), truth.copy()
+    near[hole] = (truth[hole].astype(int) * 0.9).astype(np.uint8)
+    far[hole] = (255, 0, 255)
+    distances = [score(picture, truth, hole, network).feature_distance for picture in (near, far)]
+    assert 0 < distances[0] * 2 < distances[1]
+
+
+def test_the_mean_is_taken_of_each_figure() -> None:
+    a = Score(hole_l1=1.0, psnr=20.0, feature_distance=0.2)
+    b = Score(hole_l1=3.0, psnr=30.0, feature_distance=0.4)
+    assert mean_score([a, b]) == Score(hole_l1=2.0, psnr=25.0, feature_distance=pytest.approx(0.3))
+
+
+def test_features_are_those_of_an_independent_computation(network: PerceptualNetwork) -> None:
+    """The first layer, worked out with plain loops over TensorFlow's SAME padding of an even size."""
+    torch.manual_seed(1)
+    image = torch.rand(1, 3, 8, 8)
+    x = np.pad((image[0].numpy() * 2 - 1), ((0, 0), (0, 1), (0, 1)))
+    weight, bias = network.stem.weight.numpy(), network.stem.bias
+    assert bias is not None
+    wanted = np.zeros((16, 4, 4))
+    for i in range(4):
+        for j in range(4):
+            patch = x[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3]
+            wanted[:, i, j] = np.clip((weight * patch).sum(axis=(1, 2, 3)) + bias.numpy(), 0, 6)
+    seen: list[torch.Tensor] = []
+    handle = network.blocks[0].register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    features = network(image)
+    handle.remove()
+    assert np.allclose(seen[0][0].numpy(), wanted, atol=1e-5)
+    assert [feature.shape[2] for feature in features] == [4, 2, 2] + [1] * 14

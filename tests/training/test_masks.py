@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lama_core.training.masks import MASK_KINDS, MAX_HOLE_SHARE, random_hole
+
+sizes = st.integers(16, 160)
+
+
+@given(kind=st.sampled_from(list(MASK_KINDS)), height=sizes, width=sizes, seed=st.integers(0, 2**32))
+def test_a_hole_fits_its_picture_and_leaves_half_of_it(kind: str, height: int, width: int, seed: int) -> None:
+    hole = random_hole(kind, height, width, np.random.default_rng(seed))
+    assert hole.shape == (height, width)
+    assert hole.dtype == bool
+    assert 0 < hole.mean() <= MAX_HOLE_SHARE
+
+
+def test_the_same_seed_gives_the_same_hole_and_another_seed_another() -> None:
+    first, again, other = (random_hole("thick", 128, 128, np.random.default_rng(seed)) for seed in (5, 5, 6))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def thickness(kind: str) -> float:
+    """Mean over holes of how many pixels a hole has for each pixel on its edge."""
+    ratios = []
+    for seed in range(40):
+        hole = random_hole(kind, 256, 256, np.random.default_rng(seed))
+        inner = hole[1:-1, 1:-1] & hole[:-2, 1:-1] & hole[2:, 1:-1] & hole[1:-1, :-2] & hole[1:-1, 2:]
+        ratios.append(hole.sum() / max(1, hole.sum() - inner.sum()))
+    return float(np.mean(ratios))
+
+
+def test_the_kinds_differ_in_thickness_as_their_names_say() -> None:
+    assert thickness("thin") * 1.5 < thickness("medium")
+    assert thickness("medium") * 1.3 < thickness("thick")
+
+
+def test_bad_arguments_are_named() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="thin, medium, thick, not 'fat'"):
+        random_hole("fat", 64, 64, rng)
+    with pytest.raises(ValueError, match="8x64 is too small"):
+        random_hole("thin", 64, 8, rng)
