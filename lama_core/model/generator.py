@@ -110,6 +110,7 @@ class Generator(nn.Module):
         cell: int = 2**self.config.downsamplings
         if self.config.local_fourier_unit:
             cell *= 2  # the quadrants must be equal
+        cell = max(8, cell)  # as the official pipeline, which pads to 8 whatever the depth
         smallest = max(2 * 2**self.config.downsamplings, 4)  # reflection needs something to reflect
         return (
             max(smallest, -(-height // cell) * cell),
