@@ -1,0 +1,1 @@
+"""Pixel formats, work on the mask of a hole, and blending, in numpy alone."""
