@@ -122,19 +122,17 @@ def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask) -> Planes:
     light = pixels[:, :, : pixel.colours]
     scale, offset = 1.0, 0.0
     if pixel.is_float:
-        usable &= np.isfinite(light).all(axis=2)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             colour = light.astype(np.float32)
+        usable &= np.isfinite(colour).all(axis=2)
         known = colour[usable]
-        # A float64 may be finite and no float32.
-        if known.size and not np.isfinite(known).all():
-            usable &= np.isfinite(colour).all(axis=2)
-            known = colour[usable]
         if known.size and (known.min() < 0 or known.max() > 1):
             low, high = np.quantile(known.astype(np.float64), (OUTLIERS, 1 - OUTLIERS))
             offset = min(0.0, float(low))
             scale = max(1.0, float(high)) - offset
-            colour = (colour - np.float32(offset)) / np.float32(scale)
+            # In float64: the range between two float32 may be more than a float32.
+            known_only = np.where(usable[:, :, None], colour, 0).astype(np.float64)
+            colour = ((known_only - offset) / scale).astype(np.float32)
     else:
         colour = light.astype(np.float32) / np.float32(pixel.white)
     colour = np.where(usable[:, :, None], colour, np.float32(0)).clip(0, 1)
@@ -159,7 +157,7 @@ def from_planes(colour: Floats, pixel: PixelFormat, *, scale: float = 1.0, offse
     if pixel.colours == 1:
         light = light.mean(axis=2, keepdims=True, dtype=np.float32)
     if (scale, offset) != (1.0, 0.0):
-        light = light * np.float32(scale) + np.float32(offset)
+        light = light.astype(np.float64) * scale + offset
     pixels = np.empty((*light.shape[:2], pixel.channels), pixel.dtype)
     pixels[:, :, : pixel.colours] = to_values(light, pixel)
     if pixel.has_alpha:

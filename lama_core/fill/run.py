@@ -1,0 +1,233 @@
+"""The fill of a picture, window by window.
+
+Nothing of the size of the picture is made but the result of `fill`: each window is cut out first, and all
+work happens in it. A mask is looked at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lama_core.fill.network import GeneratorLike, predict
+from lama_core.fill.options import Cancelled, FillCancelled, FillError, FillOptions, Progress
+from lama_core.fill.region import FilledRegion, composite_into
+from lama_core.geometry import Rect, Window, plan_windows
+from lama_core.image.hole import HoleMask, feather, find_holes, grow, join_islands, read_hole
+from lama_core.image.pixels import (
+    Floats,
+    PixelFormat,
+    Pixels,
+    Planes,
+    as_channels,
+    from_planes,
+    pixel_format,
+    to_planes,
+)
+
+#: Shares of a fill's time, for its progress: before the network and, at the end, after it.
+PREPARING = 0.05
+BLENDING = 0.05
+
+
+def fill(
+    image: NDArray[Any],
+    hole: NDArray[Any],
+    generator: GeneratorLike,
+    options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
+    *,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> NDArray[Any]:
+    """Fill the hole of a picture.
+
+    Args:
+        image: (H, W) or (H, W, C): gray, gray and alpha, RGB or RGBA; uint8, uint16, float16, float32 or
+            float64, alpha straight. Fully transparent pixels, and those with a NaN or an infinity, count as
+            not known: the network does not see them, and they are written only where the hole is.
+        hole: (H, W), not 0 where the picture is to be filled: bool, unsigned integers, or float 0..1;
+            values between none and all are a soft selection, blended by that much.
+        generator: what predicts; see `GeneratorLike`.
+        options: how.
+        progress: told how far it is.
+        cancelled: asked whether to go on.
+
+    Returns:
+        The filled picture, of the same shape and type. Outside of the feather every value is the picture's
+        own, bit for bit. Where there is an alpha channel the filled part is opaque.
+
+    Raises:
+        FillError: nothing to fill, nothing known to fill it from, or sizes that do not match.
+        PixelError, HoleError: not a picture, not a mask.
+        FillCancelled: `cancelled` said so.
+    """
+    regions = fill_windows(image, hole, generator, options, progress=progress, cancelled=cancelled)
+    first = next(regions)  # nothing is copied for a picture that cannot be filled
+    picture: Pixels = image.copy()
+    composite_into(picture, first)
+    for region in regions:
+        composite_into(picture, region)
+    return picture
+
+
+def fill_region(
+    image: NDArray[Any],
+    hole: NDArray[Any],
+    generator: GeneratorLike,
+    options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
+    *,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> FilledRegion:
+    """As `fill`, but only the part that changes: the rectangle around all holes, grown and feathered.
+
+    What it costs depends on the hole, not on the picture. Of holes in opposite corners the rectangle is
+    nearly the
+    picture: `fill_windows` gives them one by one.
+    """
+    regions = list(fill_windows(image, hole, generator, options, progress=progress, cancelled=cancelled))
+    if len(regions) == 1:
+        return regions[0]
+    rect = regions[0].rect
+    for region in regions[1:]:
+        rect = rect.union(region.rect)
+    pixels = _cut(as_channels(image), rect).copy()
+    blend = np.zeros((rect.height, rect.width), np.float32)
+    for region in regions:
+        at = region.rect.shifted(-rect.x, -rect.y)
+        _cut(pixels, at)[...] = region.pixels
+        _cut(blend, at)[...] = region.blend
+    return FilledRegion(rect=rect, pixels=pixels, blend=blend)
+
+
+def fill_windows(
+    image: NDArray[Any],
+    hole: NDArray[Any],
+    generator: GeneratorLike,
+    options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
+    *,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Iterator[FilledRegion]:
+    """As `fill`, one region for each group of holes that share a window; no two of them overlap.
+
+    There is at least one, or an error before the first. Holes of other windows stay unknown in each window,
+    so the order does not matter.
+    """
+    if progress is None:
+        progress = _no_progress
+    progress("preparing", 0.0)
+    pixel = pixel_format(image)
+    picture = as_channels(image)
+    mask = read_hole(hole)
+    _check(picture, mask)
+    windows = plan_windows(
+        find_holes(mask),
+        mask.canvas,
+        grow=options.grow,
+        feather=options.feather,
+        context=options.context,
+    )
+    costs = np.cumsum([0] + [window.rect.area for window in windows])
+    for number, window in enumerate(windows):
+        begin, end = (float(cost / costs[-1]) for cost in costs[number : number + 2])
+        _go_on(cancelled)
+        progress("preparing", begin)
+        view = _look(picture, mask, pixel, window, options)
+        _go_on(cancelled)
+        progress("filling", begin + PREPARING * (end - begin))
+        prediction = predict(generator, view.planes.colour, ~view.planes.usable)
+        _go_on(cancelled)
+        progress("blending", end - BLENDING * (end - begin))
+        region = _region(picture, pixel, window, view, prediction)
+        progress("blending", end)
+        yield region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """What the network sees of a window: where it is, its planes, and the hole in it, grown, in 0..1."""
+
+    rect: Rect
+    planes: Planes
+    hole: Floats
+
+
+def _look(picture: Pixels, mask: HoleMask, pixel: PixelFormat, window: Window, options: FillOptions) -> _View:
+    """Cut a window out; a larger one where nothing in it is known (all transparent, say).
+
+    An automatic grow is given up where it would leave nothing known in a small picture.
+    """
+    rect, canvas = window.rect, mask.canvas
+    while True:
+        hole = grow(mask.window(rect), window.grow)
+        hole = _joined(hole, options)
+        planes = to_planes(_cut(picture, rect), pixel, hole > 0)
+        if planes.usable.any():
+            return _View(rect=rect, planes=planes, hole=hole)
+        if rect != canvas:
+            rect = rect.grow(max(rect.width, rect.height) // 2).clipped(canvas)
+        elif window.grow and options.grow is None:
+            window = replace(window, grow=0)
+        elif window.grow:
+            raise FillError(
+                f"the hole grown by {window.grow} pixels leaves nothing known in the picture: "
+                "use a smaller grow"
+            )
+        else:
+            raise FillError(
+                "nothing is known around the hole, only transparent pixels or values that are not numbers: "
+                "there is nothing to fill it from"
+            )
+
+
+def _joined(hole: Floats, options: FillOptions) -> Floats:
+    if options.join_islands:
+        return join_islands(hole)
+    if options.join_islands is None and options.grow != 0:
+        return join_islands(hole, largest=int(np.count_nonzero(hole >= 0.5)))
+    return hole
+
+
+def _region(
+    picture: Pixels, pixel: PixelFormat, window: Window, view: _View, prediction: Floats
+) -> FilledRegion:
+    written = window.written
+    inside = written.shifted(-view.rect.x, -view.rect.y)
+    blend = feather(_cut(view.hole, inside), window.feather)
+    colour = prediction[:, inside.y : inside.bottom, inside.x : inside.right]
+    filled = from_planes(colour, pixel, scale=view.planes.scale, offset=view.planes.offset)
+    pixels = np.where(blend[:, :, None] > 0, filled, _cut(picture, written))
+    return FilledRegion(rect=written, pixels=pixels, blend=blend)
+
+
+def _check(picture: Pixels, mask: HoleMask) -> None:
+    height, width = picture.shape[:2]
+    if (mask.canvas.width, mask.canvas.height) != (width, height):
+        raise FillError(
+            f"the picture is {width} x {height} pixels and the mask "
+            f"{mask.canvas.width} x {mask.canvas.height}: give a mask of the picture's size"
+        )
+    if mask.bounds.is_empty:
+        raise FillError("the mask selects nothing, so there is nothing to fill: mark the hole in it")
+    if mask.covers_everything():
+        raise FillError(
+            "the mask selects the whole picture, so nothing is known around the hole: leave some of it out"
+        )
+
+
+def _cut(values: NDArray[Any], rect: Rect) -> NDArray[Any]:
+    return values[rect.y : rect.bottom, rect.x : rect.right]
+
+
+def _go_on(cancelled: Cancelled | None) -> None:
+    if cancelled is not None and cancelled():
+        raise FillCancelled("the fill was cancelled")
+
+
+def _no_progress(stage: str, fraction: float) -> None:
+    pass
