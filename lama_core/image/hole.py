@@ -16,8 +16,8 @@ from lama_core.geometry import Rect
 from lama_core.image.labels import label_regions
 from lama_core.image.pixels import Floats, Mask, Pixels
 
-#: A soft edge is feathered at this many levels of the selection.
-FEATHER_LEVELS = 8
+#: A soft selection is feathered, and searched for islands, at this many levels of it.
+LEVELS = 8
 
 #: Holes nearer to each other than this (twice, at most) are one when windows are planned.
 COMPONENT_CELL = 32
@@ -224,21 +224,24 @@ def grow(hole: Floats, pixels: int) -> Floats:
 def join_islands(hole: Floats, *, largest: int | None = None) -> Floats:
     """Make known regions that the hole encloses part of it.
 
-    An island is a region of less than one half in the mask (connected by sides) that does not reach the
-    mask's border.
+    An island is a region below a level of the selection (connected by sides) that does not reach the mask's
+    border; it is lifted to that level. In a hard-edged hole that is: known regions inside the hole become
+    hole. In a soft one the ramp around an island is lifted with it, so that no ring of it stays.
 
     Args:
         hole: (H, W) in 0..1.
         largest: only islands of fewer pixels than this; None: all.
     """
-    known = label_regions(hole < 0.5, 4)
-    islands = ~known.touching_border()
-    if largest is not None:
-        islands &= known.areas() < largest
-    if not islands.any():
-        return hole
-    joined: Floats = hole.copy()
-    joined[known.paint(islands)] = 1
+    levels = (LEVELS,) if is_binary(hole) else range(LEVELS // 2, LEVELS + 1)
+    joined = hole
+    for level in levels:
+        share = np.float32(level / LEVELS)
+        below = label_regions(hole < share, 4)
+        islands = ~below.touching_border()
+        if largest is not None:
+            islands &= below.areas() < largest
+        if islands.any():
+            joined = np.maximum(joined, below.paint(islands) * share)
     return joined
 
 
@@ -257,8 +260,8 @@ def feather(hole: Floats, pixels: int) -> Floats:
     if is_binary(hole):
         return _falloff(distance_to(hole > 0, pixels), pixels)
     blend: Floats = hole.copy()
-    for level in range(1, FEATHER_LEVELS + 1):
-        share = np.float32(level / FEATHER_LEVELS)
+    for level in range(1, LEVELS + 1):
+        share = np.float32(level / LEVELS)
         inside = hole >= share
         if inside.any():
             np.maximum(blend, share * _falloff(distance_to(inside, pixels), pixels), out=blend)

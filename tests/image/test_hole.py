@@ -102,8 +102,8 @@ def test_every_step_of_a_feather_is_small() -> None:
     assert np.abs(np.diff(blend)).max() < 0.13
 
 
-def slow_islands(hole: Floats) -> list[set[tuple[int, int]]]:
-    left = {(int(y), int(x)) for y, x in np.argwhere(hole < 0.5)}
+def slow_islands(below: Mask) -> list[set[tuple[int, int]]]:
+    left = {(int(y), int(x)) for y, x in np.argwhere(below)}
     found = []
     while left:
         todo = [left.pop()]
@@ -115,22 +115,39 @@ def slow_islands(hole: Floats) -> list[set[tuple[int, int]]]:
                     left.remove(near)
                     region.add(near)
                     todo.append(near)
-        height, width = hole.shape
+        height, width = below.shape
         if all(0 < y < height - 1 and 0 < x < width - 1 for y, x in region):
             found.append(region)
     return found
 
 
-@given(soft, st.one_of(st.none(), st.integers(1, 6)))
-def test_islands_are_the_known_regions_that_do_not_reach_the_border(
-    hole: Floats, largest: int | None
-) -> None:
-    expected = hole.copy()
-    for island in slow_islands(hole):
+@given(binary, st.one_of(st.none(), st.integers(1, 6)))
+def test_islands_are_the_known_regions_that_do_not_reach_the_border(mask: Mask, largest: int | None) -> None:
+    expected = mask.astype(np.float32)
+    for island in slow_islands(~mask):
         if largest is None or len(island) < largest:
             for y, x in island:
                 expected[y, x] = 1
-    np.testing.assert_array_equal(join_islands(hole, largest=largest), expected)
+    np.testing.assert_array_equal(join_islands(mask.astype(np.float32), largest=largest), expected)
+
+
+@given(soft)
+def test_in_a_soft_selection_islands_rise_to_what_encloses_them(hole: Floats) -> None:
+    expected = hole.copy()
+    for share in (0.5, 0.625, 0.75, 0.875, 1):
+        for island in slow_islands(hole < np.float32(share)):
+            for y, x in island:
+                expected[y, x] = max(expected[y, x], share)
+    np.testing.assert_array_equal(join_islands(hole), expected)
+
+
+def test_the_ramp_around_an_island_goes_with_it() -> None:
+    y, x = np.indices((60, 60))
+    radius = np.hypot(y - 30, x - 30)
+    ring = np.clip(np.minimum(radius - 6, 25 - radius) / 4, 0, 1).astype(np.float32)
+    joined = join_islands(ring)
+    assert (joined[radius < 20] == 1).all()
+    np.testing.assert_array_equal(joined[radius > 21], ring[radius > 21])
 
 
 @given(st.one_of(binary, soft))
