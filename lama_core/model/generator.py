@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.ffc import FFCNormAct, FFCResidualBlock
-from lama_core.model.prefill import push_pull
+from lama_core.model.prefill import membrane
 
 
 class Generator(nn.Module):
@@ -80,7 +80,7 @@ class Generator(nn.Module):
 
         if self.config.output == "residual":
             with torch.no_grad():
-                smooth = push_pull(image, hole)
+                smooth = membrane(image, hole)
             prediction = smooth + self.network(torch.cat((smooth, hole), dim=1))
         else:
             known = image * (1 - hole)

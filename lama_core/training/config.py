@@ -21,7 +21,7 @@ class TrainingConfig:
     """Steps in all; the learning rate falls along a cosine to a fiftieth of itself at the last one."""
     sizes: tuple[int, ...] = (64, 128, 256)
     """Sides of the crops, pixels; each step draws one of them, so that holes of all sizes are learnt."""
-    step_pixels: int = 128 * 1024
+    step_pixels: int = 64 * 1024
     """Pixels a step: small crops come in larger batches, so every step costs the same."""
     rate: float = 1e-3
     """Adam's learning rate at its highest, after `warmup` steps of linear rise."""
@@ -36,7 +36,7 @@ class TrainingConfig:
     """Weight of the mean absolute difference in the hole."""
     known_l1: float = 0.0
     """The same on known pixels. The paper's is 10; a residual generator is given them and needs none."""
-    perceptual: float = 0.1
+    perceptual: float = 0.03
     """Weight of the high receptive field perceptual loss."""
     seed: int = 0
 
