@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check pictures bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 18
@@ -27,6 +27,9 @@ check: $(VENV)/.ready  ## ruff, strict types, and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_walls.py
+
+pictures: $(VENV)/.ready  ## make the documentation's pictures again
+	$(BIN)/python examples/sheet.py
 
 bench: $(VENV)/.ready  ## what it costs, in ratios measured in one run
 	$(BIN)/python -m tests.bench

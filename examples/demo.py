@@ -1,8 +1,4 @@
-"""Fill a hole in a real photograph with the real command: what `make demo` runs.
-
-The photograph is of a rocket between lightning towers (SpaceX, public domain, part of scikit-image's sample
-data); the hole covers two of the towers.
-"""
+"""Fill a hole in a real photograph with the real command: what `make demo` runs."""
 
 from __future__ import annotations
 
@@ -13,14 +9,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from PIL import Image, ImageDraw
-from skimage import data
-
-TOWERS = (
-    ((192, 118), (208, 118), (208, 220), (212, 380), (210, 427), (160, 427), (164, 380), (184, 220)),
-    ((438, 118), (454, 118), (464, 220), (484, 370), (490, 427), (426, 427), (430, 370), (436, 220)),
-)
-"""Outlines of the two thin towers, (x, y) in pixels of the photograph."""
+from pictures import EXAMPLES
+from PIL import Image
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "lama-fill"
 
@@ -28,14 +18,11 @@ COMMAND = Path(sysconfig.get_path("scripts")) / "lama-fill"
 def make_inputs(folder: Path) -> tuple[Path, Path]:
     """Write the photograph and the mask, white where it is to be filled; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    photograph = Image.fromarray(data.rocket())
-    mask = Image.new("L", photograph.size)
-    for tower in TOWERS:
-        ImageDraw.Draw(mask).polygon(tower, fill=255)
-    picture_path, mask_path = folder / "rocket.png", folder / "rocket-mask.png"
-    photograph.save(picture_path)
-    mask.save(mask_path)
-    return picture_path, mask_path
+    example = EXAMPLES["rocket"]
+    picture, mask = folder / "rocket.png", folder / "rocket-mask.png"
+    Image.fromarray(example.photo()).save(picture)
+    Image.fromarray(example.hole()).save(mask)
+    return picture, mask
 
 
 def main() -> int:

@@ -47,9 +47,7 @@ class GeneratorConfig:
         if self.output not in ("sigmoid", "tanh", "residual"):
             raise ValueError(f"output must be sigmoid, tanh or residual, not {self.output!r}")
         if not 0 < self.global_ratio < 1 or self.local_channels < 1 or self.global_channels < 4:
-            raise ValueError(
-                f"global_ratio {self.global_ratio} leaves a branch without channels"
-            )
+            raise ValueError(f"global_ratio {self.global_ratio} leaves a branch without channels")
 
     def channels(self, level: int) -> int:
         """Channels after `level` downsamplings: level 0 is the stem, `downsamplings` the bottleneck."""

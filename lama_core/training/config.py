@@ -44,8 +44,8 @@ class TrainingConfig:
     def named(cls, name: ConfigName, *, steps: int | None = None) -> TrainingConfig:
         """The settings for a model of ours.
 
-        The paper's generators see no hint of the hole's colours and must learn to copy what is known, so known
-        pixels count for them.
+        The paper's generators see no hint of the hole's colours and must learn to copy what is known, so
+        known pixels count for them.
         """
         steps = DEFAULT_STEPS if steps is None else steps
         if name == "compact":

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from lama_core.errors import LamaFillError
 from lama_core.evaluation.perceptual import PerceptualNetwork
 from lama_core.model import Generator, GeneratorConfig
+from lama_core.model.checkpoint.safetensors_file import write_safetensors
 from lama_core.training.config import TrainingConfig
 from lama_core.training.data import Batch, Photos, batches
 from lama_core.training.losses import perceptual_loss, region_l1
@@ -72,7 +73,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.generator.parameters(), config.clip)
         if not torch.isfinite(norm):
             raise TrainingError(
-                f"the losses are not finite at step {self.steps_done}: go on from the last save with a lower rate"
+                f"the losses are not finite at step {self.steps_done}: go on from the last save, at a lower rate"
             )
         self.optimizer.step()
         self._update_average()
@@ -102,7 +103,8 @@ class Trainer:
 
         Args:
             photos: to learn from.
-            folder: gets `last.pt` (to resume) and `log.jsonl` (a line for every ten steps).
+            folder: gets `last.pt` (to resume), `model.safetensors` (the average, half precision) and
+                `log.jsonl` (a line for every ten steps).
             save_every: steps between two saves.
             on_step: called after every step with its number and its losses.
         """
@@ -125,6 +127,7 @@ class Trainer:
                     sums = {}
                 if self.steps_done % save_every == 0 or self.steps_done == config.steps:
                     self.save(folder / "last.pt")
+                    self.save_model(folder / "model.safetensors", photos=len(photos))
                 if on_step is not None:
                     on_step(self.steps_done, losses)
 
@@ -140,6 +143,19 @@ class Trainer:
         part = path.with_suffix(".part")
         torch.save(state, part)
         os.replace(part, path)
+
+    def save_model(self, path: Path, *, photos: int) -> None:
+        """Write the averaged generator as a model that can be imported.
+
+        Args:
+            path: of the safetensors file.
+            photos: how many the run learns from; the model's origin tells it.
+
+        Raises:
+            SaveError: the file cannot be written.
+        """
+        origin = f"lama-fill train: {self.steps_done} steps on {photos} photos"
+        write_safetensors(self.average, path, metadata={"origin": origin}, dtype=torch.float16)
 
     @classmethod
     def resume(cls, path: Path, *, device: str = "cpu", steps: int | None = None) -> Trainer:

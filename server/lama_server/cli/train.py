@@ -30,8 +30,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Train until the last step; what is there when interrupted can be resumed."""
-    import torch
-
     try:
         from lama_core.training.curve import draw_curve
         from lama_core.training.data import Photos
@@ -41,7 +39,6 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from lama_core.model.checkpoint.safetensors_file import write_safetensors
     from lama_core.training.config import TrainingConfig
 
     if args.steps is not None and args.steps < 1:
@@ -62,8 +59,6 @@ def run(args: argparse.Namespace) -> int:
 
         trainer.run(photos, args.folder, save_every=SAVE_EVERY, on_step=note)
     model = args.folder / "model.safetensors"
-    origin = f"lama-fill train: {trainer.steps_done} steps on {len(photos)} photos"
-    write_safetensors(trainer.average, model, metadata={"origin": origin}, dtype=torch.float16)
     draw_curve(args.folder / "log.jsonl", args.folder / "curve.png")
     print(f"{model} is ready: lama-fill models import {model} --name NAME")
     return 0
