@@ -1,0 +1,79 @@
+"""docs/settings.md, made from the table of settings.
+
+`python -m lama_server.settings_page > docs/settings.md` writes it; a test keeps the two alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lama_server.settings import Entry, table
+
+_HEAD = """\
+# Settings
+
+The server works without any. What can be set, can be set in three places; a later one wins over an earlier
+one:
+
+1. **`config.toml`** in the user's configuration folder: `~/.config/lama-fill/` on Linux,
+   `~/Library/Application Support/lama-fill/` on macOS, `%LOCALAPPDATA%\\lama-fill\\` on Windows.
+   One line for each setting, such as `unload_after = 120`.
+2. **Environment variables**, such as `LAMA_FILL_UNLOAD_AFTER=120`.
+3. **Flags** of `lama-fill serve`, such as `--unload-after 120`.
+
+A value that is not allowed stops the server from starting, with one line that names the place and what is
+allowed. Times are in seconds. `lama-fill stop` and a new start make changes take effect.
+
+"""
+
+_FOOT = """
+The environment variable of a setting is `LAMA_FILL_` and its name in capitals; its flag is `--` and its name
+with hyphens for underscores.
+
+## Places
+
+These are environment variables only.
+
+"""
+
+_PLACES = (
+    ("LAMA_FILL_CONFIG", "the configuration file, instead of the one in the user's configuration folder"),
+    (
+        "LAMA_FILL_RUNTIME_DIR",
+        "folder of the runtime file `server.json`, the server's lock and the logs, instead of the user's "
+        "state folder; editors must see the same value",
+    ),
+    (
+        "LAMA_FILL_DATA_DIR",
+        "folder of the installed models, instead of `lama-fill` in the user's data folder",
+    ),
+)
+
+
+def settings_page() -> str:
+    """The whole document, Markdown."""
+    settings = [(f"`{e.name}`", _default(e), e.wording, e.allowed.about) for e in table()]
+    places = [(f"`{name}`", about) for name, about in _PLACES]
+    return (
+        _HEAD
+        + _markdown_table(("setting", "default", "allowed", "what it is"), settings)
+        + _FOOT
+        + _markdown_table(("variable", "what it is"), places)
+    )
+
+
+def _markdown_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _default(entry: Entry) -> str:
+    if isinstance(entry.default, bool):
+        return f"`{str(entry.default).lower()}`"
+    if isinstance(entry.default, str):
+        return f"`{entry.default}`" if entry.default else "empty"
+    return f"`{entry.default:.10g}`"
+
+
+if __name__ == "__main__":
+    print(settings_page(), end="")
