@@ -1,0 +1,125 @@
+"""What the scheduler works with: jobs, how they end, and what it expects of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Protocol
+
+from lama_core.errors import LamaFillError
+from lama_core.wire.errors import ErrorCode
+from lama_core.wire.messages import Bytes, Device, Fill
+
+
+class WorkerLostError(LamaFillError):
+    """The worker process, or its device, is gone."""
+
+
+class WorkerStartError(LamaFillError):
+    """A worker could not be started, or could not load its model; the message says why."""
+
+
+class JobError(LamaFillError):
+    """A job failed and its worker is fine. `code` is the protocol's error code."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code: ErrorCode = code
+        self.message = message
+
+
+class JobCancelledError(LamaFillError):
+    """A job ended because it was cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The rectangle of the window that a fill changes; fields as in `lama_core.wire.messages.Result`.
+
+    `pixels` and `blend` may be views of memory that the worker's next job overwrites: use them before then.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    pixels: Bytes
+    blend: Bytes
+    model: str
+    device: str
+    seconds: float
+
+
+Ending = Outcome | JobError | JobCancelledError
+
+
+class Worker(Protocol):
+    """One worker process on one device. It does one thing at a time.
+
+    `device` is None until the worker has started. `memory_bytes`: memory of the device that is in use, 0 when
+    unknown.
+    """
+
+    device: Device | None
+    model: str
+    pid: int
+    memory_bytes: int
+
+    async def start(self, model: str) -> None:
+        """Start the process and load `model`. Raises WorkerStartError."""
+
+    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Outcome:
+        """Run one job. Raises JobError, JobCancelledError or WorkerLostError.
+
+        `progress` is called with the stage and the fraction 0..1, and at every other sign of life too.
+        """
+
+    def cancel(self) -> None:
+        """Ask the running job to end soon."""
+
+    def rest(self) -> None:
+        """The outcome of the last job is not needed any more."""
+
+    async def lost(self) -> str:
+        """Return, with a reason, when the process has ended without being told to."""
+
+    async def end(self) -> None:
+        """End the process at once, whatever it does. Never raises; may be called at any time, and twice."""
+
+
+class Job:
+    """One fill, from its arrival to its ending. `ended` of the scheduler's caller is called exactly once."""
+
+    def __init__(
+        self,
+        *,
+        client: Hashable,
+        fill: Fill,
+        model: str,
+        progressed: Callable[[Job], None],
+        ended: Callable[[Job, Ending], None],
+    ) -> None:
+        self.client = client
+        self.fill = fill
+        self.model = model
+        self.bytes = len(fill.pixels) + len(fill.hole)
+        self.stage = "queued"
+        self.fraction = 0.0
+        self.running = False
+        self.signs = 0
+        self.cancelled = asyncio.Event()
+        self._progressed = progressed
+        self._ended = ended
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """Take a worker's sign of life. The fraction never falls, not even in a second attempt."""
+        self.signs += 1
+        fraction = max(self.fraction, min(1.0, fraction))
+        if (stage, fraction) != (self.stage, self.fraction):
+            self.stage, self.fraction = stage, fraction
+            self._progressed(self)
+
+    def end(self, ending: Ending) -> None:
+        """Hand the ending to whom the job belongs to."""
+        self._ended(self, ending)
