@@ -1,0 +1,226 @@
+"""The engine of the worker process: generators on one device, and a fill that survives a lack of memory."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from lama_core.errors import LamaFillError
+from lama_core.fill import FillCancelled, FilledRegion, FillOptions, fill_region
+from lama_core.model import load_generator
+from lama_core.model.store import UnknownModelError
+from lama_core.wire.messages import Fill, Options
+from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
+from lama_server.worker.devices import (
+    choose_device,
+    describe_device,
+    give_back_memory,
+    is_device_gone,
+    is_out_of_memory,
+    memory_in_use,
+)
+from lama_server.worker.pixels import bytes_of, hole_of, picture_of
+
+log = logging.getLogger(__name__)
+
+SMALL_CONTEXT = 64
+"""Margin in pixels around the hole when the window that was wanted does not fit into the memory."""
+
+_OUT_OF_MEMORY = "there is not enough memory for this fill, not even on the CPU; use a smaller selection"
+
+GeneratorLoader = Callable[[str, torch.device], nn.Module]
+"""From a model's name to its generator on a device."""
+
+
+class ModelLoadError(LamaFillError):
+    """An installed model that cannot be loaded."""
+
+
+class FillEngine:
+    """A `lama_server.worker.process.Engine`. Keeps the generator of one model for each device it uses."""
+
+    def __init__(self, device: str, threads: int, *, load: GeneratorLoader | None = None) -> None:
+        """`threads`: of a CPU, 0 for torch's own choice. `load`: the store's loader unless given."""
+        if threads:
+            torch.set_num_threads(threads)
+        self._device = choose_device(device)
+        self.device = describe_device(self._device)
+        self._load = load or _load
+        self._watch = Watch()
+        self._generators: dict[torch.device, tuple[str, nn.Module]] = {}
+
+    @property
+    def memory_bytes(self) -> int:
+        return memory_in_use(self._device)
+
+    def load(self, model: str) -> None:
+        try:
+            self._generator(model, self._device)
+        except (RuntimeError, MemoryError) as error:
+            if self._device.type == "cpu" or not is_out_of_memory(error):
+                raise
+            # Other programs may need less by the time of the first fill, and there is the CPU.
+            log.warning("%s has not the memory for the model now", self._device)
+
+    def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+    ) -> Outcome:
+        begun = time.perf_counter()
+        picture, hole = picture_of(fill), hole_of(fill)
+        if not hole.any():
+            return _nothing(fill, self.device.id)
+        self._watch.begin(progress, cancelled)
+        try:
+            region, device = self._fill_somehow(picture, hole, fill.options)
+        except FillCancelled as error:
+            raise JobCancelledError(str(error)) from error
+        except UnknownModelError as error:
+            raise JobError("unknown_model", str(error)) from error
+        except ModelLoadError as error:
+            raise JobError("model_failed", str(error)) from error
+        except LamaFillError as error:
+            raise JobError("bad_request", str(error)) from error
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise JobError("out_of_memory", _OUT_OF_MEMORY) from error
+            if is_device_gone(error, self._device):
+                raise WorkerLostError(str(error)) from error
+            raise
+        return Outcome(
+            x=region.rect.x,
+            y=region.rect.y,
+            width=region.rect.width,
+            height=region.rect.height,
+            pixels=bytes_of(region.pixels, fill),
+            blend=np.rint(region.blend * 255).astype(np.uint8).reshape(-1).data,
+            model=fill.options.model,
+            device=describe_device(device).id,
+            seconds=time.perf_counter() - begun,
+        )
+
+    def _fill_somehow(
+        self, picture: NDArray[Any], hole: NDArray[np.float32], asked: Options
+    ) -> tuple[FilledRegion, torch.device]:
+        """Fill as asked; if there is not the memory, with less context; if not even that, on the CPU."""
+        wanted = _options(asked)
+        attempts = [(self._device, wanted)]
+        if not isinstance(wanted.context, int) or wanted.context > SMALL_CONTEXT:
+            attempts.append((self._device, replace(wanted, context=SMALL_CONTEXT)))
+        if self._device.type != "cpu":
+            attempts.append((torch.device("cpu"), wanted))
+        while True:
+            device, options = attempts.pop(0)
+            try:
+                region = fill_region(
+                    picture,
+                    hole,
+                    self._generator(asked.model, device),
+                    options,
+                    progress=self._watch.progress,
+                    cancelled=self._watch.cancelled,
+                )
+                return region, device
+            except (RuntimeError, MemoryError) as error:
+                if not attempts or not is_out_of_memory(error):
+                    raise
+                log.warning("%s: not enough memory for a context of %s", device, options.context)
+            # Out of the except block, because the error's traceback holds the tensors.
+            self._free(device)
+
+    def _generator(self, model: str, device: torch.device) -> nn.Module:
+        known = self._generators.get(device)
+        if known is not None and known[0] == model:
+            return known[1]
+        # The old one goes first, so that two are never in memory at once.
+        self._generators.pop(device, None)
+        del known
+        self._free(device)
+        self._watch.progress("loading", 0.0)
+        try:
+            generator = self._load(model, device)
+        except (UnknownModelError, MemoryError):
+            raise
+        except (LamaFillError, OSError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
+            raise ModelLoadError(f"the model {model} cannot be loaded: {error}") from error
+        self._watch.look_into(generator)
+        self._generators[device] = (model, generator)
+        return generator
+
+    @staticmethod
+    def _free(device: torch.device) -> None:
+        gc.collect()
+        give_back_memory(device)
+
+
+class Watch:
+    """Looks up from the work many times during one call of a network: to be cancelled, to be seen alive."""
+
+    _SIGN_SECONDS = 0.5
+
+    def __init__(self) -> None:
+        self._tell: Callable[[str, float], None] = lambda stage, fraction: None
+        self.cancelled: Callable[[], bool] = lambda: False
+        self._last: tuple[str, float] = ("", 0.0)
+        self._told = 0.0
+
+    def begin(self, tell: Callable[[str, float], None], cancelled: Callable[[], bool]) -> None:
+        """Watch over one job from now on."""
+        self._tell = tell
+        self.cancelled = cancelled
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """Pass on where the job is."""
+        self._last = (stage, fraction)
+        self._told = time.monotonic()
+        self._tell(stage, fraction)
+
+    def look_into(self, network: nn.Module) -> None:
+        """Look up before each part of the network that has parts of its own."""
+        for module in network.modules():
+            if any(True for _ in module.children()):
+                module.register_forward_pre_hook(self._look_up)
+
+    def _look_up(self, module: nn.Module, inputs: object) -> None:
+        if self.cancelled():
+            raise FillCancelled("the fill was cancelled")
+        if time.monotonic() - self._told > self._SIGN_SECONDS:
+            self.progress(*self._last)
+
+
+def _load(model: str, device: torch.device) -> nn.Module:
+    return load_generator(model, device=device)
+
+
+def _options(asked: Options) -> FillOptions:
+    return FillOptions(
+        grow=asked.grow if asked.grow >= 0 else None,
+        feather=asked.feather if asked.feather >= 0 else None,
+        context=asked.context,
+        join_islands=asked.join_islands,
+    )
+
+
+def _nothing(fill: Fill, device: str) -> Outcome:
+    """The outcome for an empty hole."""
+    return Outcome(
+        x=0,
+        y=0,
+        width=0,
+        height=0,
+        pixels=b"",
+        blend=b"",
+        model=fill.options.model,
+        device=device,
+        seconds=0.0,
+    )
