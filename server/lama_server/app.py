@@ -1,0 +1,195 @@
+"""The server's public side: one port with websockets for clients and two pages for those who watch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.typing import Subprotocol
+
+from lama_core.errors import LamaFillError
+from lama_core.wire import auth
+from lama_core.wire.limits import MIB, Limits
+from lama_core.wire.messages import SUBPROTOCOL, ServerStatus
+from lama_server import __version__
+from lama_server.connection import Catalogue, ClientConnection, House
+from lama_server.door import Door, Page, Visitor
+from lama_server.metrics import CONTENT_TYPE, Gauges, metrics_page
+from lama_server.scheduler import Scheduler
+from lama_server.settings import Settings
+
+_CLOSE_SECONDS = 1.0
+"""How long a client may take to answer a close, and to take what it is still owed when the server ends."""
+
+
+class PortError(LamaFillError):
+    """The port that was set cannot be listened on."""
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on the loopback address; 0 takes any free port.
+
+    Raises:
+        PortError: when another program has the port.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        # POSIX: take a port whose last connections are still being buried. Windows: share it with nobody.
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        listener.setsockopt(socket.SOL_SOCKET, exclusive or socket.SO_REUSEADDR, 1)
+        listener.bind((auth.LOOPBACK, port))
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        raise PortError(
+            f"port {port} cannot be used ({error.strerror}); set another one, or 0 for any that is free"
+        ) from error
+    return listener
+
+
+class App:
+    """Serves a scheduler to clients. An asynchronous context manager: listens inside, is gone after."""
+
+    def __init__(
+        self,
+        *,
+        listener: socket.socket,
+        token: str,
+        settings: Settings,
+        scheduler: Scheduler,
+        catalogue: Catalogue,
+        stop: Callable[[str], None],
+    ) -> None:
+        """`stop` is called with the reason when a client asks for the server's end."""
+        self.port: int = listener.getsockname()[1]
+        self._listener = listener
+        self._settings = settings
+        self._scheduler = scheduler
+        self._catalogue = catalogue
+        self._began = time.monotonic()
+        self._clients: set[ClientConnection] = set()
+        self._server: Server | None = None
+        self._door = Door(
+            port=self.port,
+            token=token,
+            pages={"/health": self._health, "/metrics": self._metrics},
+            room=settings.connections,
+        )
+        self._house = House(
+            version=__version__,
+            limits=replace(
+                Limits(),
+                max_frame_bytes=settings.message_mib * MIB,
+                max_jobs=settings.queue_per_client,
+            ),
+            scheduler=scheduler,
+            catalogue=catalogue,
+            hello_timeout=settings.handshake_timeout,
+            write_timeout=settings.write_timeout,
+            status=self.status,
+            stop=stop,
+        )
+
+    @property
+    def connections(self) -> int:
+        """Clients that are connected."""
+        return self._door.open
+
+    @property
+    def visits(self) -> int:
+        """Clients that have connected since the start."""
+        return self._door.visits
+
+    async def __aenter__(self) -> App:
+        settings = self._settings
+        self._server = await serve(
+            self._handle,
+            sock=self._listener,
+            process_request=self._door.judge,
+            process_response=self._door.greet,
+            create_connection=self._door.visitor_type(),
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            compression=None,
+            server_header=None,
+            max_size=self._house.limits.max_frame_bytes,
+            # One message at most waits while another is handled: clients are bounded by what is queued.
+            max_queue=1,
+            open_timeout=settings.handshake_timeout,
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
+            close_timeout=_CLOSE_SECONDS,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Tell every client what became of its jobs, then that the server is going away."""
+        assert self._server is not None
+        await self._scheduler.stop()
+        if self._clients:
+            flushing = [asyncio.create_task(client.flushed()) for client in self._clients]
+            _, late = await asyncio.wait(flushing, timeout=_CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+        self._server.close()
+        closing = asyncio.ensure_future(self._server.wait_closed())
+        await asyncio.wait({closing}, timeout=2 * _CLOSE_SECONDS)
+        closing.cancel()
+
+    def status(self) -> ServerStatus:
+        """What a client that asks is told."""
+        scheduler = self._scheduler
+        return ServerStatus(
+            state=scheduler.state,
+            server_version=__version__,
+            pid=os.getpid(),
+            uptime_seconds=time.monotonic() - self._began,
+            connections=self.connections,
+            queued=scheduler.queued,
+            running=scheduler.running,
+            done=scheduler.counters.done,
+            failed=scheduler.counters.failed,
+            stopped=scheduler.counters.stopped,
+            workers=scheduler.workers(),
+            devices=scheduler.devices(),
+            models=self._catalogue.models(),
+            default_model=self._catalogue.default(),
+        )
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, Visitor)
+        client = ClientConnection(connection, self._house)
+        self._clients.add(client)
+        try:
+            await client.run()
+        finally:
+            self._clients.discard(client)
+
+    async def _health(self) -> Page:
+        state = self._scheduler.state
+        # An idle server is ready: the next fill loads the model again.
+        state = "ready" if state == "idle" else state
+        body = json.dumps({"state": state, "version": __version__})
+        status = 503 if state in ("degraded", "stopping") else 200
+        return Page(text=body + "\n", content_type="application/json", status=status)
+
+    async def _metrics(self) -> Page:
+        scheduler = self._scheduler
+        gauges = Gauges(
+            connections=self.connections,
+            queued=scheduler.queued,
+            queued_bytes=scheduler.queued_bytes,
+            running=scheduler.running,
+            degraded=scheduler.state == "degraded",
+        )
+        # In a thread, because the first time takes an import.
+        text = await asyncio.to_thread(metrics_page, scheduler.counters, gauges)
+        return Page(text=text, content_type=CONTENT_TYPE)

@@ -1,0 +1,38 @@
+"""The installed models, as the server tells clients of them."""
+
+from __future__ import annotations
+
+import time
+
+from lama_core.wire.limits import MAX_NAME
+from lama_core.wire.messages import Model
+
+_FRESH_SECONDS = 1.0
+
+
+class StoreCatalogue:
+    """Lists the user's store; looks again when the last look is more than a second old."""
+
+    def __init__(self, chosen: str) -> None:
+        """`chosen`: the model to use by default; "" leaves it to the store."""
+        self._chosen = chosen
+        self._models: tuple[Model, ...] = ()
+        self._looked = -_FRESH_SECONDS
+
+    def models(self) -> tuple[Model, ...]:
+        """All that can be used, by name."""
+        if time.monotonic() - self._looked >= _FRESH_SECONDS:
+            from lama_core.model import store  # not needed to accept the first connection
+
+            usable = (model for model in store.list_models() if not model.problem)
+            self._models = tuple(Model(name=model.name, title=model.name) for model in usable)
+            self._looked = time.monotonic()
+        return self._models
+
+    def default(self) -> str:
+        """The model of a fill that names none."""
+        if self._chosen:
+            return self._chosen
+        from lama_core.model import store
+
+        return store.default_model()[:MAX_NAME]

@@ -1,0 +1,246 @@
+"""One client: its messages, its jobs, and what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from websockets.exceptions import ConnectionClosed
+
+from lama_core.wire.errors import ERROR_CODES, ErrorCode, ProtocolError
+from lama_core.wire.limits import Limits
+from lama_core.wire.messages import (
+    Accepted,
+    Cancel,
+    Cancelled,
+    Error,
+    Fill,
+    Hello,
+    Model,
+    Progress,
+    Result,
+    ServerMessage,
+    ServerStatus,
+    Shutdown,
+    StatusRequest,
+    Welcome,
+)
+from lama_core.wire.session import ServerSession
+from lama_server.door import Visitor
+from lama_server.jobs import Ending, Job, JobCancelledError, JobError, Outcome
+from lama_server.logs import one_line
+from lama_server.outbox import Outbox, UnreadError
+from lama_server.scheduler import Scheduler
+
+log = logging.getLogger(__name__)
+
+MAX_UNREAD_RESULTS = 4
+"""Results that a client may leave unread before its next fill is refused."""
+_VIOLATION, _UNSUPPORTED, _POLICY = 1002, 1003, 1008
+
+
+class Catalogue(Protocol):
+    """The installed models."""
+
+    def models(self) -> tuple[Model, ...]:
+        """All of them."""
+
+    def default(self) -> str:
+        """The one to use when nobody says which; "" when none is installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What all connections share. `status` is asked, `stop` is told."""
+
+    version: str
+    limits: Limits
+    scheduler: Scheduler
+    catalogue: Catalogue
+    hello_timeout: float
+    write_timeout: float
+    status: Callable[[], ServerStatus]
+    stop: Callable[[str], None]
+
+
+class ClientConnection:
+    """Runs one websocket from its opening to its end."""
+
+    def __init__(self, socket: Visitor, house: House) -> None:
+        self._socket = socket
+        self._house = house
+        self._session = ServerSession(house.limits)
+        self._outbox = Outbox(socket, timeout=house.write_timeout, progress=self._progress_frame)
+        self._jobs: dict[int, Job] = {}
+        self._beating: asyncio.Task[None] | None = None
+        self._open = True
+
+    async def run(self) -> None:
+        """Serve until the client is gone; then everything that it wanted is stopped."""
+        receiving = asyncio.create_task(self._receive(), name="receive")
+        sending = asyncio.create_task(self._outbox.run(), name="send")
+        try:
+            await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._open = False
+            for task in (receiving, sending, self._beating):
+                if task is not None and not task.done():
+                    task.cancel()
+            for job in tuple(self._jobs.values()):
+                self._house.scheduler.cancel(job)
+            await asyncio.wait({receiving, sending})
+            self._report(receiving)
+            self._report(sending)
+
+    async def flushed(self) -> None:
+        """Wait until the client was sent everything that it is owed."""
+        await self._outbox.empty()
+
+    def _report(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is None:
+            return
+        error = task.exception()
+        if isinstance(error, UnreadError):
+            log.info("a client has not read what it was sent: dropped")
+        elif not isinstance(error, ConnectionClosed):
+            log.error("a connection failed", exc_info=error)
+            self._socket.abort()
+
+    # What comes in
+
+    async def _receive(self) -> None:
+        try:
+            frame = await asyncio.wait_for(self._socket.recv(), self._house.hello_timeout)
+        except asyncio.TimeoutError:
+            await self._socket.close(_POLICY, "no hello in time")
+            return
+        while True:
+            if isinstance(frame, str):
+                await self._socket.close(_UNSUPPORTED, "text frames are not part of the protocol")
+                return
+            try:
+                self._take(frame)
+            except ProtocolError as error:
+                self._say(Error.of(error.code, one_line(error.message), job=error.job))
+                if error.fatal:
+                    log.info("a client broke the protocol: %s", one_line(error.message))
+                    await self._outbox.empty()
+                    await self._socket.close(_VIOLATION, error.code)
+                    return
+            frame = await self._socket.recv()
+
+    def _take(self, frame: bytes) -> None:
+        message = self._session.receive(frame)
+        if isinstance(message, Hello):
+            log.info("client %s %s", one_line(message.client), one_line(message.client_version))
+            self._say(self._welcome())
+        elif isinstance(message, Fill):
+            self._take_fill(message)
+        elif isinstance(message, Cancel):
+            job = self._jobs.get(message.job)
+            if job is not None:
+                self._house.scheduler.cancel(job)
+        elif isinstance(message, StatusRequest):
+            self._say(self._house.status())
+        elif isinstance(message, Shutdown):
+            self._house.stop("a client asked for it")
+
+    def _welcome(self) -> Welcome:
+        house = self._house
+        return Welcome(
+            server_version=house.version,
+            limits=house.limits,
+            devices=house.scheduler.devices(),
+            models=house.catalogue.models(),
+            default_model=house.catalogue.default(),
+        )
+
+    def _take_fill(self, fill: Fill) -> None:
+        model = fill.options.model or self._house.catalogue.default()
+        if not any(model == known.name for known in self._house.catalogue.models()):
+            self._refuse(fill, "unknown_model", _no_such_model(model))
+            return
+        if self._outbox.unread >= MAX_UNREAD_RESULTS:
+            self._refuse(fill, "busy", "read the results that were sent before sending more")
+            return
+        job = Job(
+            client=self,
+            fill=replace(fill, options=replace(fill.options, model=model)),
+            model=model,
+            progressed=lambda job: self._outbox.stir(job.fill.job),
+            ended=self._job_ended,
+        )
+        try:
+            position = self._house.scheduler.submit(job)
+        except JobError as error:
+            self._refuse(fill, error.code, error.message)
+            return
+        self._jobs[fill.job] = job
+        self._say(Accepted(job=fill.job, position=position))
+        if self._beating is None or self._beating.done():
+            self._beating = asyncio.create_task(self._beat(), name="beat")
+
+    def _refuse(self, fill: Fill, code: ErrorCode, message: str) -> None:
+        self._say(Error.of(code, message, job=fill.job))
+
+    # What goes out
+
+    def _say(self, message: ServerMessage) -> None:
+        if self._open:
+            self._outbox.put(self._session.send(message))
+
+    def _job_ended(self, job: Job, ending: Ending) -> None:
+        number = job.fill.job
+        self._jobs.pop(number, None)
+        if isinstance(ending, Outcome):
+            self._say(
+                Result(
+                    job=number,
+                    x=ending.x,
+                    y=ending.y,
+                    width=ending.width,
+                    height=ending.height,
+                    format=job.fill.format,
+                    depth=job.fill.depth,
+                    pixels=ending.pixels,
+                    blend=ending.blend,
+                    model=ending.model,
+                    device=ending.device,
+                    seconds=ending.seconds,
+                )
+            )
+        elif isinstance(ending, JobCancelledError):
+            self._say(Cancelled(job=number))
+        else:
+            log.info("a fill failed: %s, %s", ending.code, one_line(ending.message))
+            self._say(
+                Error(
+                    code=ending.code,
+                    message=ending.message,
+                    job=number,
+                    retryable=ERROR_CODES[ending.code],
+                )
+            )
+
+    def _progress_frame(self, number: int) -> bytes | None:
+        job = self._jobs.get(number)
+        if job is None:
+            return None
+        stage, fraction, position = self._house.scheduler.place(job)
+        return self._session.send(Progress(job=number, stage=stage, fraction=fraction, position=position))
+
+    async def _beat(self) -> None:
+        """Say something about every unfinished job before the client could think that the server is stuck."""
+        while self._jobs:
+            await asyncio.sleep(self._house.limits.heartbeat_seconds / 2)
+            for number in self._jobs:
+                self._outbox.stir(number)
+
+
+def _no_such_model(model: str) -> str:
+    if not model:
+        return "no model is installed; run: lama-fill models download"
+    return f"no model {one_line(model)} is installed; lama-fill models list shows those that are"
