@@ -1,0 +1,88 @@
+"""`lama-fill stop`: end the server."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from lama_core.errors import LamaFillError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GRACE_SECONDS = 6.0
+"""A server that is alive ends within five seconds."""
+
+
+class StuckError(LamaFillError):
+    """The server cannot be ended."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "stop",
+        help="end the server",
+        description="End the server. What it works on is given up; its clients are told.",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask the server to end; if it does not answer, end its process."""
+    from lama_core.client import ClientError, ServerNotFoundError, connect
+    from lama_core.client.runtime import state_folder
+
+    folder = state_folder()
+    try:
+        with connect(client="lama-fill stop", start=False) as server:
+            server.shutdown(seconds=GRACE_SECONDS)
+        if _is_gone(folder, GRACE_SECONDS):
+            print("the server has ended")
+            return 0
+    except ServerNotFoundError:
+        if _is_gone(folder, 0.0):
+            print("the server is not running")
+            return 0
+    except ClientError:
+        pass  # it is there and does not answer
+    _end_process(folder)
+    print("the server did not answer; its process was ended")
+    return 0
+
+
+def _is_gone(folder: Path, seconds: float) -> bool:
+    """Whether nobody holds the server's place, or will let go of it within that time."""
+    from lama_server.lock import Lock
+    from lama_server.runtime import LOCK_NAME
+
+    until = time.monotonic() + seconds
+    while (folder / LOCK_NAME).exists():
+        lock = Lock(folder / LOCK_NAME)
+        if lock.acquire():
+            lock.release()
+            break
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _end_process(folder: Path) -> None:
+    """End the process that holds the place: by request, then by force."""
+    from lama_server.runtime import find_server
+
+    found = find_server(folder)
+    if found is None:
+        raise StuckError(f"a process holds {folder} and does not say which one it is: end it by hand")
+    # The place is held, so this process number is not that of somebody else's later process.
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(found.pid, number)
+        if _is_gone(folder, GRACE_SECONDS):
+            return
+    raise StuckError(f"process {found.pid} does not end: restart the machine")
