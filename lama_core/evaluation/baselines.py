@@ -21,6 +21,6 @@ def telea(photo: Picture, hole: Hole) -> Picture:
 def push_pull_fill(photo: Picture, hole: Hole) -> Picture:
     """The smooth push-pull fill: (H, W, 3) uint8 and (H, W) bool to (H, W, 3) uint8."""
     image = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255
-    smooth = push_pull(image, torch.from_numpy(hole)[None, None].float())
+    smooth = push_pull(image, torch.from_numpy(hole.copy())[None, None].float())
     filled = (smooth[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
     return np.where(hole[:, :, None], filled, photo)

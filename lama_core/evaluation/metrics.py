@@ -33,7 +33,7 @@ def hole_l1(filled: Picture, truth: Picture, hole: Hole) -> float:
 
 
 def hole_psnr(filled: Picture, truth: Picture, hole: Hole) -> float:
-    """Peak signal-to-noise ratio in the hole: (H, W, 3) uint8 twice, (H, W) bool; dB, infinite where equal."""
+    """Peak signal-to-noise ratio in the hole: (H, W, 3) uint8 twice, (H, W) bool; dB, inf where equal."""
     error = float(np.square(filled[hole].astype(np.float64) - truth[hole]).mean())
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
@@ -47,7 +47,9 @@ def score(filled: Picture, truth: Picture, hole: Hole, network: PerceptualNetwor
         hole: (H, W) bool, not empty.
         network: gives the features.
     """
-    a, b = (torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255 for picture in (filled, truth))
+    a, b = (
+        torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255 for picture in (filled, truth)
+    )
     return Score(
         hole_l1=hole_l1(filled, truth, hole),
         psnr=hole_psnr(filled, truth, hole),

@@ -24,22 +24,28 @@ def contact_sheet(comparisons: Sequence[Comparison], *, side: int = 256) -> Imag
         side: longest side of a picture on the sheet, pixels.
     """
     names = ["hole", *comparisons[0].fills, "original"]
-    sheet = Image.new(
-        "RGB",
-        (len(names) * (side + GAP) + GAP, CAPTION_HEIGHT + len(comparisons) * (side + GAP) + GAP),
-        "white",
-    )
+    rows = [[_thumbnail(pixels, side) for pixels in _pictures(one)] for one in comparisons]
+    height = CAPTION_HEIGHT + GAP + sum(row[0].height + GAP for row in rows)
+    sheet = Image.new("RGB", (GAP + len(names) * (side + GAP), height), "white")
     draw = ImageDraw.Draw(sheet)
     for column, name in enumerate(names):
         draw.text((GAP + column * (side + GAP), 2), name, fill="black")
-    for row, one in enumerate(comparisons):
-        pictures = [mark_hole(one.case.photo, one.case.hole), *one.fills.values(), one.case.photo]
-        for column, pixels in enumerate(pictures):
-            picture = Image.fromarray(pixels)
-            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-            place = (GAP + column * (side + GAP), CAPTION_HEIGHT + GAP + row * (side + GAP))
-            sheet.paste(picture, place)
+    top = CAPTION_HEIGHT + GAP
+    for row in rows:
+        for column, picture in enumerate(row):
+            sheet.paste(picture, (GAP + column * (side + GAP), top))
+        top += row[0].height + GAP
     return sheet
+
+
+def _pictures(one: Comparison) -> list[Picture]:
+    return [mark_hole(one.case.photo, one.case.hole), *one.fills.values(), one.case.photo]
+
+
+def _thumbnail(pixels: Picture, side: int) -> Image.Image:
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return picture
 
 
 def mark_hole(photo: Picture, hole: Hole) -> Picture:

@@ -73,7 +73,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.generator.parameters(), config.clip)
         if not torch.isfinite(norm):
             raise TrainingError(
-                f"the losses are not finite at step {self.steps_done}: go on from the last save, at a lower rate"
+                f"the losses are not finite at step {self.steps_done}: resume the last save at a lower rate"
             )
         self.optimizer.step()
         self._update_average()
@@ -178,8 +178,10 @@ class Trainer:
             trainer.average.load_state_dict(state["average"])
             trainer.optimizer.load_state_dict(state["optimizer"])
             trainer.steps_done = int(state["steps_done"])
-        except Exception as error:
-            raise TrainingError(f"{path} is not a run that can be resumed ({error})") from error
+        except Exception as error:  # a damaged file fails in torch in any way
+            raise TrainingError(
+                f"{path} is not a run that can be resumed: remove it to start anew"
+            ) from error
         return trainer
 
 

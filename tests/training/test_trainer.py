@@ -85,7 +85,9 @@ def test_what_is_not_a_run_cannot_be_resumed(tmp_path: Path, content: bytes) -> 
         Trainer.resume(path)
 
 
-def test_a_step_that_is_not_finite_stops_the_run_and_leaves_the_weights(photos_folder: Path, tiny: TrainingConfig) -> None:
+def test_a_step_that_is_not_finite_stops_the_run_and_leaves_the_weights(
+    photos_folder: Path, tiny: TrainingConfig
+) -> None:
     trainer = Trainer(tiny)
     good = make_batch(Photos(photos_folder), 0, tiny)
     before = [parameter.clone() for parameter in trainer.generator.parameters()]
