@@ -81,7 +81,7 @@ class EvaluationSet:
             if folder is None:
                 # A photo's hole depends on its own name, not on what else lies in the folder.
                 seed = (zlib.crc32(path.name.encode()), tuple(MASK_KINDS).index(kind))
-                hole = random_hole(kind, *photo.shape[:2], np.random.default_rng(seed))
+                hole = random_hole(kind, photo.shape[0], photo.shape[1], np.random.default_rng(seed))
             else:
                 mask = folder / f"{path.stem}.png"
                 hole = _read(mask, "L") > 127

@@ -63,8 +63,8 @@ class _Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x if self.expand is None else F.relu6(self.expand(x))
         y = F.relu6(self.depthwise(_same(y, 3, self.stride, self.dilation)))
-        y = self.project(y)
-        return x + y if self.skip else y
+        projected: Tensor = self.project(y)
+        return x + projected if self.skip else projected
 
 
 class PerceptualNetwork(nn.Module):

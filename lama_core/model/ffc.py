@@ -37,7 +37,8 @@ class FourierUnit(nn.Module):
         spectrum = spectrum.reshape(batch, channels, 2, height, width // 2 + 1).permute(0, 1, 3, 4, 2)
         # The size must be given: an odd width cannot be told from the number of coefficients.
         y = torch.fft.irfft2(torch.view_as_complex(spectrum.contiguous()), s=(height, width), norm="ortho")
-        return y.to(x.dtype)
+        out: Tensor = y.to(x.dtype)
+        return out
 
 
 class SpectralTransform(nn.Module):
@@ -64,11 +65,9 @@ class SpectralTransform(nn.Module):
     @staticmethod
     def _quadrants(x: Tensor, unit: FourierUnit) -> Tensor:
         """The first quarter of the channels, its four quadrants stacked as channels, through `unit`."""
-        _, channels, height, width = x.shape
-        top, bottom = x[:, : channels // 4].split(height // 2, dim=2)
-        rows = torch.cat((top, bottom), dim=1)
-        left, right = rows.split(width // 2, dim=3)
-        y: Tensor = unit(torch.cat((left, right), dim=1))  # (B, C/2, H/2, W/2)
+        channels = x.shape[1]
+        rows = torch.cat(x[:, : channels // 4].chunk(2, dim=2), dim=1)
+        y: Tensor = unit(torch.cat(rows.chunk(2, dim=3), dim=1))  # (B, C, H/2, W/2)
         return y.repeat(1, 1, 2, 2)
 
 
