@@ -59,7 +59,8 @@ class Options:
     `grow`: pixels by which the hole is dilated first; -1 finds it from the hole's size. `feather`: width
     in pixels of the soft edge; -1 likewise. `context`: how much around the hole the model sees: `auto`,
     `whole` (everything that was sent) or a margin in pixels. `model`: "" is the server's default.
-    `join_islands`: fill known pixels that the hole encloses as well; None means yes unless `grow` is 0.
+    `join_islands`: fill known regions that the hole encloses too; None: those smaller than the hole
+    itself, and none when `grow` is 0.
     `seed`: for models that draw random numbers; the same request with the same seed gives the same
     result.
     """
