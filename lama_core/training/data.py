@@ -92,10 +92,8 @@ class Photos:
             box=(x, y, x + side, y + side),
             reducing_gap=2.0,
         )
-        crop = np.asarray(picture, dtype=np.float32).transpose(2, 0, 1) / np.float32(255)
-        if rng.random() < 0.5:
-            crop = crop[:, :, ::-1]
-        return crop.astype(np.float32, copy=False)
+        crop: npt.NDArray[np.float32] = np.asarray(picture, np.float32).transpose(2, 0, 1) / np.float32(255)
+        return crop[:, :, ::-1] if rng.random() < 0.5 else crop
 
 
 def make_batch(photos: Photos, step: int, config: TrainingConfig) -> Batch:
