@@ -308,6 +308,7 @@ def _server_status(fields: Fields) -> ServerStatus:
         devices=fields.items("devices", _device),
         models=fields.items("models", _model),
         default_model=fields.name("default_model", ""),
+        problem=fields.text("problem", bounds.MAX_TEXT, ""),
     )
 
 

@@ -238,7 +238,7 @@ class ServerStatus:
     `state`: `loading` (a model is on its way), `ready`, `idle` (unloaded; the next fill loads it again),
     `degraded` (a device is lost or the model failed), `stopping`. `uptime_seconds`: since the start.
     `connections`, `queued`, `running`: now. `done`, `failed`, `stopped`: jobs since the start that ended
-    with a result, an error, or were cancelled.
+    with a result, an error, or were cancelled. `problem`: why the server is degraded, one line for people.
     """
 
     state: ServerState
@@ -255,6 +255,7 @@ class ServerStatus:
     devices: tuple[Device, ...] = ()
     models: tuple[Model, ...] = ()
     default_model: str = ""
+    problem: str = ""
 
 
 ClientMessage = Union[Hello, Fill, Cancel, StatusRequest, Shutdown]

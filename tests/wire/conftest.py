@@ -92,5 +92,6 @@ def server_messages() -> list[Message]:
             devices=devices,
             models=models,
             default_model="compact",
+            problem="",
         ),
     ]

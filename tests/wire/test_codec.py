@@ -159,6 +159,7 @@ server_messages = st.one_of(
         devices=devices,
         models=models,
         default_model=names,
+        problem=texts,
     ),
 )
 
