@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lama_core.fill.options import Cancelled, FillCancelled, FillError, FillOptions, Progress
 from lama_core.fill.region import FilledRegion, composite
-from lama_core.fill.run import fill, fill_region, fill_windows
+from lama_core.fill.run import fill, fill_region, fill_windows, plan_fill
 
 __all__ = [
     "Cancelled",
@@ -17,4 +17,5 @@ __all__ = [
     "fill",
     "fill_region",
     "fill_windows",
+    "plan_fill",
 ]

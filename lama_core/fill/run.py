@@ -104,6 +104,31 @@ def fill_region(
     return FilledRegion(rect=rect, pixels=pixels, blend=blend)
 
 
+def plan_fill(
+    image: NDArray[Any],
+    hole: NDArray[Any],
+    options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
+) -> list[Window]:
+    """What `fill` would do, without a generator: the windows, at least one.
+
+    Raises:
+        FillError, PixelError, HoleError: as `fill`, but for what only shows while filling.
+    """
+    pixel_format(image)
+    mask = _checked(as_channels(image), hole)
+    return _windows(mask, options)
+
+
+def _windows(mask: HoleMask, options: FillOptions) -> list[Window]:
+    return plan_windows(
+        find_holes(mask),
+        mask.canvas,
+        grow=options.grow,
+        feather=options.feather,
+        context=options.context,
+    )
+
+
 def fill_windows(
     image: NDArray[Any],
     hole: NDArray[Any],
@@ -123,15 +148,8 @@ def fill_windows(
     progress("preparing", 0.0)
     pixel = pixel_format(image)
     picture = as_channels(image)
-    mask = read_hole(hole)
-    _check(picture, mask)
-    windows = plan_windows(
-        find_holes(mask),
-        mask.canvas,
-        grow=options.grow,
-        feather=options.feather,
-        context=options.context,
-    )
+    mask = _checked(picture, hole)
+    windows = _windows(mask, options)
     costs = np.cumsum([0] + [window.rect.area for window in windows])
     for number, window in enumerate(windows):
         begin, end = (float(cost / costs[-1]) for cost in costs[number : number + 2])
@@ -205,7 +223,8 @@ def _region(
     return FilledRegion(rect=written, pixels=pixels, blend=blend)
 
 
-def _check(picture: Pixels, mask: HoleMask) -> None:
+def _checked(picture: Pixels, hole: NDArray[Any]) -> HoleMask:
+    mask = read_hole(hole)
     height, width = picture.shape[:2]
     if (mask.canvas.width, mask.canvas.height) != (width, height):
         raise FillError(
@@ -218,6 +237,7 @@ def _check(picture: Pixels, mask: HoleMask) -> None:
         raise FillError(
             "the mask selects the whole picture, so nothing is known around the hole: leave some of it out"
         )
+    return mask
 
 
 def _cut(values: NDArray[Any], rect: Rect) -> NDArray[Any]:

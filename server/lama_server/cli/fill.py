@@ -1,0 +1,254 @@
+"""`lama-fill fill`: a picture and a mask in, a filled picture out."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shlex
+import sys
+import sysconfig
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lama_core.errors import LamaFillError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lama_core.fill import FillOptions
+    from lama_server.filling import FillReport, Progress
+    from lama_server.pictures import Picture
+
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+
+
+class FillCommandError(LamaFillError):
+    """The command line asks for something that cannot be done."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "fill",
+        help="fill the hole in a picture",
+        description="Fill the hole in a picture. PNG, JPEG, WebP and TIFF; 8 and 16 bit and float.",
+        epilog="The result is upright, with the picture's profile, EXIF and resolution. PNG, WebP and TIFF "
+        "keep every pixel outside of the fill as it is; JPEG is compressed again, with quality 97.",
+    )
+    parser.add_argument("picture", metavar="PICTURE", type=Path)
+    parser.add_argument(
+        "--mask",
+        metavar="MASK",
+        type=Path,
+        help="a picture of the same size, white where the hole is (default: what is transparent in PICTURE)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=Path,
+        help="where to write; its ending says which kind of file (default: PICTURE-filled beside it)",
+    )
+    parser.add_argument("--model", metavar="NAME", help="an installed model's name, or a file's path")
+    parser.add_argument("--grow", metavar="N", type=int, help="pixels by which the hole is dilated first")
+    parser.add_argument("--feather", metavar="N", type=int, help="pixels over which the fill is blended in")
+    parser.add_argument(
+        "--context",
+        metavar="auto|whole|N",
+        type=_context,
+        default="auto",
+        help="what the model sees: by the hole's size, all, or N pixels around the hole (default: auto)",
+    )
+    islands = parser.add_mutually_exclusive_group()
+    islands.add_argument(
+        "--join-islands",
+        dest="join_islands",
+        action="store_const",
+        const=True,
+        help="fill everything that the hole encloses (default: what is smaller than the hole)",
+    )
+    islands.add_argument(
+        "--keep-islands",
+        dest="join_islands",
+        action="store_const",
+        const=False,
+        help="fill nothing that the hole encloses",
+    )
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="other than auto: fill here, not by the server"
+    )
+    parser.add_argument("--no-server", action="store_true", help="load the model here, not in the server")
+    parser.add_argument("--overwrite", action="store_true", help="let OUT replace PICTURE or MASK")
+    parser.add_argument(
+        "--max-pixels",
+        metavar="N",
+        type=int,
+        help="refuse pictures of more pixels, which may be made to fill the memory (default: 400 million)",
+    )
+    parser.add_argument("--json", action="store_true", help="print what was done for a program to read")
+    parser.set_defaults(run=run)
+
+
+def _context(text: str) -> str | int:
+    return int(text) if text.isdigit() else text
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command. Returns the exit status."""
+    from lama_core.fill import FillOptions, plan_fill
+    from lama_server.pictures import (
+        MAX_PIXELS,
+        check_output,
+        read_mask,
+        read_picture,
+        write_picture,
+    )
+
+    begin = time.perf_counter()
+    options = FillOptions(
+        grow=args.grow, feather=args.feather, context=args.context, join_islands=args.join_islands
+    )
+    max_pixels = MAX_PIXELS if args.max_pixels is None else args.max_pixels
+    picture = read_picture(args.picture, max_pixels=max_pixels)
+    output = _output(args)
+    if args.mask is not None:
+        hole = read_mask(args.mask, max_pixels=max_pixels)
+    else:
+        hole = _transparent(picture, args.picture)
+    windows = plan_fill(picture.pixels, hole, options)
+    check_output(output, picture.pixels, changed=[window.written for window in windows])
+
+    with _progress_bar() as progress:
+        report = _filled(picture.pixels, hole, options, args, progress)
+    write_picture(picture, output)
+
+    bounds = windows[0].hole
+    for window in windows[1:]:
+        bounds = bounds.union(window.hole)
+    height, width = picture.pixels.shape[:2]
+    if picture.note:
+        print(f"lama-fill: {picture.note}", file=sys.stderr)
+    if args.json:
+        facts = {
+            "output": str(output),
+            "width": width,
+            "height": height,
+            "model": report.model,
+            "device": report.device,
+            "seconds": round(report.seconds, 3),
+            "total_seconds": round(time.perf_counter() - begin, 3),
+            "hole": {"x": bounds.x, "y": bounds.y, "width": bounds.width, "height": bounds.height},
+            "windows": [
+                {
+                    "x": window.rect.x,
+                    "y": window.rect.y,
+                    "width": window.rect.width,
+                    "height": window.rect.height,
+                    "grow": window.grow,
+                    "feather": window.feather,
+                }
+                for window in windows
+            ],
+        }
+        print(json.dumps(facts))
+    else:
+        print(
+            f"{output}: {width} x {height}, filled in {report.seconds:.2f} s "
+            f"with {report.model} on {report.device}"
+        )
+    return 0
+
+
+def _output(args: argparse.Namespace) -> Path:
+    picture: Path = args.picture
+    output: Path = args.output or picture.with_name(f"{picture.stem}-filled{picture.suffix}")
+    if args.overwrite or not output.exists():
+        return output
+    if args.output is None:
+        raise FillCommandError(f"{output} is there already: choose another with -o, or add --overwrite")
+    for name, source in (("the picture itself", picture), ("the mask", args.mask)):
+        if source is not None and output.samefile(source):
+            raise FillCommandError(f"{output} is {name}: choose another with -o, or add --overwrite")
+    return output
+
+
+def _transparent(picture: Picture, path: Path) -> NDArray[Any]:
+    from lama_core.image.pixels import WHITE
+
+    pixels = picture.pixels
+    hole: NDArray[Any] | None = pixels[:, :, -1] < WHITE[pixels.dtype] if picture.has_alpha else None
+    if hole is None or not hole.any():
+        raise FillCommandError(
+            f"{path} has no transparent pixels that could be the hole: give a mask with --mask"
+        )
+    return hole
+
+
+def _filled(
+    pixels: NDArray[Any],
+    hole: NDArray[Any],
+    options: FillOptions,
+    args: argparse.Namespace,
+    progress: Progress,
+) -> FillReport:
+    """Fill in place: by the server where it can be, else here."""
+    from lama_core.client import ServerStartError, connect
+    from lama_core.model import store
+    from lama_server import __version__
+    from lama_server.filling import fill_in_process, fill_through_server
+
+    name = args.model or ""
+    if name:
+        weights = store.resolve(name)
+    # A path never goes to the server, and its device is its own setting.
+    installed = not name or name in {model.name for model in store.list_models()}
+    if installed and args.device == "auto" and not args.no_server:
+        _name_own_command()
+        try:
+            with connect(
+                client="lama-fill",
+                client_version=__version__,
+                progress=lambda stage: progress(stage, 0.0),
+            ) as server:
+                return fill_through_server(
+                    pixels, hole, options, server=server, model=name, progress=progress
+                )
+        except ServerStartError as error:
+            print(f"lama-fill: filling without the server: {error}", file=sys.stderr)
+    if not name:
+        name = store.default_model()
+        weights = store.find_model(name).path
+    return fill_in_process(
+        pixels, hole, options, model=name, weights=weights, device=args.device, progress=progress
+    )
+
+
+def _name_own_command() -> None:
+    """A server that has to be started is the one of this installation, wherever it is."""
+    from lama_core.client.launch import COMMAND_VARIABLE
+
+    own = Path(sysconfig.get_path("scripts")) / ("lama-fill.exe" if sys.platform == "win32" else "lama-fill")
+    if own.exists():
+        os.environ.setdefault(
+            COMMAND_VARIABLE, str(own) if sys.platform == "win32" else shlex.quote(str(own))
+        )
+
+
+@contextlib.contextmanager
+def _progress_bar() -> Iterator[Progress]:
+    """A bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda stage, fraction: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("preparing", total=1.0)
+        yield lambda stage, fraction: bar.update(task, description=stage, completed=fraction)
