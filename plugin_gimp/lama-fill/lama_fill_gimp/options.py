@@ -1,0 +1,101 @@
+"""What the artist can choose, and what it means to the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lama_core.errors import LamaFillError
+from lama_core.wire import messages
+from lama_core.wire.limits import MAX_FEATHER, MAX_GROW
+from lama_fill_gimp.texts import N_, _
+
+
+class OptionError(LamaFillError):
+    """An argument that means nothing."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several: how a script calls it and how the dialog does."""
+
+    name: str
+    label: str
+
+
+CONTEXTS = (
+    Choice("auto", N_("Automatic")),
+    Choice("32", N_("32 pixels")),
+    Choice("64", N_("64 pixels")),
+    Choice("128", N_("128 pixels")),
+    Choice("256", N_("256 pixels")),
+    Choice("512", N_("512 pixels")),
+    Choice("1024", N_("1024 pixels")),
+    Choice("whole", N_("Everything")),
+)
+INPUTS = (
+    Choice("layer", N_("Active layer")),
+    Choice("visible", N_("What is visible")),
+)
+OUTPUTS = (
+    Choice("layer", N_("New layer")),
+    Choice("mask", N_("New layer with an editable mask")),
+)
+QUALITIES = (
+    Choice("fast", N_("Fast")),
+    Choice("balanced", N_("Balanced")),
+    Choice("best", N_("Best")),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of the procedure, checked.
+
+    `grow` and `feather` are pixels, -1 finds them from the hole's size. The others are names of choices
+    above, but `model`: the name of an installed model, "" for the server's own default.
+
+    Raises:
+        OptionError: a value that is none of these.
+    """
+
+    grow: int = -1
+    feather: int = -1
+    context: str = "auto"
+    input: str = "layer"
+    output: str = "layer"
+    quality: str = "balanced"
+    model: str = ""
+
+    def __post_init__(self) -> None:
+        for name, value, most in (("grow", self.grow, MAX_GROW), ("feather", self.feather, MAX_FEATHER)):
+            if not -1 <= value <= most:
+                raise OptionError(
+                    _("{name} is from 0 to {most} pixels, or -1 for automatic, not {value}.").format(
+                        name=name, most=most, value=value
+                    )
+                )
+        for name, chosen, choices in (
+            ("context", self.context, CONTEXTS),
+            ("input", self.input, INPUTS),
+            ("output", self.output, OUTPUTS),
+            ("quality", self.quality, QUALITIES),
+        ):
+            names = [choice.name for choice in choices]
+            if chosen not in names:
+                raise OptionError(
+                    _("{name} is one of {names}, not “{value}”.").format(
+                        name=name, names=", ".join(names), value=chosen
+                    )
+                )
+
+    @property
+    def margin(self) -> str | int:
+        """`context` as geometry and the protocol want it: "auto", "whole" or pixels."""
+        return self.context if self.context in ("auto", "whole") else int(self.context)
+
+    def for_server(self) -> messages.Options:
+        context: messages.Context = self.margin  # type: ignore[assignment]  # checked when it was made
+        quality: messages.Quality = self.quality  # type: ignore[assignment]
+        return messages.Options(
+            grow=self.grow, feather=self.feather, context=context, quality=quality, model=self.model
+        )

@@ -1,0 +1,109 @@
+"""What the tests in the real editors share: a chroot, the archives as they are shipped, a server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from installers import build_plugins
+from tests.hosts.chroot import SUITES, ChrootUnavailable, chroot
+from tests.hosts.gimp import Gimp
+
+
+@pytest.fixture(scope="session")
+def trixie() -> Path:
+    """A Debian with GIMP 3.0 and Krita 5.2: missing is a failure in CI, and skips the tests elsewhere."""
+    try:
+        return chroot(SUITES["trixie"])
+    except ChrootUnavailable as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(reason), pytrace=False)
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The archive of each plug-in, by the editor's name."""
+    out = tmp_path_factory.mktemp("archives")
+    wheels = build_plugins.fetch_wheels()
+    return {name: build_plugins.build(plugin, out, wheels) for name, plugin in build_plugins.PLUGINS.items()}
+
+
+@pytest.fixture(scope="session")
+def inside_folder(trixie: Path) -> Iterator[Path]:
+    """A folder of this run, inside the chroot: the only place there that tests write to."""
+    folder = Path(tempfile.mkdtemp(prefix="lama-fill-", dir=trixie / "tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(kw_only=True)
+class Server:
+    """A running server. `folder` is its state folder, `inside` the same as a program in the chroot sees it."""
+
+    folder: Path
+    inside: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a plug-in needs to find it, and to start no other one."""
+        return {"LAMA_FILL_RUNTIME_DIR": self.inside, "LAMA_FILL_COMMAND": "/nonexistent/lama-fill"}
+
+    def command(self, *arguments: str) -> str:
+        """Run a command of `lama-fill` with this server."""
+        return subprocess.run(
+            [sys.executable, "-m", "lama_server", *arguments],
+            env={**os.environ, "LAMA_FILL_RUNTIME_DIR": str(self.folder)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+
+
+def start_server(root: Path, folder: Path, *arguments: str) -> Server:
+    """Start a server whose state folder is in the chroot, and wait until it can be found."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lama_server", "serve", "--device=cpu", "--threads=1", *arguments],
+        env={**os.environ, "LAMA_FILL_RUNTIME_DIR": str(folder)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "server.json").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            log = folder / "server.log"
+            raise AssertionError(f"no server: {log.read_text() if log.exists() else process.returncode}")
+        time.sleep(0.05)
+    return Server(folder=folder, inside="/" + folder.relative_to(root).as_posix(), process=process)
+
+
+@pytest.fixture(scope="session")
+def server(trixie: Path, inside_folder: Path) -> Iterator[Server]:
+    """The real server with the model that ships."""
+    running = start_server(trixie, inside_folder / "state", "--model=compact")
+    yield running
+    running.process.terminate()
+    try:
+        running.process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        running.process.kill()
+
+
+@pytest.fixture(scope="session")
+def gimp(trixie: Path, inside_folder: Path, archives: Mapping[str, Path], server: Server) -> Gimp:
+    """GIMP 3.0 with the plug-in and a server."""
+    folder = inside_folder / "gimp"
+    return Gimp.install(trixie, folder, archives["gimp"], server.environment)
