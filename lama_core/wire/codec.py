@@ -256,8 +256,10 @@ def _progress(fields: Fields) -> Progress:
 
 
 def _result(fields: Fields) -> Result:
-    width = fields.integer("width", 1, bounds.MAX_SIDE)
-    height = fields.integer("height", 1, bounds.MAX_SIDE)
+    width = fields.integer("width", 0, bounds.MAX_SIDE)
+    height = fields.integer("height", 0, bounds.MAX_SIDE)
+    if (width == 0) != (height == 0):
+        raise fields.fail("width", "is 0 exactly when height is")
     pixel_format = fields.choice("format", CHANNELS)
     depth = fields.choice("depth", DEPTH_BYTES)
     return Result(
