@@ -92,16 +92,17 @@ def fills(draw: st.DrawFn) -> Fill:
 @st.composite
 def results(draw: st.DrawFn) -> Result:
     fill = draw(fills())
+    empty = draw(st.booleans())
     return Result(
         job=fill.job,
         x=draw(st.integers(0, 1 << 20)),
         y=draw(st.integers(0, 1 << 20)),
-        width=fill.width,
-        height=fill.height,
+        width=0 if empty else fill.width,
+        height=0 if empty else fill.height,
         format=fill.format,
         depth=fill.depth,
-        pixels=fill.pixels,
-        blend=fill.hole,
+        pixels=b"" if empty else fill.pixels,
+        blend=b"" if empty else fill.hole,
         model=draw(names),
         device=draw(names),
         seconds=draw(st.floats(0, 1e9)),
@@ -360,6 +361,13 @@ def test_numbers_may_come_as_integers_and_are_finite() -> None:
     for value in (float("nan"), float("inf"), -0.1, 1.1, True, "1"):
         with pytest.raises(ProtocolError):
             decode_server(msgpack.packb({"type": "progress", "job": 1, "stage": "x", "fraction": value}))
+
+
+def test_a_rectangle_is_empty_in_both_directions_or_in_none() -> None:
+    result = Result(job=1, x=0, y=0, width=0, height=0, format="rgb", depth="u8", pixels=b"", blend=b"")
+    assert decode_server(encode(result)) == result
+    with pytest.raises(ProtocolError):
+        encode(dataclasses.replace(result, width=1))
 
 
 def test_each_side_refuses_the_messages_of_its_own(
