@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -148,10 +149,15 @@ class _Wrapper(nn.Module):
 
 
 def save_torchscript(path: Path, official: FFCResNetGenerator, *, wrapped: bool = True) -> Path:
+    with warnings.catch_warnings():
+        # That tracing is out of fashion changes nothing about the files that it left.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        _trace(official, wrapped=wrapped).save(str(path))
+    return path
+
+
+def _trace(official: FFCResNetGenerator, *, wrapped: bool) -> torch.jit.ScriptModule:
     if wrapped:
         example: object = (torch.rand(1, 3, 32, 32), torch.rand(1, 1, 32, 32))
-        traced = torch.jit.trace(_Wrapper(official).eval(), example, check_trace=False)
-    else:
-        traced = torch.jit.trace(official, torch.rand(1, 4, 32, 32), check_trace=False)
-    traced.save(str(path))
-    return path
+        return torch.jit.trace(_Wrapper(official).eval(), example, check_trace=False)
+    return torch.jit.trace(official, torch.rand(1, 4, 32, 32), check_trace=False)

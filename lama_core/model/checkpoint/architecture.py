@@ -31,6 +31,20 @@ _UNSUPPORTED: Mapping[str, str] = {
 }
 
 
+def check_size(naming: Naming) -> None:
+    """Check that there are not absurdly many layers, before anything is done for each of them.
+
+    Raises:
+        ArchitectureError: there are, or there are none.
+    """
+    if not 1 <= naming.downsamplings <= MOST_DOWNSAMPLINGS:
+        raise ArchitectureError(
+            f"it has {naming.downsamplings} downsamplings; 1 to {MOST_DOWNSAMPLINGS} are supported"
+        )
+    if not 1 <= naming.blocks <= MOST_BLOCKS:
+        raise ArchitectureError(f"it has {naming.blocks} FFC blocks; 1 to {MOST_BLOCKS} are supported")
+
+
 def find_config(tensors: Mapping[str, StoredTensor], naming: Naming, *, output: Output) -> GeneratorConfig:
     """The architecture whose weights these are.
 
@@ -39,18 +53,12 @@ def find_config(tensors: Mapping[str, StoredTensor], naming: Naming, *, output: 
 
     Args:
         tensors: by our names.
-        naming: how many downsamplings and blocks there are.
+        naming: how many downsamplings and blocks there are, which `check_size` has passed.
         output: what the weights cannot tell.
 
     Raises:
         ArchitectureError: there is no such generator.
     """
-    if not 1 <= naming.downsamplings <= MOST_DOWNSAMPLINGS:
-        raise ArchitectureError(
-            f"it has {naming.downsamplings} downsamplings; 1 to {MOST_DOWNSAMPLINGS} are supported"
-        )
-    if not 1 <= naming.blocks <= MOST_BLOCKS:
-        raise ArchitectureError(f"it has {naming.blocks} FFC blocks; 1 to {MOST_BLOCKS} are supported")
 
     def sizes(module: str, axis: int) -> Iterable[int]:
         shape = tensors[f"{module}.weight"].shape if f"{module}.weight" in tensors else ()

@@ -35,7 +35,7 @@ _MAKES_GLOBAL = (*_LOCAL_ONLY, "ffc.local_to_global", "norm_global")
 MOST_DOWNSAMPLINGS = 6
 MOST_BLOCKS = 100
 
-_OFFICIAL = re.compile(r"((?:.*\.)?)(\d{1,9})\.(conv[12]\.)?(?:ffc|bn_l|bn_g)\.", re.ASCII)
+_OFFICIAL = re.compile(r"((?:.*\.)?)(\d{1,9})\.(conv[12]\.)?(?:ffc\.conv[lg]2[lg]|bn_l|bn_g)\.", re.ASCII)
 _OURS = re.compile(
     r"((?:.*\.)?)(?:stem|downs\.(\d{1,9})|blocks\.(\d{1,9})\.conv[12])\.(?:ffc|norm_local|norm_global)\.",
     re.ASCII,
@@ -119,7 +119,8 @@ def find_naming(names: Iterable[str]) -> Naming | None:
     `generator` counts, then the one with the most tensors. None when there is no FFC generator.
     """
     names = list(names)
-    for official, pattern in ((True, _OFFICIAL), (False, _OURS)):
+    # Ours first: the official pattern, a number before `ffc`, also fits `blocks.0.conv1.ffc`.
+    for official, pattern in ((False, _OURS), (True, _OFFICIAL)):
         matches = [match for match in map(pattern.match, names) if match]
         if not matches:
             continue

@@ -10,7 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lama_core.model.checkpoint.architecture import check_foreign, check_tensors, empty_generator, find_config
+from lama_core.model.checkpoint.architecture import (
+    check_foreign,
+    check_size,
+    check_tensors,
+    empty_generator,
+    find_config,
+)
 from lama_core.model.checkpoint.errors import (
     ArchitectureError,
     DamagedFileError,
@@ -75,6 +81,7 @@ def _read(opened: Opened) -> Generator:
             downsamplings=config.downsamplings,
             blocks=config.blocks,
         )
+    check_size(naming)
     in_file, others = naming.to_ours(file.tensors)
     found = {ours: file.tensors[name] for ours, name in in_file.items()}
     if config is None:

@@ -155,6 +155,8 @@ def _open_packed(archive: Archive, stack: ExitStack, *, output: Output | None) -
         raise CheckpointError(f"{archive.label}: there is no room to unpack {size >> 20} MB")
     with archive.open(chosen[0], limit=MAX_PACKED_BYTES) as packed, unpacked.open("wb") as stream:
         shutil.copyfileobj(packed, stream, 1 << 20)
+    if unpacked.stat().st_size != size:
+        raise DamagedFileError(f"{archive.label} is cut short or damaged: fetch it again")
     return _open_file(unpacked, f"{archive.label} ({chosen[0]})", stack, output=output, nested=True)
 
 
