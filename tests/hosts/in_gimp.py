@@ -189,3 +189,48 @@ def one(kind="rgb", precision="U8_NON_LINEAR", alpha=True, feather=4, **argument
         layer = new_layer(image, alpha=alpha)
         select(image, 40, 30, 36, 28, feather)
         return filled(image, [layer], **arguments)
+
+
+def every_precision(kind):
+    answers = {}
+    for precision in PRECISIONS:
+        with an_image(kind=kind, precision=precision) as image:
+            layer = new_layer(image)
+            select(image, 40, 30, 36, 28, 4)
+            answer = filled(image, [layer], quality="fast")
+            answer["precision_kept"] = image.get_precision() == getattr(Gimp.Precision, precision)
+        answers[precision] = answer
+    return answers
+
+
+def with_a_palette(alpha):
+    with an_image() as image:
+        layer = new_layer(image, alpha=alpha)
+        image.convert_indexed(
+            Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 40, False, False, ""
+        )
+        colours = image.get_palette().get_color_count()
+        select(image, 40, 30, 36, 28, 4)
+        answer = filled(image, [layer])
+        answer["palette_kept"] = image.get_palette().get_color_count() == colours
+        return answer
+
+
+def both_outputs():
+    seen = []
+    for output in ("layer", "mask"):
+        with an_image() as image:
+            layer = new_layer(image)
+            select(image, 40, 30, 36, 28, 4)
+            call(image, [layer], output=output)
+            seen.append(flattened(image))
+    return {"differ_by": max(abs(one - other) for one, other in zip(*seen))}
+
+
+def exactly_this_hole():
+    with an_image() as image:
+        layer = new_layer(image)
+        image.select_rectangle(Gimp.ChannelOps.REPLACE, 40, 30, 36, 28)
+        answer = filled(image, [layer], grow=0, feather=0)
+        answer["opaque"] = alpha_of(fills(image)[0]).count(255)
+        return answer

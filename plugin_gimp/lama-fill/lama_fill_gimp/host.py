@@ -151,8 +151,7 @@ def _run(
         finding = _Finding()
         if not _ask(procedure, config, finding):
             return False
-    names = ("grow", "feather", "context", "input", "output", "quality", "model")
-    chosen = choices.Options(**{name: config.get_property(name) for name in names})
+    chosen = _options(config)
     if chosen.input == "visible":
         # What is visible is the same for all of them: one fill, above the topmost.
         layers = layers[:1]
@@ -167,6 +166,13 @@ def _run(
         source.close()
     _add(image, layers, fillings, masks=chosen.output == "mask")
     return True
+
+
+def _options(config: Gimp.ProcedureConfig) -> choices.Options:
+    names = ("grow", "feather", "context", "input", "output", "quality")
+    # GIMP gives an empty text back as None, sometimes.
+    model = config.get_property("model") or ""
+    return choices.Options(model=model, **{name: config.get_property(name) for name in names})
 
 
 def _layers(image: Gimp.Image, drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
@@ -475,15 +481,15 @@ def _model_row(config: Gimp.ProcedureConfig, finding: _Finding) -> Any:
         box.append(name, title)
 
     add("", _("Default"))
-    if config.get_property("model"):
-        add(config.get_property("model"), config.get_property("model"))
+    if _options(config).model:
+        add(_options(config).model, _options(config).model)
 
     def ask_server() -> bool:
         if finding.is_alive():
             return True
         if finding.server is not None:
             welcome = finding.server.welcome
-            chosen = config.get_property("model")
+            chosen = _options(config).model
             box.remove_all()
             add("", _("Default ({model})").format(model=welcome.default_model or "-"))
             names = [model.name for model in welcome.models]
@@ -497,9 +503,9 @@ def _model_row(config: Gimp.ProcedureConfig, finding: _Finding) -> Any:
         if box.get_active_id() is not None:
             config.set_property("model", box.get_active_id())
 
-    box.set_active_id(config.get_property("model"))
+    box.set_active_id(_options(config).model)
     box.connect("changed", changed)
-    config.connect("notify::model", lambda *_: box.set_active_id(config.get_property("model")))
+    config.connect("notify::model", lambda *_: box.set_active_id(_options(config).model))
     GLib.timeout_add(100, ask_server)
     label = Gtk.Label.new_with_mnemonic(_("_Model"))
     label.set_mnemonic_widget(box)

@@ -1,0 +1,58 @@
+"""In the real GIMP: the picture outside of the fill is the same, byte for byte, in every kind of image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.hosts.gimp import Gimp
+
+SCRIPT = Path(__file__).with_name("in_gimp.py")
+
+
+@pytest.mark.parametrize("kind", ["rgb", "gray"])
+def test_every_precision(gimp: Gimp, kind: str) -> None:
+    answers = gimp.run(SCRIPT, "every_precision", kind=kind)
+    assert len(answers) == 18
+    for precision, answer in answers.items():
+        assert answer["error"] == "", precision
+        assert answer["changed"]["outside"] == 0, precision
+        assert answer["changed"]["inside"] > 500, precision
+        (fill,) = answer["fills"]
+        assert fill["shows"] == [0, 255], precision
+        assert answer["precision_kept"], precision
+
+
+def test_an_image_with_a_palette(gimp: Gimp) -> None:
+    for alpha in (False, True):
+        answer = gimp.run(SCRIPT, "with_a_palette", alpha=alpha)
+        assert answer["error"] == ""
+        assert answer["changed"]["outside"] == 0
+        assert answer["changed"]["inside"] > 300
+        assert answer["palette_kept"]
+
+
+@pytest.mark.parametrize("output", ["layer", "mask"])
+def test_a_layer_without_alpha(gimp: Gimp, output: str) -> None:
+    answer = gimp.run(SCRIPT, "one", alpha=False, output=output)
+    assert answer["error"] == ""
+    assert answer["changed"]["outside"] == 0
+    (fill,) = answer["fills"]
+    assert fill["mask"] == (output == "mask")
+    assert fill["shows"] == [0, 255]
+    # Under an editable mask the pixels are opaque, so that the artist can show more of them.
+    assert fill["alpha"] == (255 if output == "mask" else 0)
+
+
+def test_both_outputs_look_the_same(gimp: Gimp) -> None:
+    answer = gimp.run(SCRIPT, "both_outputs")
+    assert answer["differ_by"] <= 1
+
+
+def test_what_shows_is_what_the_server_made(gimp: Gimp) -> None:
+    answer = gimp.run(SCRIPT, "exactly_this_hole")
+    assert answer["error"] == ""
+    assert answer["fills"][0]["rect"] == [40, 30, 36, 28]
+    assert answer["changed"] == {"outside": 0, "inside": answer["changed"]["inside"]}
+    assert answer["opaque"] == 36 * 28
