@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import safetensors
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from lama_core.model.checkpoint.errors import DamagedFileError, SaveError, WeightsError, shown
@@ -122,18 +122,14 @@ def write_safetensors(
         "config": json.dumps(asdict(generator.config), sort_keys=True),
         "sha256_tensors": hash_weights(state),
     }
-    temporary: Path | None = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        temporary = Path(name)
-        os.close(handle)
-        save_file(state, temporary, metadata=described)
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        with temporary.open("xb") as stream:
+            stream.write(save(state, metadata=described))
+            stream.flush()
+            os.fsync(stream.fileno())
         temporary.replace(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SaveError(f"{path} could not be written: {shown(reason)}") from error
+    except OSError as error:
+        raise SaveError(f"{path} could not be written: {error.strerror or error}") from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
