@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import pyvips
@@ -34,6 +34,7 @@ _KEPT: Final = re.compile(
     r"icc-profile-data|exif-data|exif-ifd[0234]-.*|xmp-data|iptc-data|resolution-unit|png-comment-.*"
 )
 _NOT_KEPT: Final = re.compile(r"exif-ifd0-Orientation")
+_EXIF_PREFIX: Final = b"Exif\x00\x00"
 _XMP_ORIENTATION: Final = re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)[2-8]")
 
 #: A lossy file's black and white are only nearly so: a mask from one is stretched, from these shares of
@@ -192,5 +193,26 @@ def _metadata(image: pyvips.Image) -> Metadata:
             value = image.get(name)
             if name == "xmp-data":
                 value = _XMP_ORIENTATION.sub(rb"\g<1>1", bytes(value))
+            elif name == "exif-data":
+                value = _without_thumbnail(bytes(value))
             fields.append((image.get_typeof(name), name, value))
+    fields.append((pyvips.GValue.gint_type, "orientation", 1))
     return Metadata(fields=tuple(fields), x_resolution=image.xres, y_resolution=image.yres)
+
+
+def _without_thumbnail(exif: bytes) -> bytes:
+    """An EXIF block whose first directory is its last: the second one describes the thumbnail.
+
+    The block is a small TIFF: byte order, 42, where the first directory is; a directory is the number of its
+    entries, 12 bytes for each, and where the next one is. One that is not in order is left to libvips.
+    """
+    start = len(_EXIF_PREFIX) if exif.startswith(_EXIF_PREFIX) else 0
+    orders: dict[bytes, Literal["little", "big"]] = {b"II": "little", b"MM": "big"}
+    order = orders.get(exif[start : start + 2])
+    if order is None:
+        return exif
+    directory = start + int.from_bytes(exif[start + 4 : start + 8], order)
+    following = directory + 2 + 12 * int.from_bytes(exif[directory : directory + 2], order)
+    if following + 4 > len(exif):
+        return exif
+    return exif[:following] + bytes(4) + exif[following + 4 :]
