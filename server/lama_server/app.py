@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -24,9 +25,13 @@ from lama_server.door import Door, Page, Visitor
 from lama_server.metrics import CONTENT_TYPE, Gauges, metrics_page
 from lama_server.scheduler import Scheduler
 from lama_server.settings import Settings
+from lama_server.tasks import settle
 
 _CLOSE_SECONDS = 1.0
 """How long a client may take to answer a close, and to take what it is still owed when the server ends."""
+
+_COLLECT_BYTES = 16 * MIB
+"""Messages of closed connections that may wait to be freed."""
 
 
 class PortError(LamaFillError):
@@ -76,6 +81,7 @@ class App:
         self._began = time.monotonic()
         self._clients: set[ClientConnection] = set()
         self._server: Server | None = None
+        self._uncollected = 0
         self._door = Door(
             port=self.port,
             token=token,
@@ -136,13 +142,12 @@ class App:
         await self._scheduler.stop()
         if self._clients:
             flushing = [asyncio.create_task(client.flushed()) for client in self._clients]
-            _, late = await asyncio.wait(flushing, timeout=_CLOSE_SECONDS)
-            for task in late:
-                task.cancel()
+            await asyncio.wait(flushing, timeout=_CLOSE_SECONDS)
+            await settle(*flushing)
         self._server.close()
-        closing = asyncio.ensure_future(self._server.wait_closed())
+        closing = asyncio.create_task(self._server.wait_closed(), name="close")
         await asyncio.wait({closing}, timeout=2 * _CLOSE_SECONDS)
-        closing.cancel()
+        await settle(closing)
 
     def status(self) -> ServerStatus:
         """What a client that asks is told."""
@@ -172,6 +177,18 @@ class App:
             await client.run()
         finally:
             self._clients.discard(client)
+            self._clear_up_after(client)
+
+    def _clear_up_after(self, client: ClientConnection) -> None:
+        """Free what closed connections still hold.
+
+        A closed websocket is a cycle of objects with its last message in it, freed whenever Python next
+        collects garbage: too late when messages are large.
+        """
+        self._uncollected += client.received_bytes
+        if self._uncollected >= _COLLECT_BYTES:
+            self._uncollected = 0
+            gc.collect()
 
     async def _health(self) -> Page:
         state = self._scheduler.state

@@ -67,7 +67,7 @@ class House:
 
 
 class ClientConnection:
-    """Runs one websocket from its opening to its end."""
+    """Runs one websocket from its opening to its end. `received_bytes`: of all its messages."""
 
     def __init__(self, socket: Visitor, house: House) -> None:
         self._socket = socket
@@ -77,6 +77,7 @@ class ClientConnection:
         self._jobs: dict[int, Job] = {}
         self._beating: asyncio.Task[None] | None = None
         self._open = True
+        self.received_bytes = 0
 
     async def run(self) -> None:
         """Serve until the client is gone; then everything that it wanted is stopped."""
@@ -130,9 +131,12 @@ class ClientConnection:
                     await self._outbox.empty()
                     await self._socket.close(_VIOLATION, error.code)
                     return
+            # It may be large, and the next one a long time away.
+            del frame
             frame = await self._socket.recv()
 
     def _take(self, frame: bytes) -> None:
+        self.received_bytes += len(frame)
         message = self._session.receive(frame)
         if isinstance(message, Hello):
             log.info("client %s %s", one_line(message.client), one_line(message.client_version))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from lama_core.errors import LamaFillError
@@ -112,6 +112,12 @@ class Job:
         self._progressed = progressed
         self._ended = ended
 
+    def take_fill(self) -> Fill:
+        """The fill; the job keeps it without pixels, so that these are gone when nobody needs them."""
+        fill = self.fill
+        self.fill = replace(fill, pixels=b"", hole=b"")
+        return fill
+
     def progress(self, stage: str, fraction: float) -> None:
         """Take a worker's sign of life. The fraction never falls, not even in a second attempt."""
         self.signs += 1
@@ -122,4 +128,5 @@ class Job:
 
     def end(self, ending: Ending) -> None:
         """Hand the ending to whom the job belongs to."""
+        self.take_fill()
         self._ended(self, ending)

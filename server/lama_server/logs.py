@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
-import sys
 from pathlib import Path
 
 from lama_core.errors import LamaFillError
+from lama_server.console import ConsoleHandler
 
 LOG_NAME = "server.log"
 LINE_LIMIT = 2000
@@ -53,7 +53,7 @@ def set_up_logs(folder: Path, *, level: str, size: int, kept: int, console: bool
         raise LogError(f"{path}: cannot be written ({error.strerror or error})") from error
     handlers: list[logging.Handler] = [file]
     if console:
-        handlers.append(logging.StreamHandler(sys.stderr))
+        handlers.append(ConsoleHandler())
     for handler in handlers:
         handler.setFormatter(LineFormatter())
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from lama_server.door import Visitor
 from lama_server.patience import Patience
+from lama_server.tasks import settle
 
 _LARGE = 1 << 16
 
@@ -77,7 +78,7 @@ class Outbox:
             self._idle.set()
 
     async def _send(self, frame: bytes) -> None:
-        sending = asyncio.ensure_future(self._socket.send(frame))
+        sending = asyncio.create_task(self._socket.send(frame), name="send frame")
         transport = self._socket.transport
         patience = Patience(self._timeout / 10)
         left = -1
@@ -96,5 +97,4 @@ class Outbox:
         finally:
             if not sending.done():
                 self._socket.abort()
-                sending.cancel()
-                await asyncio.wait({sending})
+            await settle(sending)

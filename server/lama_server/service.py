@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -25,6 +26,7 @@ from lama_server.runtime import Place, find_server
 from lama_server.scheduler import Scheduler
 from lama_server.settings import Settings
 from lama_server.slot import Timing
+from lama_server.tasks import settle
 from lama_server.worker_process import WORKER_COMMAND, WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,20 @@ START_COMMAND = (sys.executable, "-m", "lama_server")
 """What a client starts the next server with; see `lama_core.client.launch`."""
 _CLAIM_SECONDS = 10.0
 """How long another server may take to say where it is, or to be gone."""
+
+
+def _return_large_memory() -> None:
+    """Have large blocks go back to the system as soon as they are freed.
+
+    By default glibc learns from each freed block to keep such blocks for later, so a server that has seen
+    many windows holds tens of megabytes for none.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        largest_block_that_is_kept = -3  # M_MMAP_THRESHOLD
+        with contextlib.suppress(AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(largest_block_that_is_kept, 1 << 18)
 
 
 class NotAloneError(LamaFillError):
@@ -63,6 +79,7 @@ async def _serve(
     stop = Stop()
     stop.heed_signals()
     os.umask(0o077)
+    _return_large_memory()
     place = Place(folder)
     if not await _claim(place, stop):
         return 0
@@ -116,6 +133,8 @@ async def _serve_place(
         catalogue=catalogue,
         stop=stop.because,
     )
+    # What exists by now stays: the garbage collector need not look at it again and again.
+    gc.freeze()
     async with app:
         place.publish(
             RuntimeFile(
@@ -131,7 +150,7 @@ async def _serve_place(
         try:
             reason = await stop.wait()
         finally:
-            watching.cancel()
+            await settle(watching)
         log.info("ending: %s", reason)
     log.info("ended")
 

@@ -21,6 +21,7 @@ from lama_server.jobs import (
     WorkerStartError,
 )
 from lama_server.patience import Patience
+from lama_server.tasks import settle
 
 log = logging.getLogger(__name__)
 
@@ -124,8 +125,7 @@ class Slot:
                         await asyncio.wait_for(self._changed.wait(), self._patience())
         finally:
             if self._starting is not None:
-                self._starting.cancel()
-                await asyncio.wait({self._starting})
+                await settle(self._starting)
             await self._end_worker()
 
     async def _step(self) -> bool:
@@ -274,7 +274,7 @@ class Slot:
     async def _ending(self, job: Job) -> Ending:
         worker = self.worker
         assert worker is not None
-        work = asyncio.create_task(worker.fill(job.fill, job.progress), name="fill")
+        work = asyncio.create_task(worker.fill(job.take_fill(), job.progress), name="fill")
         cancelled = asyncio.create_task(job.cancelled.wait(), name="cancelled")
         try:
             given_up = await self._watch(job, worker, work, cancelled)
@@ -297,10 +297,7 @@ class Slot:
             await self._end_worker()
             return JobError("internal", "the server failed; its log says more (lama-fill logs)")
         finally:
-            cancelled.cancel()
-            if not work.done():
-                work.cancel()
-                await asyncio.wait({work})
+            await settle(work, cancelled)
 
     async def _watch(
         self, job: Job, worker: Worker, work: asyncio.Task[object], cancelled: asyncio.Task[object]

@@ -100,6 +100,7 @@ class WorkerProcess:
                 "options": dataclasses.asdict(fill.options),
             }
         )
+        del fill  # its pixels are in the arena now
         try:
             note = await self._answer
         finally:

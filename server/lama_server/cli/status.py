@@ -19,7 +19,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "status",
         help="say whether the server runs and what it does",
-        description=f"Say whether the server runs and what it does. Exits with {NOT_RUNNING} when it does not.",
+        description=f"Say whether the server runs and what it does; exit with {NOT_RUNNING} if it does not.",
     )
     parser.add_argument("--json", action="store_true", help="as one JSON object")
     parser.set_defaults(run=run)

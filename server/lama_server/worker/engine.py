@@ -103,7 +103,7 @@ class FillEngine:
             pixels=bytes_of(region.pixels, fill),
             blend=np.rint(region.blend * 255).astype(np.uint8).reshape(-1).data,
             model=fill.options.model,
-            device=describe_device(device).id,
+            device=self.device.id if device == self._device else device.type,
             seconds=time.perf_counter() - begun,
         )
 
