@@ -1,0 +1,105 @@
+"""A worker process with an engine that does what the tests ask of it, and no torch.
+
+`python workers.py KIND --device ...` is a worker; KIND says how its engine loads. What a fill does is in its
+options: `seed` milliseconds pass, and `grow` is one of the faults below. The result is the whole window with
+every byte inverted, so that a test can tell whose pixels it got.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lama_core.errors import LamaFillError
+from lama_core.wire.messages import Device, Fill
+from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
+from lama_server.worker.process import run_worker
+
+INVERT = bytes(255 - value for value in range(256))
+
+# Values of `grow`.
+POLITE, DEAF, SILENT, DIES, FULL, RAISES, GIVES_UP, BABBLES = range(8)
+
+
+class ScriptedEngine:
+    """Does what the fill's options say."""
+
+    memory_bytes = 0
+
+    def __init__(self, device: str, threads: int) -> None:
+        self.device = Device(id=device, name=f"scripted {device}")
+
+    def load(self, model: str) -> None:
+        if model == "missing":
+            raise LamaFillError("the model missing cannot be loaded: it is missing")
+
+    def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+    ) -> Outcome:
+        begun = time.monotonic()
+        fault = fill.options.grow
+        while time.monotonic() - begun < fill.options.seed / 1000:
+            if cancelled() and fault not in (DEAF, SILENT):
+                raise JobCancelledError("cancelled")
+            if fault != SILENT:
+                progress("filling", min(1.0, (time.monotonic() - begun) * 1000 / fill.options.seed))
+            time.sleep(0.005)
+        if fault == DIES:
+            os._exit(3)
+        if fault == FULL:
+            raise JobError("out_of_memory", "no memory\nat all")
+        if fault == RAISES:
+            raise RuntimeError("a bug")
+        if fault == GIVES_UP:
+            raise WorkerLostError("CUDA error: the device is gone")
+        if fault == BABBLES:
+            print("what a library prints", flush=True)
+        return Outcome(
+            x=0,
+            y=0,
+            width=fill.width,
+            height=fill.height,
+            pixels=bytes(fill.pixels).translate(INVERT),
+            blend=bytes(fill.hole),
+            model=fill.options.model,
+            device=self.device.id,
+            seconds=time.monotonic() - begun,
+        )
+
+
+class SlowEngine(ScriptedEngine):
+    """Takes a second to load."""
+
+    def load(self, model: str) -> None:
+        time.sleep(1.0)
+
+
+class CrashingEngine(ScriptedEngine):
+    """Ends its process while it loads, until there is a file `mended` in its folder."""
+
+    def load(self, model: str) -> None:
+        if not Path("mended").exists():
+            print("the graphics driver is very unhappy", file=sys.stderr, flush=True)
+            os._exit(9)
+
+
+class BrokenEngine(ScriptedEngine):
+    """Cannot load its model, until there is a file `mended` in its folder."""
+
+    def load(self, model: str) -> None:
+        if not Path("mended").exists():
+            raise LamaFillError("the model's file is damaged: import it again")
+
+
+KINDS = {
+    "scripted": ScriptedEngine,
+    "slow": SlowEngine,
+    "crashing": CrashingEngine,
+    "broken": BrokenEngine,
+}
+
+if __name__ == "__main__":
+    sys.exit(run_worker(KINDS[sys.argv[1]], sys.argv[2:]))
