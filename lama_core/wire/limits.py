@@ -36,9 +36,7 @@ MAX_QUEUED_JOBS: Final = 256
 MAX_QUEUED_BYTES: Final = 2048 * MIB
 """Pixels and holes that wait with them; beyond it a fill is answered by `busy`."""
 AUTHENTICATE_SECONDS: Final = 10.0
-"""From the first byte of a connection to the last byte of its upgrade request."""
-HELLO_SECONDS: Final = 10.0
-"""From the upgrade to the end of `hello`; later the connection is closed (close code 1008)."""
+"""From a connection to the end of its upgrade request, and from there to the end of `hello`."""
 SEND_SECONDS: Final = 60.0
 """How long a client may leave what it was sent unread before it is given up (close code 1008)."""
 
