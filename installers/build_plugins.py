@@ -27,7 +27,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 
 #: The parts of lama_core that run in an editor.
-CORE = ("__init__.py", "errors.py", "geometry.py", "wire", "client")
+CORE = ("__init__.py", "errors.py", "geometry.py", "holes.py", "wire", "client")
 
 #: What is copied from a folder: sources and data, none of what a run leaves behind.
 WANTED = frozenset({".py", ".desktop", ".action", ".html", ".svg", ".png", ".md"})
@@ -75,7 +75,7 @@ class Translations:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlugIn:
-    """What an archive holds. `folders` maps folders of the project to folders of the archive."""
+    """What an archive holds. `folders` maps folders, and single files, of the project to the archive's."""
 
     name: str
     folders: Mapping[str, str]
@@ -83,6 +83,8 @@ class PlugIn:
     license: str  # where the project's licence goes
     executable: frozenset[str] = frozenset()
     translations: Translations | None = None
+    # Folders that get an entry of their own in the archive, which nothing else needs.
+    entries: tuple[str, ...] = ()
 
 
 PLUGINS = {
@@ -96,6 +98,21 @@ PLUGINS = {
         translations=Translations(
             source="plugin_gimp/translations", place="lama-fill/locale", domain="lama-fill"
         ),
+    ),
+    "krita": PlugIn(
+        name="krita",
+        folders={
+            "plugin_krita/lama_fill.desktop": "lama_fill.desktop",
+            "plugin_krita/lama_fill": "lama_fill",
+            "plugin_krita/actions": "actions",
+        },
+        private="lama_fill/private",
+        license="lama_fill/LICENSE",
+        translations=Translations(
+            source="plugin_krita/translations", place="lama_fill/locale", domain="lama_fill"
+        ),
+        # Krita's importer knows the plug-in's folder by this.
+        entries=("lama_fill/",),
     ),
 }
 
@@ -119,6 +136,11 @@ def build(plugin: PlugIn, out: Path, wheels: Mapping[str, bytes]) -> Path:
     path = out / f"lama-fill-{plugin.name}-{version()}.zip"
     date = time.gmtime(max(_commit_seconds(), 315_532_800))[:6]  # a zip knows no year before 1980
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in plugin.entries:
+            folder = zipfile.ZipInfo(name, date)
+            folder.create_system = 3
+            folder.external_attr = 0o040755 << 16 | 0x10
+            archive.writestr(folder, b"")
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, date)
             entry.create_system = 3
@@ -151,7 +173,10 @@ def fetch_wheels() -> dict[str, bytes]:
 def _files(plugin: PlugIn, wheels: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """Name in the archive and content of every file, in no order."""
     for source, place in plugin.folders.items():
-        yield from _tree(PROJECT / source, place)
+        if (PROJECT / source).is_dir():
+            yield from _tree(PROJECT / source, place)
+        else:
+            yield place, (PROJECT / source).read_bytes()
     for part in CORE:
         path, place = PROJECT / "lama_core" / part, f"{plugin.private}/lama_core/{part}"
         if path.is_dir():
