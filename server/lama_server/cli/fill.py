@@ -251,4 +251,9 @@ def _progress_bar() -> Iterator[Progress]:
     columns = (TextColumn("{task.description:>10}"), BarColumn(), TimeElapsedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("preparing", total=1.0)
-        yield lambda stage, fraction: bar.update(task, description=stage, completed=fraction)
+
+        def told(stage: str, fraction: float) -> None:
+            # At once: the network may keep the thread that draws from running for a while.
+            bar.update(task, description=stage, completed=fraction, refresh=True)
+
+        yield told

@@ -95,11 +95,10 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     try:
         if image.get_typeof("orientation") and image.get("orientation") > 1:
             image = image.copy_memory().autorot()
-        pixels: NDArray[Any] = image.numpy()
+        # numpy() leaves out dimensions of 1.
+        pixels: NDArray[Any] = image.numpy().reshape(image.height, image.width, image.bands)
     except pyvips.Error as error:
         raise _unreadable(path, error) from error
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
     return Picture(
         pixels=pixels,
         metadata=_metadata(image),
