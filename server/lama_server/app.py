@@ -188,7 +188,8 @@ class App:
         self._uncollected += client.received_bytes
         if self._uncollected >= _COLLECT_BYTES:
             self._uncollected = 0
-            gc.collect()
+            # Later, because the last one is still being closed.
+            asyncio.get_running_loop().call_later(2 * _CLOSE_SECONDS, gc.collect)
 
     async def _health(self) -> Page:
         state = self._scheduler.state

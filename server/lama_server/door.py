@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -17,8 +18,12 @@ from lama_server.logs import one_line
 log = logging.getLogger(__name__)
 
 MAX_HANDSHAKES = 64
-"""Connections that may be in their handshake at once. A newcomer beyond that ends the oldest one, so that no
-number of connections that say nothing keeps out one that does; an honest handshake takes milliseconds."""
+"""Connections in their handshake beyond which one that dawdles is dropped for each newcomer, so that no
+number of connections that say nothing keeps out one that does."""
+DAWDLING_SECONDS = 1.0
+"""An honest handshake takes milliseconds, also when a hundred come at once."""
+MOST_HANDSHAKES = 512
+"""With that many the oldest is dropped, dawdling or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +72,7 @@ class Door:
         self._pages = pages
         self._room = room
         self._nonces = auth.Nonces()
-        self._handshaking: dict[Visitor, None] = {}
+        self._handshaking: dict[Visitor, float] = {}  # when each arrived, the oldest first
         self.open = 0
         self.visits = 0
 
@@ -82,11 +87,13 @@ class Door:
 
     def arrive(self, visitor: Visitor) -> None:
         """A connection was made and has said nothing yet."""
+        now = time.monotonic()
         if len(self._handshaking) >= MAX_HANDSHAKES:
-            oldest = next(iter(self._handshaking))
-            del self._handshaking[oldest]
-            oldest.abort()
-        self._handshaking[visitor] = None
+            oldest, arrived = next(iter(self._handshaking.items()))
+            if now - arrived > DAWDLING_SECONDS or len(self._handshaking) >= MOST_HANDSHAKES:
+                del self._handshaking[oldest]
+                oldest.abort()
+        self._handshaking[visitor] = now
 
     def leave(self, visitor: Visitor) -> None:
         """A connection is gone."""
