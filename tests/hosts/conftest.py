@@ -48,7 +48,7 @@ def inside_folder(trixie: Path) -> Iterator[Path]:
 
 @dataclass(kw_only=True)
 class Server:
-    """A running server. `folder` is its state folder, `inside` the same as a program in the chroot sees it."""
+    """A running server. `folder` is its state folder, `inside` the same as seen in the chroot."""
 
     folder: Path
     inside: str
@@ -103,7 +103,8 @@ def server(trixie: Path, inside_folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def gimp(trixie: Path, inside_folder: Path, archives: Mapping[str, Path], server: Server) -> Gimp:
+def gimp(trixie: Path, inside_folder: Path, archives: Mapping[str, Path], server: Server) -> Iterator[Gimp]:
     """GIMP 3.0 with the plug-in and a server."""
-    folder = inside_folder / "gimp"
-    return Gimp.install(trixie, folder, archives["gimp"], server.environment)
+    editor = Gimp.install(trixie, inside_folder / "gimp", archives["gimp"], server.environment)
+    yield editor
+    editor.close()

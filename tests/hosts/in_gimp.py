@@ -3,15 +3,35 @@
 The functions are called by `test_gimp_*.py`; what they return is judged there.
 """
 
+import json
+import os
 import random
 import time
+import traceback
 from contextlib import contextmanager
 
 import gi
 
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
-from gi.repository import Gegl, Gimp
+from gi.repository import Gegl, Gimp  # noqa: E402
+
+
+def serve(folder):
+    """Call what is asked for, line by line, until the one who asks is gone."""
+    with open(f"{folder}/requests") as requests:
+        for line in requests:
+            request = json.loads(line)
+            try:
+                said = {"result": globals()[request["function"]](**request["arguments"])}
+            except Exception:  # noqa: BLE001 - whatever it is, the test is told
+                said = {"error": traceback.format_exc()}
+                for image in Gimp.get_images():
+                    image.delete()
+            with open(f"{folder}/answer.part", "w") as file:
+                json.dump(said, file)
+            os.rename(f"{folder}/answer.part", f"{folder}/answer.json")
+
 
 TYPES = {
     "rgb": (Gimp.ImageBaseType.RGB, Gimp.ImageType.RGB_IMAGE, Gimp.ImageType.RGBA_IMAGE),
@@ -162,11 +182,11 @@ def filled(image, layers, **arguments):
         "tree": tree(image),
         "fills": [
             {
+                "name": layer.get_name(),
                 "rect": [*layer.get_offsets()[1:], layer.get_width(), layer.get_height()],
                 "shows": [min(alpha_of(layer)), max(alpha_of(layer))],
                 "mask": layer.get_mask() is not None,
                 "alpha": min(pixels(layer, babl="A u8")),
-                "format": layer.get_format_name() if hasattr(layer, "get_format_name") else "",
             }
             for layer in new
         ],
@@ -224,7 +244,7 @@ def both_outputs():
             select(image, 40, 30, 36, 28, 4)
             call(image, [layer], output=output)
             seen.append(flattened(image))
-    return {"differ_by": max(abs(one - other) for one, other in zip(*seen))}
+    return {"differ_by": max(abs(one - other) for one, other in zip(*seen, strict=True))}
 
 
 def exactly_this_hole():
@@ -234,3 +254,252 @@ def exactly_this_hole():
         answer = filled(image, [layer], grow=0, feather=0)
         answer["opaque"] = alpha_of(fills(image)[0]).count(255)
         return answer
+
+
+def new_group(image, parent=None, name="group"):
+    group = Gimp.GroupLayer.new(image, name)
+    image.insert_layer(group, parent, 0)
+    return group
+
+
+def in_a_group():
+    with an_image() as image:
+        new_layer(image, name="bottom", seed=2)
+        outer = new_group(image, name="outer")
+        inner = new_group(image, outer, name="inner")
+        layer = new_layer(image, parent=inner)
+        new_layer(image, 20, 20, parent=inner, name="over", seed=3)
+        select(image, 40, 30, 36, 28)
+        return filled(image, [layer])
+
+
+def a_group():
+    with an_image() as image:
+        group = new_group(image)
+        new_layer(image, parent=group)
+        new_layer(image, 50, 40, at=(40, 30), parent=group, seed=3, name="over")
+        select(image, 40, 30, 36, 28)
+        return filled(image, [group])
+
+
+def with_a_mask(edited):
+    with an_image() as image:
+        new_layer(image, name="bottom", seed=2)
+        layer = new_layer(image)
+        mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+        layer.add_mask(mask)
+        mask.get_buffer().set(Gegl.Rectangle.new(0, 0, 30, 30), "Y u8", bytes(900))
+        mask.update(0, 0, 30, 30)
+        select(image, 40, 30, 36, 28, 4)
+        return filled(image, [mask if edited else layer])
+
+
+def placed(at, size, hole):
+    with an_image() as image:
+        new_layer(image, name="bottom", seed=2)
+        layer = new_layer(image, *size, at=at)
+        select(image, *hole)
+        return filled(image, [layer])
+
+
+def a_text_layer():
+    with an_image() as image:
+        layer = Gimp.TextLayer.new(image, "Hello", Gimp.context_get_font(), 60, Gimp.Unit.pixel())
+        image.insert_layer(layer, None, 0)
+        select(image, 10, 10, 30, 30)
+        answer = filled(image, [layer])
+        answer["still_text"] = layer.is_text_layer() and layer.get_text() == "Hello"
+        return answer
+
+
+def a_floating_selection():
+    with an_image() as image:
+        layer = new_layer(image)
+        select(image, 40, 30, 36, 28)
+        Gimp.Selection.float(image, [layer], 3, 3)
+        return {"error": call(image, [layer]), "fills": len(fills(image))}
+
+
+def locked():
+    with an_image() as image:
+        group = new_group(image)
+        layer = new_layer(image, parent=group)
+        for item in (layer, group):
+            item.set_lock_content(True)
+            item.set_lock_position(True)
+            item.set_lock_visibility(True)
+        layer.set_lock_alpha(True)
+        select(image, 40, 30, 36, 28, 4)
+        return filled(image, [layer])
+
+
+def a_channel():
+    with an_image() as image:
+        new_layer(image)
+        channel = Gimp.Channel.new(image, "stencil", 120, 96, 50.0, Gimp.color_parse_css("red"))
+        image.insert_channel(channel, None, 0)
+        select(image, 40, 30, 36, 28)
+        return {"error": call(image, [channel])}
+
+
+def two_layers(output="layer"):
+    with an_image() as image:
+        one = new_layer(image, name="one")
+        group = new_group(image)
+        other = new_layer(image, 90, 80, at=(20, 10), parent=group, name="other", seed=5)
+        other.set_opacity(50.0)
+        image.set_selected_layers([one, other])
+        select(image, 40, 30, 36, 28, 4)
+        return filled(image, [one, other], output=output)
+
+
+def two_layers_of_which_one_cannot():
+    with an_image() as image:
+        one = new_layer(image, name="one")
+        other = new_layer(image, 10, 10, at=(0, 0), name="elsewhere", seed=5)
+        select(image, 40, 30, 36, 28, 4)
+        return filled(image, [one, other])
+
+
+def nothing_selected(alpha, erased):
+    with an_image() as image:
+        layer = new_layer(image, alpha=alpha)
+        if erased:
+            layer.get_buffer().set(Gegl.Rectangle.new(40, 30, 20, 16), "R'G'B'A u8", bytes(20 * 16 * 4))
+            layer.update(0, 0, 120, 96)
+        return filled(image, [layer])
+
+
+def what_is_visible():
+    """A gray layer over a coloured one: the fill of what is seen is gray, that of the layer is not."""
+    answers = {}
+    for chosen in ("visible", "layer"):
+        with an_image() as image:
+            layer = new_layer(image)
+            over = new_layer(image, name="over", seed=9)
+            over.desaturate(Gimp.DesaturateMode.LUMINANCE)
+            select(image, 40, 30, 36, 28, 0)
+            answer = filled(image, [layer], input=chosen)
+            over.set_visible(False)
+            data = pixels(fills(image)[0], babl="R'G'B'A u8")
+            shown = [data[i : i + 4] for i in range(0, len(data), 4) if data[i + 3] == 255]
+            answer["colour"] = max(max(pixel[:3]) - min(pixel[:3]) for pixel in shown)
+            answers[chosen] = answer
+    return answers
+
+
+def visible_where_nothing_is():
+    """No selection, a layer smaller than the image, and what is visible: the fill continues the picture."""
+    with an_image() as image:
+        layer = new_layer(image, 100, 96, alpha=False)
+        return filled(image, [layer], input="visible")
+
+
+def one_after_another():
+    """A second fill next to the first sees the picture with the first."""
+    seen = []
+    for remember in (True, False):
+        with an_image() as image:
+            layer = new_layer(image)
+            select(image, 30, 30, 30, 28)
+            first = filled(image, [layer])
+            if not remember:
+                fills(image)[0].set_visible(False)
+            select(image, 62, 30, 30, 28)
+            second = filled(image, [layer])
+            (new,) = [layer for layer in fills(image) if layer.get_name() == second["fills"][0]["name"]]
+            seen.append((first, second, pixels(new)))
+    return {
+        "first": seen[0][0],
+        "second": seen[0][1],
+        "first_is_seen": seen[0][2] != seen[1][2],
+    }
+
+
+def a_part_again():
+    """Fill a part of a fill once more: the artist sees the new one."""
+    with an_image() as image:
+        layer = new_layer(image)
+        select(image, 30, 30, 40, 40)
+        first = filled(image, [layer])
+        select(image, 40, 40, 12, 12)
+        return [first, filled(image, [layer])]
+
+
+def again():
+    """What Ctrl+F does: the last values, the dialog's, without a window."""
+    with an_image() as image:
+        layer = new_layer(image)
+        select(image, 40, 30, 36, 28)
+        first = filled(image, [layer], output="mask", grow=3, feather=5)
+        select(image, 10, 10, 20, 20)
+        second = filled(image, [layer], run_mode=Gimp.RunMode.WITH_LAST_VALS)
+        return [first, second]
+
+
+def a_huge_canvas():
+    times = {}
+    for name, side in (("small", 1000), ("large", 10000)):
+        image = new_image(side, side)
+        layer = Gimp.Layer.new(
+            image, "photo", side, side, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL
+        )
+        image.insert_layer(layer, None, 0)
+        layer.fill(Gimp.FillType.WHITE)
+        select(image, side // 2, side // 2, 300, 300)
+        for chosen in ("layer", "visible"):
+            call(image, [layer], input=chosen)
+            started = time.monotonic()
+            error = call(image, [layer], input=chosen)
+            times[f"{name} {chosen}"] = time.monotonic() - started
+            if error:
+                raise AssertionError(error)
+        image.delete()
+    return times
+
+
+def far_apart():
+    """Two holes in opposite corners of a canvas that is too large to be sent."""
+    with an_image(9000, 9000) as image:
+        layer = Gimp.Layer.new(
+            image, "photo", 9000, 9000, Gimp.ImageType.RGB_IMAGE, 100.0, Gimp.LayerMode.NORMAL
+        )
+        image.insert_layer(layer, None, 0)
+        layer.fill(Gimp.FillType.WHITE)
+        image.select_rectangle(Gimp.ChannelOps.REPLACE, 100, 100, 50, 40)
+        image.select_rectangle(Gimp.ChannelOps.ADD, 8800, 8700, 60, 50)
+        error = call(image, [layer])
+        (fill,) = fills(image)
+        alpha = {
+            "first": pixels(fill, (0, 0, 70, 60), "A u8").count(255),
+            "middle": max(pixels(fill, (4000, 4000, 500, 500), "A u8")),
+        }
+        return {
+            "error": error,
+            "rect": [*fill.get_offsets()[1:], fill.get_width(), fill.get_height()],
+            **alpha,
+        }
+
+
+def wrong_arguments():
+    with an_image() as image:
+        layer = new_layer(image)
+        select(image, 40, 30, 36, 28)
+        return {"model": call(image, [layer], model="no-such-model"), "none": call(image, [])}
+
+
+def everything_selected():
+    with an_image() as image:
+        layer = new_layer(image)
+        Gimp.Selection.all(image)
+        return filled(image, [layer])
+
+
+def a_slow_one():
+    """A fill that takes some seconds: all of a large picture is looked at."""
+    with an_image(1400, 1400) as image:
+        layer = new_layer(image)
+        select(image, 600, 600, 200, 200)
+        before = flattened(image)
+        error = call(image, [layer], context="whole")
+        return {"error": error, "fills": len(fills(image)), "same": flattened(image) == before}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.hosts.gimp import Gimp
 
-SCRIPT = Path(__file__).with_name("in_gimp.py")
-
 
 @pytest.mark.parametrize("kind", ["rgb", "gray"])
 def test_every_precision(gimp: Gimp, kind: str) -> None:
-    answers = gimp.run(SCRIPT, "every_precision", kind=kind)
+    answers = gimp.call("every_precision", kind=kind)
     assert len(answers) == 18
     for precision, answer in answers.items():
         assert answer["error"] == "", precision
@@ -26,7 +22,7 @@ def test_every_precision(gimp: Gimp, kind: str) -> None:
 
 def test_an_image_with_a_palette(gimp: Gimp) -> None:
     for alpha in (False, True):
-        answer = gimp.run(SCRIPT, "with_a_palette", alpha=alpha)
+        answer = gimp.call("with_a_palette", alpha=alpha)
         assert answer["error"] == ""
         assert answer["changed"]["outside"] == 0
         assert answer["changed"]["inside"] > 300
@@ -35,7 +31,7 @@ def test_an_image_with_a_palette(gimp: Gimp) -> None:
 
 @pytest.mark.parametrize("output", ["layer", "mask"])
 def test_a_layer_without_alpha(gimp: Gimp, output: str) -> None:
-    answer = gimp.run(SCRIPT, "one", alpha=False, output=output)
+    answer = gimp.call("one", alpha=False, output=output)
     assert answer["error"] == ""
     assert answer["changed"]["outside"] == 0
     (fill,) = answer["fills"]
@@ -46,12 +42,12 @@ def test_a_layer_without_alpha(gimp: Gimp, output: str) -> None:
 
 
 def test_both_outputs_look_the_same(gimp: Gimp) -> None:
-    answer = gimp.run(SCRIPT, "both_outputs")
+    answer = gimp.call("both_outputs")
     assert answer["differ_by"] <= 1
 
 
 def test_what_shows_is_what_the_server_made(gimp: Gimp) -> None:
-    answer = gimp.run(SCRIPT, "exactly_this_hole")
+    answer = gimp.call("exactly_this_hole")
     assert answer["error"] == ""
     assert answer["fills"][0]["rect"] == [40, 30, 36, 28]
     assert answer["changed"] == {"outside": 0, "inside": answer["changed"]["inside"]}

@@ -365,7 +365,8 @@ def _add(
     image.undo_group_start()
     try:
         for layer, above in zip(layers, new):
-            if not image.insert_layer(above, layer.get_parent(), image.get_item_position(layer)):
+            place = _place(layer, _extent(above))
+            if not image.insert_layer(above, layer.get_parent(), place):
                 raise job.JobError(
                     _("GIMP did not take the new layer above “{layer}”.").format(layer=layer.get_name())
                 )
@@ -373,6 +374,13 @@ def _add(
         image.undo_group_end()
     image.set_selected_layers(selected)
     Gimp.displays_flush()
+
+
+def _place(layer: Gimp.Layer, rect: Rect) -> int:
+    """Directly above the layer; above its fills where these would cover what is new."""
+    covering = [fill for fill in _fills_above(layer) if not _extent(fill).intersect(rect).is_empty]
+    place: int = layer.get_image().get_item_position(covering[-1] if covering else layer)
+    return place
 
 
 def _new_layer(image: Gimp.Image, below: Gimp.Layer, filling: job.Filling, *, masks: bool) -> Gimp.Layer:
