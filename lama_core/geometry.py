@@ -37,7 +37,7 @@ LEAST_CONTEXT = 16
 #: few different shapes for kernels that are prepared by shape.
 WINDOW_STEP = 32
 
-MIN_GROW = 2
+MIN_GROW = 1
 MAX_GROW = 24
 MIN_FEATHER = 2
 MAX_FEATHER = 16
@@ -114,8 +114,8 @@ class Rect:
 class Window:
     """One call of the network: the holes filled by it, and what it sees.
 
-    `hole` is the bounds of `holes`. `grow` and `feather` are the pixels for them, the automatic ones
-    already chosen. `rect` is what the network sees; `written` is the part of it that may change.
+    `hole` is the bounds of `holes`. `grow` and `feather` are the pixels for them, or the most that they will
+    be where they are automatic. `rect` is what the network sees; `written` is the part of it that may change.
     """
 
     holes: tuple[Rect, ...]
@@ -131,18 +131,28 @@ def _side(hole: Rect) -> int:
     return math.isqrt(max(1, hole.area))
 
 
-def automatic_grow(hole: Rect) -> int:
-    """By how many pixels a hole of these bounds is dilated when nobody says.
+def grow_of(thickness: float) -> int:
+    """By how many pixels a hole of that thickness is dilated when nobody says.
 
     A selection follows the edge of what it removes by eye, so the larger the thing, the more of its soft
-    edge, shadow and reflection is left outside.
+    edge, shadow and reflection is left outside; but ten times larger is not ten times less careful.
     """
-    return min(MAX_GROW, MIN_GROW + _side(hole) // 64)
+    return min(MAX_GROW, max(MIN_GROW, round(0.4 * math.sqrt(thickness))))
+
+
+def feather_of(thickness: float) -> int:
+    """Over how many pixels the fill of a hole of that thickness is blended in when nobody says."""
+    return min(MAX_FEATHER, max(MIN_FEATHER, round(0.3 * math.sqrt(thickness))))
+
+
+def automatic_grow(hole: Rect) -> int:
+    """The most that a hole of these bounds is dilated when nobody says: it may be thinner than they are."""
+    return grow_of(_side(hole))
 
 
 def automatic_feather(hole: Rect) -> int:
-    """Over how many pixels the fill of a hole of these bounds is blended in when nobody says."""
-    return min(MAX_FEATHER, MIN_FEATHER + _side(hole) // 96)
+    """The most pixels over which the fill of a hole of these bounds is blended in when nobody says."""
+    return feather_of(_side(hole))
 
 
 def context_window(hole: Rect, canvas: Rect, *, grow: int, feather: int, context: Context = "auto") -> Rect:
@@ -208,7 +218,7 @@ def plan_windows(
 
     Holes are put into one window when that takes fewer pixels than two windows, or when their grown and
     feathered bounds touch (a pixel is then written by one window only). An automatic grow and feather are
-    those of the largest hole in the window.
+    the most that the largest hole in the window may get.
 
     Args:
         holes: the bounds of each hole, none of them empty, all inside the canvas.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lama_core.fill.options import Cancelled, FillCancelled, FillError, FillOptions, Progress
+from lama_core.fill.options import Cancelled, FillCancelled, FillError, FillOptions, PredictionError, Progress
 from lama_core.fill.region import FilledRegion, composite
 from lama_core.fill.run import fill, fill_region, fill_windows, plan_fill
 
@@ -12,6 +12,7 @@ __all__ = [
     "FillError",
     "FillOptions",
     "FilledRegion",
+    "PredictionError",
     "Progress",
     "composite",
     "fill",

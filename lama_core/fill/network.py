@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lama_core.fill.options import FillError
+from lama_core.fill.options import PredictionError
 from lama_core.image.pixels import Floats, Mask
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def predict(generator: GeneratorLike, colour: Floats, hole: Mask) -> Floats:
         (3, H, W) float32, not clipped.
 
     Raises:
-        FillError: what came back is not a picture of that size, or has values that are not finite in it.
+        PredictionError: what came back is not a picture of that size, or has values that are not finite in
+            it.
     """
     import torch
 
@@ -47,13 +48,13 @@ def predict(generator: GeneratorLike, colour: Floats, hole: Mask) -> Floats:
         holes = torch.from_numpy(hole.astype(np.float32))[None, None].to(device)
         prediction = generator(image, holes)
         if prediction.shape != image.shape:
-            raise FillError(
+            raise PredictionError(
                 f"the model returned {tuple(prediction.shape)} for a window of {tuple(image.shape)}: "
                 "it is not one that fills holes"
             )
         planes: Floats = prediction[0].to("cpu", torch.float32).numpy()
     if not np.isfinite(planes).all():
-        raise FillError(
+        raise PredictionError(
             "the model returned values that are not numbers: check its file (`lama-fill models verify`) "
             "or try another device or precision"
         )

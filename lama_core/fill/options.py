@@ -20,6 +20,10 @@ class FillError(LamaFillError):
     """This hole cannot be filled in this picture."""
 
 
+class PredictionError(FillError):
+    """What the model returned is no picture."""
+
+
 class FillCancelled(LamaFillError):  # noqa: N818 - it is asked for, not an error
     """The one who asked for the fill does not want it any more."""
 

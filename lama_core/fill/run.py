@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from lama_core.fill.network import GeneratorLike, predict
 from lama_core.fill.options import Cancelled, FillCancelled, FillError, FillOptions, Progress
 from lama_core.fill.region import FilledRegion, composite_into
-from lama_core.geometry import Rect, Window, plan_windows
-from lama_core.image.hole import HoleMask, feather, find_holes, grow, join_islands, read_hole
+from lama_core.geometry import Rect, Window, feather_of, grow_of, plan_windows
+from lama_core.image.hole import HoleMask, feather, find_holes, grow, join_islands, read_hole, thickness
 from lama_core.image.pixels import (
     Floats,
     PixelFormat,
@@ -120,13 +120,27 @@ def plan_fill(
 
 
 def _windows(mask: HoleMask, options: FillOptions) -> list[Window]:
-    return plan_windows(
+    """The planned windows, with an automatic grow and feather by how thick the hole is.
+
+    Where the windows are stays as a client plans it, from the bounds alone.
+    """
+    windows = plan_windows(
         find_holes(mask),
         mask.canvas,
         grow=options.grow,
         feather=options.feather,
         context=options.context,
     )
+    if options.grow is not None and options.feather is not None:
+        return windows
+    exact = []
+    for window in windows:
+        thick = thickness(mask.window(window.hole) >= 0.5)
+        pixels = min(window.grow, grow_of(thick)) if options.grow is None else options.grow
+        soft = min(window.feather, feather_of(thick)) if options.feather is None else options.feather
+        written = window.hole.grow(pixels + soft).clipped(mask.canvas)
+        exact.append(replace(window, grow=pixels, feather=soft, written=written))
+    return exact
 
 
 def fill_windows(

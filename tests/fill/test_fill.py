@@ -17,10 +17,12 @@ from lama_core.fill import (
     FilledRegion,
     FillError,
     FillOptions,
+    PredictionError,
     composite,
     fill,
     fill_region,
     fill_windows,
+    plan_fill,
 )
 from lama_core.geometry import Rect, automatic_feather, automatic_grow, context_window
 from lama_core.image.hole import distance_to
@@ -232,6 +234,16 @@ def test_the_network_never_sees_what_is_selected_only_a_little() -> None:
     np.testing.assert_array_equal(generator.seen[0][1], hole > 0)
 
 
+def test_thin_strokes_across_a_picture_grow_by_their_width_and_not_by_their_bounds() -> None:
+    strokes = np.zeros((450, 450), np.uint8)
+    strokes[60:69, 20:430] = strokes[300:309, 20:430] = strokes[20:430, 200:209] = 255
+    solid = square(450, 450, Rect(20, 20, 410, 410))
+    (thin,), (thick,) = plan_fill(noise(450, 450, 3), strokes), plan_fill(noise(450, 450, 3), solid)
+    assert (thin.grow, thin.feather) == (1, 2)
+    assert (thick.grow, thick.feather) == (7, 5)
+    assert thin.rect == thick.rect
+
+
 # Windows
 
 
@@ -403,7 +415,7 @@ def test_options_that_mean_nothing(arguments: dict, message: str) -> None:
 
 
 def test_a_model_that_returns_no_numbers_is_found_out() -> None:
-    with pytest.raises(FillError, match="not numbers"):
+    with pytest.raises(PredictionError, match="not numbers"):
         fill(noise(20, 20, 3), square(20, 20, Rect(5, 5, 5, 5)), paint(float("nan")))
 
 
@@ -411,7 +423,7 @@ def test_a_model_that_returns_another_size_is_found_out() -> None:
     def smaller(image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
         return F.avg_pool2d(image, 2)
 
-    with pytest.raises(FillError, match="\\(1, 3, 10, 10\\)"):
+    with pytest.raises(PredictionError, match="\\(1, 3, 10, 10\\)"):
         fill(noise(20, 20, 3), square(20, 20, Rect(5, 5, 5, 5)), smaller)
 
 

@@ -18,6 +18,7 @@ from lama_core.image.hole import (
     grow,
     join_islands,
     read_hole,
+    thickness,
 )
 from lama_core.image.pixels import Floats, Mask
 
@@ -242,3 +243,22 @@ def test_holes_are_the_same_in_any_part_that_holds_them(
     for hole in holes:
         covered[hole.y : hole.bottom, hole.x : hole.right] = 255
     assert (covered >= values).all()
+
+
+@pytest.mark.parametrize("width", [3, 9, 30, 100])
+def test_the_thickness_of_a_stroke_is_its_width_wherever_it_goes(width: int) -> None:
+    stroke = np.zeros((450, 450), np.bool_)
+    stroke[100 : 100 + width, 10:440] = True
+    stroke[100:440, 10 : 10 + width] = True
+    assert 0.8 * width - 1 <= thickness(stroke) <= 1.2 * width + 3
+
+
+def test_the_thickness_of_a_disc_grows_with_it() -> None:
+    y, x = np.indices((301, 301))
+    for radius in (10, 50, 150):
+        measured = thickness(np.hypot(y - 150, x - 150) <= radius)
+        assert 1.2 * radius - 3 < measured < 1.4 * radius + 3
+
+
+def test_no_hole_has_no_thickness() -> None:
+    assert thickness(np.zeros((9, 9), np.bool_)) == 0
