@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,13 @@ def test_wrapped_state_dict(
     tmp_path: Path, official: FFCResNetGenerator, is_official: Same, wrapper: str
 ) -> None:
     torch.save({wrapper: official.state_dict(), "step": 7}, tmp_path / "x.pth")
+    is_official(load_generator(tmp_path / "x.pth"))
+
+
+def test_state_dict_in_an_unknown_kind_of_dict(
+    tmp_path: Path, official: FFCResNetGenerator, is_official: Same
+) -> None:
+    torch.save(defaultdict(list, official.state_dict()), tmp_path / "x.pth")
     is_official(load_generator(tmp_path / "x.pth"))
 
 

@@ -35,9 +35,10 @@ _MAKES_GLOBAL = (*_LOCAL_ONLY, "ffc.local_to_global", "norm_global")
 MOST_DOWNSAMPLINGS = 6
 MOST_BLOCKS = 100
 
-_OFFICIAL = re.compile(r"((?:.*\.)?)(\d{1,9})\.(conv[12]\.)?(?:ffc\.conv[lg]2[lg]|bn_l|bn_g)\.", re.ASCII)
+# Group 1 is where a generator's own names begin.
+_OFFICIAL = re.compile(r"(?:^|\.)((\d{1,9})\.(conv[12]\.)?(?:ffc\.conv[lg]2[lg]|bn_l|bn_g)\.)", re.ASCII)
 _OURS = re.compile(
-    r"((?:.*\.)?)(?:stem|downs\.(\d{1,9})|blocks\.(\d{1,9})\.conv[12])\.(?:ffc|norm_local|norm_global)\.",
+    r"(?:^|\.)((?:stem|downs\.(\d{1,9})|blocks\.(\d{1,9})\.conv[12])\.(?:ffc|norm_local|norm_global)\.)",
     re.ASCII,
 )
 
@@ -119,14 +120,13 @@ def find_naming(names: Iterable[str]) -> Naming | None:
     `generator` counts, then the one with the most tensors. None when there is no FFC generator.
     """
     names = list(names)
-    # Ours first: the official pattern, a number before `ffc`, also fits `blocks.0.conv1.ffc`.
-    for official, pattern in ((False, _OURS), (True, _OFFICIAL)):
-        matches = [match for match in map(pattern.match, names) if match]
-        if not matches:
+    for official, pattern in ((True, _OFFICIAL), (False, _OURS)):
+        found = [match for match in map(pattern.search, names) if match]
+        if not found:
             continue
-        counts = Counter(match[1] for match in matches)
+        counts = Counter(match.string[: match.start(1)] for match in found)
         prefix = max(counts, key=lambda p: ("generator" in p.split("."), counts[p], p))
-        matches = [match for match in matches if match[1] == prefix]
+        matches = [match for match in found if match.string[: match.start(1)] == prefix]
         if official:
             downsamplings = max((int(m[2]) for m in matches if not m[3]), default=1) - 1
             blocks = max((int(m[2]) for m in matches if m[3]), default=0) - 1 - downsamplings

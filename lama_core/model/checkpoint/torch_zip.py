@@ -5,6 +5,8 @@ ROOT/data.pkl, and one member ROOT/data/KEY for each storage.
 
 from __future__ import annotations
 
+import io
+
 import torch
 from torch import Tensor
 
@@ -29,11 +31,11 @@ def open_torch_zip(archive: Archive, root: str) -> PickledFile:
     names = set(archive.names)
     if f"{root}byteorder" in names and archive.read(f"{root}byteorder", limit=16) == b"big":
         raise DamagedFileError(f"{archive.label} was saved on a big-endian machine; save it again on another")
-    with archive.open(f"{root}data.pkl", limit=MAX_BYTES) as stream:
-        try:
-            content = read_pickle(stream, makers=MAKERS, persistent=storage_of)
-        except BadPickleError as error:
-            raise DamagedFileError(f"{archive.label} is damaged: {error}") from error
+    data = archive.read(f"{root}data.pkl", limit=MAX_BYTES)
+    try:
+        content = read_pickle(io.BytesIO(data), makers=MAKERS, persistent=storage_of)
+    except BadPickleError as error:
+        raise DamagedFileError(f"{archive.label} is damaged: {error}") from error
     return PickledFile(archive.label, content, _ZipStorages(archive, root))
 
 
