@@ -61,7 +61,7 @@ class InstalledModel:
     size: int
     """Bytes of the file."""
     parameters: int
-    """Numbers in its tensors."""
+    """Trained numbers; BatchNorm's statistics are not among them."""
     config: Mapping[str, object]
     """The values of its `GeneratorConfig`."""
     origin: str
@@ -269,8 +269,8 @@ def _describe(path: Path, *, built_in: bool) -> InstalledModel:
         size = path.stat().st_size
         with safe_open(str(path), framework="numpy") as file:
             metadata = dict(file.metadata() or {})
-            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
-            parameters = sum(math.prod(shape) for shape in shapes)
+            trained = [name for name in file.keys() if ".running_" not in name]  # noqa: SIM118
+            parameters = sum(math.prod(file.get_slice(name).get_shape()) for name in trained)
         config = json.loads(metadata["config"])
     except (SafetensorError, OSError, KeyError, ValueError):
         problem = "damaged: remove it and import it again"
