@@ -36,7 +36,7 @@ class TrainingConfig:
     """Weight of the mean absolute difference in the hole."""
     known_l1: float = 0.0
     """The same on known pixels. The paper's is 10; a residual generator is given them and needs none."""
-    perceptual: float = 0.03
+    perceptual: float = 0.02
     """Weight of the high receptive field perceptual loss."""
     seed: int = 0
 

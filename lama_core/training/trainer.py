@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,9 @@ from lama_core.model.checkpoint.safetensors_file import write_safetensors
 from lama_core.training.config import TrainingConfig
 from lama_core.training.data import Batch, Photos, batches
 from lama_core.training.losses import perceptual_loss, region_l1
+
+GRID = 8
+"""Pixels to a cell of the perceptual network's coarsest features."""
 
 
 class TrainingError(LamaFillError):
@@ -65,7 +69,10 @@ class Trainer:
         if config.known_l1:
             losses["known_l1"] = region_l1(prediction, image, 1 - hole)
         if config.perceptual:
-            losses["perceptual"] = perceptual_loss(self.perceptual, filled, image)
+            # Generator and perceptual network both work on a grid of 8 pixels. Were the two always aligned, a
+            # faint pattern with that period would pass for texture; so the pictures are cut anew each step.
+            y, x = np.random.default_rng((config.seed, self.steps_done)).integers(0, GRID, 2)
+            losses["perceptual"] = perceptual_loss(self.perceptual, filled[..., y:, x:], image[..., y:, x:])
         total = sum((getattr(config, name) * loss for name, loss in losses.items()), torch.zeros(()))
 
         self.optimizer.zero_grad(set_to_none=True)
