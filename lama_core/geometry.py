@@ -37,7 +37,7 @@ LEAST_CONTEXT = 16
 #: few different shapes for kernels that are prepared by shape.
 WINDOW_STEP = 32
 
-MIN_GROW = 1
+MIN_GROW = 2
 MAX_GROW = 24
 MIN_FEATHER = 2
 MAX_FEATHER = 16

@@ -239,7 +239,7 @@ def test_thin_strokes_across_a_picture_grow_by_their_width_and_not_by_their_boun
     strokes[60:69, 20:430] = strokes[300:309, 20:430] = strokes[20:430, 200:209] = 255
     solid = square(450, 450, Rect(20, 20, 410, 410))
     (thin,), (thick,) = plan_fill(noise(450, 450, 3), strokes), plan_fill(noise(450, 450, 3), solid)
-    assert (thin.grow, thin.feather) == (1, 2)
+    assert (thin.grow, thin.feather) == (2, 2)
     assert (thick.grow, thick.feather) == (7, 5)
     assert thin.rect == thick.rect
 
