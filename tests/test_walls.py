@@ -37,7 +37,9 @@ def test_the_parent_process_of_the_server_has_no_torch() -> None:
     # The whole command line with every command's module, as `lama-fill serve` has it.
     code = (
         "import sys; from lama_server.cli import build_parser; build_parser();"
-        "import lama_server.cli.serve, lama_server.app; print('\\n'.join(sys.modules))"
+        "import lama_server.cli.serve, lama_server.service;"
+        "from lama_core.model.store import list_models; assert list_models();"
+        "print('\\n'.join(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "pyvips", "rich"} & set(done.stdout.split())

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import platformdirs
-from safetensors import SafetensorError, safe_open
 
 from lama_core.errors import LamaFillError
 
@@ -28,6 +28,7 @@ PREFERRED = "big-lama"
 DATA_DIR_VARIABLE = "LAMA_FILL_DATA_DIR"
 
 _SUFFIX = ".safetensors"
+_MAX_HEADER = 100_000_000  # bytes; the format's own limit
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
 # Windows takes these for devices, whatever the suffix.
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.ASCII)
@@ -267,12 +268,12 @@ def _describe(path: Path, *, built_in: bool) -> InstalledModel:
     problem = ""
     try:
         size = path.stat().st_size
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = dict(file.metadata() or {})
-            trained = [name for name in file.keys() if ".running_" not in name]  # noqa: SIM118
-            parameters = sum(math.prod(file.get_slice(name).get_shape()) for name in trained)
+        header = _read_header(path)
+        metadata = {str(key): str(value) for key, value in header.pop("__metadata__", {}).items()}
+        trained = [tensor for name, tensor in header.items() if ".running_" not in name]
+        parameters = sum(math.prod(tensor["shape"]) for tensor in trained)
         config = json.loads(metadata["config"])
-    except (SafetensorError, OSError, KeyError, ValueError):
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
         problem = "damaged: remove it and import it again"
     if not isinstance(config, dict):
         config, problem = {}, "damaged: remove it and import it again"
@@ -289,6 +290,28 @@ def _describe(path: Path, *, built_in: bool) -> InstalledModel:
         tensors_sha256=metadata.get("sha256_tensors", ""),
         problem=problem,
     )
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """What a safetensors file says of its tensors: eight bytes of length, then JSON.
+
+    Read plainly, because the library would import numpy, which the server's parent process goes without.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a safetensors file, or not all of one.
+    """
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if not 2 <= length <= _MAX_HEADER:
+            raise ValueError("not a safetensors file")
+        header = json.loads(stream.read(length))
+    if not isinstance(header, dict):
+        raise ValueError("not a safetensors file")
+    end = max((t["data_offsets"][1] for name, t in header.items() if name != "__metadata__"), default=0)
+    if 8 + length + end != path.stat().st_size:
+        raise ValueError("cut short, or longer than it says")
+    return header
 
 
 def _hash_file(path: Path) -> str:
