@@ -19,7 +19,7 @@ from lama_fill import pixels
 from lama_fill.link import Link, Request
 from lama_fill.nodes import Node, RefusalError, check_has_picture, place_of
 from lama_fill.options import Options
-from lama_fill.spaces import Space
+from lama_fill.spaces import DETOUR, Space
 from lama_fill.steps import Work
 from lama_fill.texts import _
 
@@ -387,7 +387,7 @@ def _put(
                     ticket.check()
                     data = part_of(patch.pixels, patch.rect, rect, patch.space.pixel_bytes)
                     if patch.space != space:
-                        data = document.convert(data, rect.width, rect.height, patch.space, space)
+                        data = _converted(document, data, rect, patch.space, space)
                     layer.write(frame.time, rect, data)
                     if with_mask:
                         layer.write_mask(rect, part_of(patch.blend, patch.rect, rect, 1))
@@ -404,6 +404,20 @@ def _put(
     # and wrong when it starts from this layer again or the artist has gone on to another one.
     if now is not None and (options.input == "layer" or now.key != active.key):
         yield from _stay(document, now.key)
+
+
+def _converted(document: Document, data: bytes, rect: Rect, source: Space, target: Space) -> bytes:
+    """Pixels of a detour in the document's space, where they look as they did before.
+
+    The two tables of a profile for inks or video are not each other's inverse: there and back again, dark
+    colours come out visibly lighter. So what comes out is looked at, and what goes in is changed by as much.
+    """
+    size = (rect.width, rect.height)
+    converted = document.convert(data, *size, source, target)
+    if target.model not in ("CMYKA", "YCbCrA") or source != DETOUR:
+        return converted
+    looks = document.convert(converted, *size, target, source)
+    return document.convert(pixels.corrected(data, looks), *size, source, target)
 
 
 def _quiet(document: Document) -> Work:

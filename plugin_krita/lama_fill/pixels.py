@@ -38,6 +38,18 @@ def with_alpha(pixels: bytes, space: Space, blend: bytes) -> bytes:
     return bytes(out)
 
 
+def corrected(wanted: bytes, got: bytes) -> bytes:
+    """Colours that make `wanted` of what made `got` of it: each missed by as much to the other side.
+
+    Args:
+        wanted, got: RGBA pixels of 32 bit floats; the alpha is that of `wanted`.
+    """
+    aims, hits = array("f", wanted), array("f", got)
+    better = array("f", [aim + aim - hit for aim, hit in zip(aims, hits)])
+    better[3::4] = aims[3::4]
+    return better.tobytes()
+
+
 def alpha_as_bytes(pixels: bytes, space: Space) -> bytes:
     """The alpha channel, one byte for each pixel, 0 only where it is 0."""
     size, stride = space.sample_bytes, space.pixel_bytes

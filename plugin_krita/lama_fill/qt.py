@@ -80,7 +80,8 @@ def languages() -> Sequence[str]:
 
 def later(seconds: float, call: Callable[[], None]) -> None:
     """Call on the main thread after so many seconds, and never before Qt has seen to what is waiting."""
-    QTimer.singleShot(max(1, round(seconds * 1000)), call)
+    # Qt holds a method's object only weakly, but a function for good.
+    QTimer.singleShot(max(1, round(seconds * 1000)), _plain(call))
 
 
 class Poster(QObject):

@@ -17,6 +17,7 @@ import pytest
 from installers import build_plugins
 from tests.hosts.chroot import SUITES, ChrootUnavailable, chroot
 from tests.hosts.gimp import Gimp
+from tests.hosts.krita import Krita, KritaUnavailable, install_on_this_machine
 
 
 @pytest.fixture(scope="session")
@@ -71,11 +72,15 @@ class Server:
         ).stdout
 
 
-def start_server(root: Path, folder: Path, *arguments: str) -> Server:
-    """Start a server whose state folder is in the chroot, and wait until it can be found."""
+def start_server(root: Path, folder: Path, *arguments: str, script: str | None = None) -> Server:
+    """Start a server whose state folder is in the chroot, and wait until it can be found.
+
+    `script`: a file of this folder to start instead, which takes the same arguments as `lama-fill serve`.
+    """
+    command = ["-m", "lama_server", "serve"] if script is None else [str(Path(__file__).with_name(script))]
     folder.mkdir(mode=0o700, exist_ok=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "lama_server", "serve", "--device=cpu", "--threads=1", *arguments],
+        [sys.executable, *command, "--device=cpu", "--threads=1", *arguments],
         env={**os.environ, "LAMA_FILL_RUNTIME_DIR": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -108,3 +113,40 @@ def gimp(trixie: Path, inside_folder: Path, archives: Mapping[str, Path], server
     editor = Gimp.install(trixie, inside_folder / "gimp", archives["gimp"], server.environment)
     yield editor
     editor.close()
+
+
+def stop_server(running: Server) -> None:
+    running.process.terminate()
+    try:
+        running.process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        running.process.kill()
+
+
+@pytest.fixture(scope="session", params=["5.1", "5.2"])
+def krita_place(request: pytest.FixtureRequest) -> Iterator[tuple[Path, Path]]:
+    """The system that a Krita is in, and a folder there: this machine's own 5.1, and 5.2 in the chroot."""
+    if request.param == "5.2":
+        root = request.getfixturevalue("trixie")
+    else:
+        root = Path("/")
+        try:
+            install_on_this_machine()
+        except KritaUnavailable as reason:
+            if os.environ.get("CI") == "true":
+                pytest.fail(str(reason), pytrace=False)
+            pytest.skip(str(reason))
+    folder = Path(tempfile.mkdtemp(prefix="lama-fill-krita-", dir=root / "tmp"))
+    yield root, folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def krita_mirror(krita_place: tuple[Path, Path], archives: Mapping[str, Path]) -> Iterator[Krita]:
+    """Krita with the plug-in, and a server whose fills are known."""
+    root, folder = krita_place
+    running = start_server(root, folder / "mirror", script="mirror_server.py")
+    krita = Krita.make(root, folder / "profile", running.environment)
+    krita.unpack(archives["krita"])
+    yield krita
+    stop_server(running)

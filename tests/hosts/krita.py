@@ -1,0 +1,147 @@
+"""Krita, this machine's own or that of a chroot: a profile, and scripts run with and without a window."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.hosts import chroot
+
+PROBE = Path(__file__).with_name("krita_probe")
+SETUP = Path(__file__).with_name("install_krita.sh")
+
+
+class KritaUnavailable(Exception):
+    """There is no Krita on this machine, and none could be installed; the message is one line on why."""
+
+
+def install_on_this_machine() -> None:
+    """Have the distribution's Krita, and what shows a window without a screen.
+
+    Raises:
+        KritaUnavailable
+    """
+    done = subprocess.run(["sh", str(SETUP)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = "; ".join((done.stdout + done.stderr).strip().splitlines()[-2:])
+        raise KritaUnavailable(f"Krita could not be installed: {last}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Krita:
+    """One profile of Krita. `root`: of its system. `folder`: the profile's, seen from outside of that."""
+
+    root: Path
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, root: Path, folder: Path, environment: Mapping[str, str]) -> Krita:
+        """A profile with nothing but the probe in it, which has never been used."""
+        krita = cls(root=root, folder=folder, environment=environment)
+        shutil.copytree(PROBE, krita.resources / "pykrita")
+        (folder / ".config").mkdir()
+        (folder / "runtime").mkdir(mode=0o700)
+        (folder / ".config" / "kritarc").write_text("[python]\nenable_lama_fill_probe=true\n")
+        return krita
+
+    @property
+    def resources(self) -> Path:
+        return self.folder / ".local" / "share" / "krita"
+
+    def inside(self, path: Path) -> str:
+        """A path as a program inside sees it."""
+        return "/" + path.relative_to(self.root).as_posix()
+
+    def unpack(self, archive: Path) -> None:
+        """Put the plug-in where Krita's importer puts it, and switch it on."""
+        with zipfile.ZipFile(archive) as files:
+            names = [name for name in files.namelist() if not name.startswith("actions/")]
+            files.extractall(self.resources / "pykrita", names)
+            files.extract("actions/lama_fill.action", self.resources)
+        with (self.folder / ".config" / "kritarc").open("a") as file:
+            file.write("enable_lama_fill=true\n")
+
+    def in_window(
+        self,
+        script: Path,
+        scenarios: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 280,
+    ) -> dict[str, Any]:
+        """Run generators of a script in Krita's window, and return what they returned, by their names.
+
+        Raises:
+            AssertionError: Krita or a scenario failed; the message says how.
+        """
+        answers = self._fresh_answers(script)
+        own = {
+            "PROBE_SCRIPT": self.inside(self.folder / script.name),
+            "PROBE_SCENARIOS": ",".join(scenarios),
+            "PROBE_ANSWERS": self.inside(answers),
+        }
+        # A server for this window alone, and a manager, without which no window gets the focus.
+        command = "xvfb-run -a -s '-screen 0 1400x1000x24' sh -c 'openbox & exec krita --nosplash'"
+        done = self._run(["sh", "-c", command], {**own, **(environment or {})}, timeout)
+        found = json.loads(answers.read_text()) if answers.exists() else {}
+        for name in scenarios:
+            if name not in found:
+                raise AssertionError(f"Krita ended with {done.returncode} in {name}:\n{done.stdout[-4000:]}")
+            if "error" in found[name]:
+                raise AssertionError(f"{name}: {found[name]['error']}\n{done.stdout[-2000:]}")
+        return {name: found[name]["value"] for name in scenarios}
+
+    def without_window(self, script: Path, function: str, *, timeout: float = 150) -> Any:
+        """Call a function of a script by kritarunner; what it returns comes back.
+
+        Raises:
+            AssertionError: Krita or the script failed; the message is all that they wrote.
+        """
+        answers = self._fresh_answers(script)
+        environment = {
+            "QT_QPA_PLATFORM": "offscreen",
+            "PYTHONPATH": f"{self.inside(self.folder)}:{self.inside(self.resources / 'pykrita')}",
+            "PROBE_ANSWERS": self.inside(answers),
+            "PROBE_FUNCTION": function,
+        }
+        done = self._run(["kritarunner", "-s", script.stem, "-f", "__main__"], environment, timeout)
+        if not answers.exists():
+            raise AssertionError(f"kritarunner ended with {done.returncode}:\n{done.stdout[-4000:]}")
+        return json.loads(answers.read_text())
+
+    def _fresh_answers(self, script: Path) -> Path:
+        shutil.copyfile(script, self.folder / script.name)
+        answers = self.folder / "answers.json"
+        answers.unlink(missing_ok=True)
+        return answers
+
+    def _run(
+        self, command: Sequence[str], environment: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        home = self.inside(self.folder)
+        own = {"HOME": home, "XDG_RUNTIME_DIR": f"{home}/runtime", "PYTHONIOENCODING": "utf-8"}
+        limited = ["timeout", "--kill-after=5", str(timeout - 10), *command]
+        if self.root != Path("/"):
+            return chroot.run(
+                self.root, limited, environment={**own, **self.environment, **environment}, timeout=timeout
+            )
+        path = os.environ.get("PATH", "/usr/bin:/bin")
+        return subprocess.run(
+            limited,
+            env={**chroot.inside_environment(), "PATH": path, **own, **self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )

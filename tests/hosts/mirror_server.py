@@ -1,0 +1,79 @@
+"""`python mirror_server.py [FLAGS of lama-fill serve]`: the real server, with a model whose answer is known.
+
+What it fills with is the window seen in a mirror, so that a test can tell for every pixel what has to come
+out of the editor. With the quality "best" it takes its time about it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+from lama_core.client.runtime import state_folder
+from lama_core.wire.messages import Device, Fill, pixel_bytes
+from lama_server import settings
+from lama_server.jobs import JobCancelledError, Outcome
+from lama_server.service import run_service
+from lama_server.worker.process import run_worker
+
+SLOW_SECONDS = 4.0
+
+
+class MirrorEngine:
+    """The pixels of each row in reverse, blended in by the hole itself."""
+
+    memory_bytes = 0
+
+    def __init__(self, device: str, threads: int) -> None:
+        self.device = Device(id=device, name="mirror")
+
+    def load(self, model: str) -> None:
+        """There is nothing to load."""
+
+    def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+    ) -> Outcome:
+        begun = time.monotonic()
+        seconds = SLOW_SECONDS if fill.options.quality == "best" else 0.0
+        while time.monotonic() - begun < seconds:
+            if cancelled():
+                raise JobCancelledError("cancelled")
+            progress("filling", (time.monotonic() - begun) / seconds)
+            time.sleep(0.02)
+        size = pixel_bytes(fill.format, fill.depth)
+        row, pixels = fill.width * size, bytes(fill.pixels)
+        mirrored = bytearray(len(pixels))
+        for y in range(fill.height):
+            for byte in range(size):
+                begin = y * row
+                mirrored[begin + byte : begin + row : size] = pixels[begin + byte : begin + row : size][::-1]
+        return Outcome(
+            x=0,
+            y=0,
+            width=fill.width,
+            height=fill.height,
+            pixels=bytes(mirrored),
+            blend=bytes(fill.hole),
+            model="mirror",
+            device=self.device.id,
+            seconds=time.monotonic() - begun,
+        )
+
+
+def serve() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--started-by-client", action="store_true")
+    settings.add_flags(parser)
+    args = parser.parse_args()
+    return run_service(
+        settings.load_settings(flags=settings.flags_given(args)),
+        state_folder(),
+        started_by_client=args.started_by_client,
+        worker_command=[sys.executable, __file__, "worker"],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_worker(MirrorEngine, sys.argv[2:]) if sys.argv[1:2] == ["worker"] else serve())
