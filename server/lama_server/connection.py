@@ -34,6 +34,7 @@ from lama_server.jobs import Ending, Job, JobCancelledError, JobError, Outcome
 from lama_server.logs import one_line
 from lama_server.outbox import Outbox, UnreadError
 from lama_server.scheduler import Scheduler
+from lama_server.tasks import settle
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +87,10 @@ class ClientConnection:
         try:
             await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._open = False
+            self._forget_jobs()
             for task in (receiving, sending, self._beating):
                 if task is not None and not task.done():
                     task.cancel()
-            for job in tuple(self._jobs.values()):
-                self._house.scheduler.cancel(job)
             await asyncio.wait({receiving, sending})
             self._report(receiving)
             self._report(sending)
@@ -116,11 +115,11 @@ class ClientConnection:
         try:
             frame = await asyncio.wait_for(self._socket.recv(), self._house.hello_timeout)
         except asyncio.TimeoutError:
-            await self._socket.close(_POLICY, "no hello in time")
+            await self._close(_POLICY, "no hello in time")
             return
         while True:
             if isinstance(frame, str):
-                await self._socket.close(_UNSUPPORTED, "text frames are not part of the protocol")
+                await self._close(_UNSUPPORTED, "text frames are not part of the protocol")
                 return
             try:
                 self._take(frame)
@@ -128,12 +127,30 @@ class ClientConnection:
                 self._say(Error.of(error.code, one_line(error.message), job=error.job))
                 if error.fatal:
                     log.info("a client broke the protocol: %s", one_line(error.message))
-                    await self._outbox.empty()
-                    await self._socket.close(_VIOLATION, error.code)
+                    await self._close(_VIOLATION, error.code)
                     return
             # It may be large, and the next one a long time away.
             del frame
             frame = await self._socket.recv()
+
+    async def _close(self, code: int, reason: str) -> None:
+        """Send what is owed, and end the connection; whatever the client still says is not listened to."""
+        self._forget_jobs()
+        await self._outbox.empty()
+        # Its answer to the close comes after what it has sent before, so that has to be read.
+        discarding = asyncio.create_task(self._discard(), name="discard")
+        await self._socket.close(code, reason)
+        await settle(discarding)
+
+    async def _discard(self) -> None:
+        while True:
+            await self._socket.recv()
+
+    def _forget_jobs(self) -> None:
+        """Nothing more is said to the client, so nobody wants its jobs."""
+        self._open = False
+        for job in tuple(self._jobs.values()):
+            self._house.scheduler.cancel(job)
 
     def _take(self, frame: bytes) -> None:
         self.received_bytes += len(frame)
@@ -231,7 +248,7 @@ class ClientConnection:
 
     def _progress_frame(self, number: int) -> bytes | None:
         job = self._jobs.get(number)
-        if job is None:
+        if job is None or not self._open:
             return None
         stage, fraction, position = self._house.scheduler.place(job)
         return self._session.send(Progress(job=number, stage=stage, fraction=fraction, position=position))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lama_core.errors import LamaFillError
-from lama_core.fill import FillCancelled, FilledRegion, FillOptions, fill_region
+from lama_core.fill import FillCancelled, FilledRegion, FillOptions, PredictionError, fill_region
 from lama_core.model import load_generator
 from lama_core.model.store import UnknownModelError
 from lama_core.wire.messages import Fill, Options
@@ -85,7 +85,7 @@ class FillEngine:
             raise JobCancelledError(str(error)) from error
         except UnknownModelError as error:
             raise JobError("unknown_model", str(error)) from error
-        except ModelLoadError as error:
+        except (ModelLoadError, PredictionError) as error:
             raise JobError("model_failed", str(error)) from error
         except LamaFillError as error:
             raise JobError("bad_request", str(error)) from error
