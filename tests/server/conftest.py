@@ -10,7 +10,7 @@ import pytest
 from tests.server.harness import ServerProcess
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data folder with one small model of random weights, for every process that a test starts."""
     import torch
@@ -31,7 +31,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+def start(tmp_path: Path, data_folder: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Starts servers; the first one's folder is `run` in the test's own folder."""
     started: list[ServerProcess] = []
 

@@ -91,12 +91,28 @@ class ServerProcess:
 
         def answers() -> bool:
             assert self.process.poll() is None, self.process.communicate()
-            with contextlib.suppress(Exception), socket.create_connection(("127.0.0.1", self.port), 1):
-                return True
+            with contextlib.suppress(Exception):
+                if self.runtime.pid == self.process.pid:
+                    socket.create_connection(("127.0.0.1", self.port), 1).close()
+                    return True
             return False
 
         wait_until(answers, seconds=20, what="the server's start")
         return self
+
+    def seconds_until_up(self) -> float:
+        """From the start of the process to the first connection that it answers."""
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with (
+                contextlib.suppress(Exception),
+                socket.create_connection(("127.0.0.1", self.port), 5) as plain,
+            ):
+                plain.sendall(b"GET /health HTTP/1.1\r\n\r\n")
+                if plain.recv(1):
+                    return time.monotonic() - self.began
+            time.sleep(0.002)
+        raise AssertionError(self.process.communicate())
 
     def ready(self) -> ServerProcess:
         """Wait until its worker is ready too."""
@@ -107,13 +123,13 @@ class ServerProcess:
     def connect(self, **options: Any) -> Client:
         return connect(client="tests", start=False, folder=self.folder, **options)
 
-    def http(self, request: bytes, *, timeout: float = 5.0) -> bytes:
-        """Send bytes, and return everything that comes back until the server closes."""
+    def http(self, request: bytes, *, enough: bytes | None = None, timeout: float = 5.0) -> bytes:
+        """Send bytes, and return everything that comes back until the server closes, or until `enough`."""
         with socket.create_connection(("127.0.0.1", self.port), timeout) as plain:
             plain.sendall(request)
             answer = b""
             with contextlib.suppress(ConnectionResetError):
-                while part := plain.recv(65536):
+                while (enough is None or enough not in answer) and (part := plain.recv(65536)):
                     answer += part
             return answer
 
@@ -201,6 +217,7 @@ def dial_async(server: ServerProcess) -> AsyncConnect:
         additional_headers={"Authorization": auth.authorization(runtime.token, auth.new_nonce())},
         compression=None,
         max_size=None,
+        max_queue=None,
         proxy=None,
         open_timeout=60,
     )

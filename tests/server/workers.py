@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from lama_core.errors import LamaFillError
@@ -70,6 +71,39 @@ class ScriptedEngine:
         )
 
 
+class EchoEngine(ScriptedEngine):
+    """Takes no notice of the options."""
+
+    def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+    ) -> Outcome:
+        plain = replace(fill.options, seed=0, grow=POLITE)
+        return super().fill(replace(fill, options=plain), progress, cancelled)
+
+
+class CornerEngine(ScriptedEngine):
+    """Gives back a corner of the window as it is, at once."""
+
+    SIDE = 256
+
+    def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+    ) -> Outcome:
+        width, height = min(fill.width, self.SIDE), min(fill.height, self.SIDE)
+        area = width * height
+        return Outcome(
+            x=0,
+            y=0,
+            width=width,
+            height=height,
+            pixels=bytes(fill.pixels[: area * 4]),
+            blend=bytes(fill.hole[:area]),
+            model=fill.options.model,
+            device=self.device.id,
+            seconds=0.0,
+        )
+
+
 class SlowEngine(ScriptedEngine):
     """Takes a second to load."""
 
@@ -96,6 +130,8 @@ class BrokenEngine(ScriptedEngine):
 
 KINDS = {
     "scripted": ScriptedEngine,
+    "echo": EchoEngine,
+    "corner": CornerEngine,
     "slow": SlowEngine,
     "crashing": CrashingEngine,
     "broken": BrokenEngine,
