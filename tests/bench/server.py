@@ -1,0 +1,118 @@
+"""What the server adds to a fill of a 1024x1024 window, and how soon after its start it accepts connections.
+
+The engine of this bench returns at once, so all the time that is measured is the server's and the client's.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lama_core.client import Client
+from lama_core.wire.codec import decode_client, decode_server, encode
+from lama_core.wire.limits import Limits
+from lama_core.wire.messages import Fill, Options, Result
+from tests.server.harness import ServerProcess
+
+SIDE = 1024
+HOLE = 256
+ROUNDS = 15
+COST_TARGET = 0.030
+START_TARGET = 0.5
+
+
+def main() -> None:
+    """Print the figures, each with its target."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = min(_seconds_until_up(Path(folder) / f"start{n}") for n in range(5))
+        _print("start to accepting connections", start, f"   target {START_TARGET * 1000:.0f} ms")
+        server = ServerProcess(Path(folder) / "run", "corner", started_by_client=True).ready()
+        try:
+            with server.connect() as client:
+                _print_costs(client)
+        finally:
+            server.clean_up()
+
+
+def _seconds_until_up(folder: Path) -> float:
+    server = ServerProcess(folder, "real", "--preload", "no", started_by_client=True)
+    try:
+        return server.seconds_until_up()
+    finally:
+        server.clean_up()
+
+
+def _print_costs(client: Client) -> None:
+    pixels, hole = bytes(range(256)) * (SIDE * SIDE * 4 // 256), bytes([255]) * (SIDE * SIDE)
+
+    def fill(side: int) -> Result:
+        return client.fill(
+            width=side,
+            height=side,
+            format="rgba",
+            depth="u8",
+            pixels=pixels[: side * side * 4],
+            hole=hole[: side * side],
+        )
+
+    whole = _median(lambda: fill(SIDE))
+    _print(f"cost of a {SIDE}x{SIDE} window", whole, f"   target {COST_TARGET * 1000:.0f} ms")
+    message = Fill(
+        job=1, width=SIDE, height=SIDE, format="rgba", depth="u8", pixels=pixels, hole=hole, options=Options()
+    )
+    frame = encode(message)
+    answer = Result(
+        job=1,
+        x=0,
+        y=0,
+        width=HOLE,
+        height=HOLE,
+        format="rgba",
+        depth="u8",
+        pixels=pixels[: HOLE * HOLE * 4],
+        blend=hole[: HOLE * HOLE],
+    )
+    answer_frame = encode(answer)
+    limits = Limits()
+    copy = bytearray(len(pixels) + len(hole))
+    shared = memoryview(copy)
+
+    def into_shared_memory() -> None:
+        shared[: len(pixels)] = pixels
+        shared[len(pixels) :] = hole
+
+    parts = {
+        "the same for 8x8": _median(lambda: fill(8)),
+        "client packs the window": _median(lambda: encode(message)),
+        "server unpacks it": _median(lambda: decode_client(frame, limits)),
+        "server puts it into shared memory": _median(into_shared_memory),
+        "server packs the result": _median(lambda: encode(answer)),
+        "client unpacks it": _median(lambda: decode_server(answer_frame)),
+    }
+    for what, seconds in parts.items():
+        _print(f"  {what}", seconds)
+    _print("  the rest: masking, sockets", whole - sum(parts.values()))
+
+
+def _print(what: str, seconds: float, note: str = "") -> None:
+    print(f"{what:38}{seconds * 1000:8.2f} ms{note}")
+
+
+def _median(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes, the first times left out."""
+    work()
+    work()
+    times = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
