@@ -3,6 +3,7 @@
 The functions are called by `test_gimp_*.py`; what they return is judged there.
 """
 
+import hashlib
 import json
 import os
 import random
@@ -503,3 +504,31 @@ def a_slow_one():
         before = flattened(image)
         error = call(image, [layer], context="whole")
         return {"error": error, "fills": len(fills(image)), "same": flattened(image) == before}
+
+
+# With a window: there is one image, opened by the person who works with it.
+
+
+def shown():
+    """The image in the window."""
+    # Not the copies that a fill makes while it looks at several layers.
+    return min(Gimp.get_images(), key=lambda image: image.get_id())
+
+
+def select_in_window(x, y, width, height):
+    select(shown(), x, y, width, height)
+    Gimp.displays_flush()
+
+
+def deselect_in_window():
+    Gimp.Selection.none(shown())
+    Gimp.displays_flush()
+
+
+def look_at_window():
+    image = shown()
+    return {"tree": tree(image), "sum": hash_of(flattened(image)), "fills": len(fills(image))}
+
+
+def hash_of(data):
+    return hashlib.sha256(data).hexdigest()

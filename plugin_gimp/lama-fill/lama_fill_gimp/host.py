@@ -20,10 +20,10 @@ from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 from lama_core.client import Client, connect  # noqa: E402
 from lama_core.errors import LamaFillError  # noqa: E402
 from lama_core.geometry import Rect  # noqa: E402
+from lama_core.holes import INVERTED  # noqa: E402
 from lama_fill_gimp import job, pixels, texts  # noqa: E402
 from lama_fill_gimp import options as choices  # noqa: E402
 from lama_fill_gimp.explain import explain  # noqa: E402
-from lama_fill_gimp.holes import INVERTED  # noqa: E402
 from lama_fill_gimp.texts import _  # noqa: E402
 
 PROCEDURE = "plug-in-lama-fill"
@@ -77,7 +77,7 @@ def _add_arguments(procedure: Gimp.Procedure) -> None:
     defaults = choices.Options()
     for name, label, hint, options, value in (
         ("input", _("_Input"), _("The pixels that the fill is made from"), choices.INPUTS, defaults.input),
-        ("output", _("_Output"), _("What is added above the active layer"), choices.OUTPUTS, defaults.output),
+        ("output", _("O_utput"), _("What is added above the active layer"), choices.OUTPUTS, defaults.output),
         (
             "context",
             _("Conte_xt"),
@@ -195,11 +195,24 @@ def _layers(image: Gimp.Image, drawables: Sequence[Gimp.Drawable]) -> list[Gimp.
                     name=drawable.get_name()
                 )
             )
+        layer = _filled_by(layer)
         if all(layer.get_id() != other.get_id() for other in layers):
             layers.append(layer)
     if not layers:
         raise job.JobError(_("No layer is active: choose one in the Layers dialog."))
     return sorted(layers, key=_path)
+
+
+def _filled_by(layer: Gimp.Layer) -> Gimp.Layer:
+    """The layer that a fill belongs to; every other layer is its own.
+
+    A fill is the active layer after a redo, say. What the artist then selects is in the picture below.
+    """
+    if layer.get_parasite(MARK) is None:
+        return layer
+    siblings = _siblings(layer)
+    below = siblings[layer.get_image().get_item_position(layer) + 1 :]
+    return next((sibling for sibling in below if sibling.get_parasite(MARK) is None), layer)
 
 
 def _path(layer: Gimp.Layer) -> tuple[int, ...]:
@@ -473,17 +486,18 @@ def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, finding: _Find
     GimpUi.init(PROCEDURE)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _("LaMa Fill"))
     dialog.fill(["input", "output", "context", "grow", "feather", "quality"])
-    dialog.get_content_area().pack_start(_model_row(config, finding), False, False, 0)
+    row = _model_row(config, finding, beside=dialog.get_widget("feather", GObject.TYPE_NONE).get_label())
+    dialog.get_content_area().pack_start(row, False, False, 0)
     chosen: bool = dialog.run()
     dialog.destroy()
     return chosen
 
 
-def _model_row(config: Gimp.ProcedureConfig, finding: _Finding) -> Any:
-    """A list of the models that the server has, as soon as it has said so."""
+def _model_row(config: Gimp.ProcedureConfig, finding: _Finding, *, beside: Any) -> Any:
+    """A list of the models that the server has, as soon as it has said so; in line with another label."""
     from gi.repository import Gtk
 
-    box = Gtk.ComboBoxText()
+    box = Gtk.ComboBoxText(hexpand=True)
 
     def add(name: str, title: str) -> None:
         box.append(name, title)
@@ -517,6 +531,10 @@ def _model_row(config: Gimp.ProcedureConfig, finding: _Finding) -> Any:
     GLib.timeout_add(100, ask_server)
     label = Gtk.Label.new_with_mnemonic(_("_Model"))
     label.set_mnemonic_widget(box)
+    label.set_xalign(0.0)
+    columns = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+    columns.add_widget(label)
+    columns.add_widget(beside)
     row = Gtk.Box(spacing=6)
     row.pack_start(label, False, False, 0)
     row.pack_start(box, True, True, 0)

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from lama_core import holes
 from lama_core.client import Client
 from lama_core.errors import LamaFillError
 from lama_core.geometry import Rect
+from lama_core.holes import Piece
 from lama_core.wire.limits import Limits
 from lama_core.wire.messages import Result
-from lama_fill_gimp import holes, pixels
-from lama_fill_gimp.holes import Piece
+from lama_fill_gimp import pixels
 from lama_fill_gimp.options import Options
 from lama_fill_gimp.texts import N_, _
 
