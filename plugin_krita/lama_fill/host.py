@@ -217,6 +217,8 @@ class KritaDocument:
     def set_time(self, time: int) -> None:
         self._document.setCurrentTime(time)
         self._document.waitForDone()
+        # The projection of the frame before may still be there.
+        self._refresh()
 
     def playback(self) -> tuple[int, int]:
         return self._document.playBackStartTime(), self._document.playBackEndTime()

@@ -35,6 +35,30 @@ def install_on_this_machine() -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Answers:
+    """What scenarios returned."""
+
+    found: Mapping[str, Mapping[str, Any]]
+    status: int
+    output: str
+
+    def __getitem__(self, name: str) -> Any:
+        """What one scenario returned.
+
+        Raises:
+            AssertionError: it failed, or Krita ended before it was through.
+        """
+        answer = self.found.get(name)
+        if answer is None:
+            raise AssertionError(
+                f"Krita ended with {self.status} before or in {name}:\n{self.output[-4000:]}"
+            )
+        if "error" in answer:
+            raise AssertionError(f"{name}: {answer['error']}\n{self.output[-2000:]}")
+        return answer["value"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Krita:
     """One profile of Krita. `root`: of its system. `folder`: the profile's, seen from outside of that."""
 
@@ -76,12 +100,8 @@ class Krita:
         *,
         environment: Mapping[str, str] | None = None,
         timeout: float = 280,
-    ) -> dict[str, Any]:
-        """Run generators of a script in Krita's window, and return what they returned, by their names.
-
-        Raises:
-            AssertionError: Krita or a scenario failed; the message says how.
-        """
+    ) -> Answers:
+        """Run generators of a script in Krita's window, one after the other."""
         answers = self._fresh_answers(script)
         own = {
             "PROBE_SCRIPT": self.inside(self.folder / script.name),
@@ -92,12 +112,7 @@ class Krita:
         command = "xvfb-run -a -s '-screen 0 1400x1000x24' sh -c 'openbox & exec krita --nosplash'"
         done = self._run(["sh", "-c", command], {**own, **(environment or {})}, timeout)
         found = json.loads(answers.read_text()) if answers.exists() else {}
-        for name in scenarios:
-            if name not in found:
-                raise AssertionError(f"Krita ended with {done.returncode} in {name}:\n{done.stdout[-4000:]}")
-            if "error" in found[name]:
-                raise AssertionError(f"{name}: {found[name]['error']}\n{done.stdout[-2000:]}")
-        return {name: found[name]["value"] for name in scenarios}
+        return Answers(found=found, status=done.returncode, output=done.stdout)
 
     def without_window(self, script: Path, function: str, *, timeout: float = 150) -> Any:
         """Call a function of a script by kritarunner; what it returns comes back.
