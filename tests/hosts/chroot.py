@@ -142,7 +142,9 @@ def _build(suite: Suite, root: Path) -> None:
     building = root.with_suffix(".part")
     shutil.rmtree(building, ignore_errors=True)
     mirror = debian_mirror()
-    _step("debootstrap", "--variant=minbase", suite.name, str(building), *([mirror] if mirror else []))
+    # A debootstrap older than the suite does not know its name; how to unpack one has not changed for long.
+    where = [mirror, "sid"] if mirror else []
+    _step("debootstrap", "--variant=minbase", suite.name, str(building), *where)
     # Nothing here has to survive a power cut; waiting for the disk would be most of the time.
     (building / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
     # Testing suites are used past the date of their list.

@@ -1,0 +1,195 @@
+"""A fill from the layers to the patches, with a server that is a function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from lama_fill_gimp.job import Filling, JobError, Waiting, fill, stage_text
+from lama_fill_gimp.options import Options
+from lama_fill_gimp.pixels import Encoding
+
+from lama_core.geometry import Rect
+from lama_core.wire.limits import Limits
+from lama_core.wire.messages import Result, Welcome
+
+
+class Layer:
+    """A source of noise with a hole, at some place of an image."""
+
+    def __init__(self, canvas: Rect, *holes: Rect, encoding: Encoding | None = None) -> None:
+        self.name = "photo"
+        self.canvas = canvas
+        self.encoding = encoding or Encoding("rgb", "u8")
+        numbers = np.random.default_rng(1)
+        size = self.encoding.pixel_bytes
+        self.pixels = numbers.integers(0, 256, (canvas.height, canvas.width, size), np.uint8)
+        self.mask = np.zeros((canvas.height, canvas.width), np.uint8)
+        self.hole = Rect(0, 0, 0, 0)
+        for hole in holes:
+            self._cut(self.mask, hole)[...] = 255
+            self.hole = self.hole.union(hole)
+        self.reads: list[Rect] = []
+
+    def _cut(self, values: Any, rect: Rect) -> Any:
+        at = rect.shifted(-self.canvas.x, -self.canvas.y)
+        assert min(at.x, at.y) >= 0
+        return values[at.y : at.bottom, at.x : at.right]
+
+    def read(self, rect: Rect) -> bytes:
+        self.reads.append(rect)
+        return bytes(self._cut(self.pixels, rect).tobytes())
+
+    def read_hole(self, rect: Rect) -> bytes:
+        return bytes(self._cut(self.mask, rect).tobytes())
+
+
+@dataclass
+class Server:
+    """Answers with the picture inverted where the hole is, all else as it was sent."""
+
+    limits: Limits = field(default_factory=Limits)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    margin: int = 3
+
+    @property
+    def welcome(self) -> Welcome:
+        return Welcome(server_version="1", limits=self.limits, devices=(), models=(), default_model="")
+
+    def fill(self, **fields: Any) -> Result:
+        self.asked.append(fields)
+        width, height = fields["width"], fields["height"]
+        hole = np.frombuffer(fields["hole"], np.uint8).reshape(height, width)
+        pixels = np.frombuffer(fields["pixels"], np.uint8).reshape(height, width, -1)
+        fields["on_progress"]("filling", 0.5, 0)
+        fields["cancelled"]()
+        rows, columns = np.nonzero(hole)
+        top, bottom = max(0, rows.min() - self.margin), min(height, rows.max() + 1 + self.margin)
+        left, right = max(0, columns.min() - self.margin), min(width, columns.max() + 1 + self.margin)
+        return Result(
+            job=1,
+            x=int(left),
+            y=int(top),
+            width=int(right - left),
+            height=int(bottom - top),
+            format=fields["format"],
+            depth=fields["depth"],
+            pixels=(255 - pixels[top:bottom, left:right]).tobytes(),
+            blend=hole[top:bottom, left:right].tobytes(),
+        )
+
+
+class Meter:
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, float]] = []
+        self.pulses = 0
+
+    def show(self, text: str, fraction: float) -> None:
+        self.shown.append((text, fraction))
+
+    def pulse(self) -> None:
+        self.pulses += 1
+
+
+def run(layers: list[Layer], options: Options | None = None, server: Server | None = None) -> list[Filling]:
+    return fill(layers, options or Options(), server or Server(), Meter())  # type: ignore[arg-type]
+
+
+def test_the_patch_is_where_the_hole_is_in_the_image() -> None:
+    layer = Layer(Rect(-30, 40, 200, 160), Rect(10, 60, 30, 20))
+    (filling,) = run([layer])
+    assert filling.rect == Rect(7, 57, 36, 26)
+    (patch,) = filling.patches
+    pixels = np.frombuffer(patch.pixels, np.uint8).reshape(26, 36, 4)
+    expected = 255 - layer.pixels[57 - 40 : 83 - 40, 7 + 30 : 43 + 30]
+    assert np.array_equal(pixels[:, :, :3], expected)
+    assert pixels[:, :, 3].tobytes() == patch.blend
+    assert patch.blend.count(255) == 30 * 20
+
+
+def test_under_a_mask_the_pixels_are_opaque() -> None:
+    (filling,) = run([Layer(Rect(0, 0, 90, 80), Rect(20, 20, 9, 9))], Options(output="mask"))
+    assert set(filling.patches[0].pixels[3::4]) == {255}
+    assert set(filling.patches[0].blend) == {0, 255}
+
+
+def test_only_the_window_is_read_and_sent() -> None:
+    layer = Layer(Rect(0, 0, 3000, 2500), Rect(1500, 1200, 100, 80))
+    server = Server()
+    run([layer], server=server)
+    (window,) = layer.reads
+    assert window.contains(Rect(1500, 1200, 100, 80))
+    assert max(window.width, window.height) <= 640
+    assert len(server.asked[0]["pixels"]) == window.area * 3
+
+
+def test_holes_far_apart_are_sent_one_by_one() -> None:
+    first, second = Rect(100, 100, 60, 50), Rect(3700, 3300, 40, 70)
+    layer = Layer(Rect(0, 0, 4000, 3500), first, second)
+    server = Server()
+    (filling,) = run([layer], server=server)
+    assert len(server.asked) == 2
+    assert [patch.rect for patch in filling.patches] == [first.grow(3), second.grow(3)]
+    assert filling.rect == first.grow(3).union(second.grow(3))
+
+
+def test_holes_that_share_a_part_of_their_windows_are_taken_once() -> None:
+    """What a window's answer says about the other hole is not used."""
+    layer = Layer(Rect(0, 0, 3000, 3000), Rect(100, 100, 900, 30), Rect(970, 700, 30, 1500))
+    (filling,) = run([layer])
+    rects = [patch.rect for patch in filling.patches]
+    for number, rect in enumerate(rects):
+        assert all(rect.intersect(other).is_empty for other in rects[number + 1 :])
+
+
+def test_what_is_asked_of_the_server() -> None:
+    server = Server()
+    options = Options(grow=3, feather=0, context="128", quality="best", model="m")
+    run([Layer(Rect(0, 0, 600, 600), Rect(300, 300, 20, 20))], options, server)
+    asked = server.asked[0]["options"]
+    assert (asked.grow, asked.feather, asked.context) == (3, 0, 128)
+    assert (asked.quality, asked.model) == ("best", "m")
+
+
+def test_every_layer_is_planned_before_one_is_sent() -> None:
+    server = Server()
+    with pytest.raises(JobError, match="photo"):
+        run([Layer(Rect(0, 0, 90, 80), Rect(2, 2, 9, 9)), Layer(Rect(0, 0, 50, 50))], server=server)
+    assert server.asked == []
+
+
+def test_too_much_for_the_server() -> None:
+    server = Server(limits=Limits(max_pixels=10_000))
+    with pytest.raises(JobError, match="512 × 512"):
+        run([Layer(Rect(0, 0, 900, 900), Rect(400, 400, 9, 9))], server=server)
+    assert server.asked == []
+
+
+def test_progress_goes_up_over_all_layers() -> None:
+    meter = Meter()
+    layers = [Layer(Rect(0, 0, 90, 80), Rect(20, 20, 9, 9)) for _ in range(4)]
+    fill(layers, Options(), Server(), meter)  # type: ignore[arg-type]
+    fractions = [fraction for _text, fraction in meter.shown]
+    assert fractions == [0.125, 0.375, 0.625, 0.875]
+
+
+def test_a_bar_without_a_fraction_moves_while_the_server_starts() -> None:
+    now = 0.0
+    meter = Meter()
+    waiting = Waiting(meter, clock=lambda: now)
+    for _ in range(10):
+        now += 0.05
+        waiting.starting("starting")
+        assert waiting.tick() is False
+    assert 3 <= meter.pulses <= 5
+
+
+def test_stages_are_told_apart() -> None:
+    stages = {
+        stage_text(stage) for stage in ("starting", "queued", "loading", "preparing", "filling", "blending")
+    }
+    assert len(stages) == 6
+    assert stage_text("something new") == stage_text("filling")
+    assert "2" in stage_text("queued", 2)
