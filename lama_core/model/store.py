@@ -24,9 +24,11 @@ from lama_core.errors import LamaFillError
 BUILT_IN = "compact"
 """The name of the model that ships with the package."""
 PREFERRED = "big-lama"
-"""The default model where it is installed."""
+"""The default model where it is installed and none was chosen."""
 DATA_DIR_VARIABLE = "LAMA_FILL_DATA_DIR"
 
+_CHOICE = "default"
+"""The file, beside the models, with the name of the chosen default model."""
 _SUFFIX = ".safetensors"
 _MAX_HEADER = 100_000_000  # bytes; the format's own limit
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
@@ -101,8 +103,43 @@ def list_models() -> tuple[InstalledModel, ...]:
 
 
 def default_model() -> str:
-    """The model to use when none is named: big-lama when it is installed, else the one that ships."""
+    """The model to use when none is named: the chosen one, else big-lama, each if it is installed; else the
+    one that ships.
+    """
+    chosen = _chosen()
+    if chosen == BUILT_IN or (_is_name(chosen) and _installed_path(chosen).is_file()):
+        return chosen
     return PREFERRED if _installed_path(PREFERRED).is_file() else BUILT_IN
+
+
+def choose_model(name: str) -> InstalledModel:
+    """Make an installed model the default one, from now on.
+
+    Raises:
+        UnknownModelError: there is none of this name.
+        StoreError: it is damaged, or the choice cannot be written down.
+    """
+    model = find_model(name)
+    if model.problem:
+        raise StoreError(f"{name} cannot be used: {model.problem}")
+    path = models_folder() / _CHOICE
+    draft = path.with_name(f".{_CHOICE}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(f"{name}\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+    return model
+
+
+def _chosen() -> str:
+    """The name that was chosen; "" when none was, or when nobody can read it."""
+    try:
+        with (models_folder() / _CHOICE).open("rb") as stream:
+            return stream.read(100).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
 
 
 def find_model(name: str) -> InstalledModel:

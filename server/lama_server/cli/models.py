@@ -39,6 +39,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     adding.set_defaults(run=_import)
 
+    fetching = actions.add_parser("download", help="fetch a known model from the internet and install it")
+    fetching.add_argument("name", metavar="NAME", nargs="?", help="without one: say which are known")
+    fetching.add_argument("--yes", action="store_true", help="do not ask")
+    fetching.add_argument("--file", type=Path, help="this file was fetched already: check it and install it")
+    fetching.add_argument(
+        "--folder",
+        type=Path,
+        help="download into this folder, and leave the file there (default: a temporary one)",
+    )
+    fetching.add_argument(
+        "--replace", action="store_true", help="replace the model of this name, if there is one"
+    )
+    fetching.set_defaults(run=_download)
+
+    using = actions.add_parser("use", help="choose the model that is used when none is named")
+    using.add_argument("name", metavar="NAME")
+    using.set_defaults(run=_use)
+
     removing = actions.add_parser("remove", help="delete an installed model")
     removing.add_argument("name", metavar="NAME")
     removing.set_defaults(run=_remove)
@@ -90,6 +108,32 @@ def _import(args: argparse.Namespace) -> int:
     model = import_model(args.file, name=args.name, replace=args.replace)
     print(f"imported {model.name}: {_describe(model)}")
     print(f"kept as {model.path}")
+    return 0
+
+
+def _download(args: argparse.Namespace) -> int:
+    from lama_server.cli.downloading import offer, print_known
+
+    if args.name is None:
+        print_known()
+        return 0
+    model = offer(args.name, file=args.file, folder=args.folder, replace=args.replace, agreed=args.yes)
+    if model is None:
+        print("nothing was downloaded")
+        return _FAILED
+    print(f"installed {model.name}: {_describe(model)}")
+    return 0
+
+
+def _use(args: argparse.Namespace) -> int:
+    from lama_core.model.store import choose_model
+    from lama_server.settings import load_settings
+
+    choose_model(args.name)
+    print(f"{args.name} is used from now on when no model is named")
+    setting = load_settings().model
+    if setting and setting != args.name:
+        print(f"but the server's setting `model` says {setting}, and wins there; see docs/settings.md")
     return 0
 
 
