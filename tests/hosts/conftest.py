@@ -21,10 +21,13 @@ from tests.hosts.krita import Krita, KritaUnavailable, install_on_this_machine
 
 
 @pytest.fixture(scope="session")
-def trixie() -> Path:
-    """A Debian with GIMP 3.0 and Krita 5.2: missing is a failure in CI, and skips the tests elsewhere."""
+def system() -> Path:
+    """The Debian with the editors: trixie, or $LAMA_FILL_SUITE.
+
+    When it cannot be made that is a failure in CI, and skips the tests elsewhere.
+    """
     try:
-        return chroot(SUITES["trixie"])
+        return chroot(SUITES[os.environ.get("LAMA_FILL_SUITE", "trixie")])
     except ChrootUnavailable as reason:
         if os.environ.get("CI") == "true":
             pytest.fail(str(reason), pytrace=False)
@@ -40,9 +43,9 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def inside_folder(trixie: Path) -> Iterator[Path]:
+def inside_folder(system: Path) -> Iterator[Path]:
     """A folder of this run, inside the chroot: the only place there that tests write to."""
-    folder = Path(tempfile.mkdtemp(prefix="lama-fill-", dir=trixie / "tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="lama-fill-", dir=system / "tmp"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -96,9 +99,9 @@ def start_server(root: Path, folder: Path, *arguments: str, script: str | None =
 
 
 @pytest.fixture(scope="session")
-def server(trixie: Path, inside_folder: Path) -> Iterator[Server]:
+def server(system: Path, inside_folder: Path) -> Iterator[Server]:
     """The real server with the model that ships."""
-    running = start_server(trixie, inside_folder / "state", "--model=compact")
+    running = start_server(system, inside_folder / "state", "--model=compact")
     yield running
     running.process.terminate()
     try:
@@ -108,9 +111,9 @@ def server(trixie: Path, inside_folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def gimp(trixie: Path, inside_folder: Path, archives: Mapping[str, Path], server: Server) -> Iterator[Gimp]:
+def gimp(system: Path, inside_folder: Path, archives: Mapping[str, Path], server: Server) -> Iterator[Gimp]:
     """GIMP 3.0 with the plug-in and a server."""
-    editor = Gimp.install(trixie, inside_folder / "gimp", archives["gimp"], server.environment)
+    editor = Gimp.install(system, inside_folder / "gimp", archives["gimp"], server.environment)
     yield editor
     editor.close()
 
@@ -127,7 +130,7 @@ def stop_server(running: Server) -> None:
 def krita_place(request: pytest.FixtureRequest) -> Iterator[tuple[Path, Path]]:
     """The system that a Krita is in, and a folder there: this machine's own 5.1, and 5.2 in the chroot."""
     if request.param == "5.2":
-        root = request.getfixturevalue("trixie")
+        root = request.getfixturevalue("system")
     else:
         root = Path("/")
         try:

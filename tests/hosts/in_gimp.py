@@ -506,6 +506,18 @@ def a_slow_one():
         return {"error": error, "fills": len(fills(image)), "same": flattened(image) == before}
 
 
+def what_a_person_reads():
+    """A message, and what GIMP says of the procedure."""
+    with an_image() as image:
+        layer = new_layer(image, alpha=False)
+        procedure = Gimp.get_pdb().lookup_procedure("plug-in-lama-fill")
+        return {
+            "error": call(image, [layer]),
+            "menu": procedure.get_menu_label(),
+            "output": procedure.find_argument("output").get_nick(),
+        }
+
+
 # With a window: there is one image, opened by the person who works with it.
 
 
@@ -517,6 +529,13 @@ def shown():
 
 def select_in_window(x, y, width, height):
     select(shown(), x, y, width, height)
+    Gimp.displays_flush()
+
+
+def enlarge_in_window(side):
+    """Make the picture so large that a fill which looks at all of it takes a while."""
+    image = shown()
+    image.scale(side, side)
     Gimp.displays_flush()
 
 

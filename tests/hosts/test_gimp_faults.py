@@ -18,17 +18,17 @@ from tests.hosts.gimp import Gimp
 
 
 @pytest.fixture
-def alone(trixie: Path, inside_folder: Path, archives: Mapping[str, Path], tmp_path: Path) -> Iterator[Gimp]:
+def alone(system: Path, inside_folder: Path, archives: Mapping[str, Path], tmp_path: Path) -> Iterator[Gimp]:
     """GIMP with the plug-in and no server yet. Its folder has a place for the state of one."""
     folder = inside_folder / tmp_path.name
     state = folder / "state"
     state.mkdir(parents=True, mode=0o700)
-    inside = "/" + folder.relative_to(trixie).as_posix()
+    inside = "/" + folder.relative_to(system).as_posix()
     environment = {
         "LAMA_FILL_RUNTIME_DIR": f"{inside}/state",
         "LAMA_FILL_COMMAND": f"{inside}/lama-fill",
     }
-    editor = Gimp.install(trixie, folder, archives["gimp"], environment)
+    editor = Gimp.install(system, folder, archives["gimp"], environment)
     yield editor
     editor.close()
 
@@ -65,8 +65,8 @@ def test_cancel_leaves_the_image_untouched_and_the_server_idle(gimp: Gimp, serve
     assert gimp.call("one")["error"] == "", "the next fill works"
 
 
-def test_the_server_is_killed_in_the_middle(trixie: Path, alone: Gimp) -> None:
-    server = start_server(trixie, alone.folder / "state", "--model=compact")
+def test_the_server_is_killed_in_the_middle(system: Path, alone: Gimp) -> None:
+    server = start_server(system, alone.folder / "state", "--model=compact")
     workers = []
     try:
         with alone.calling("a_slow_one") as answer:
@@ -93,7 +93,7 @@ def test_no_server_and_none_to_start(alone: Gimp) -> None:
     assert answer["changed"] == {"outside": 0, "inside": 0}
 
 
-def test_the_server_is_started_by_itself(trixie: Path, alone: Gimp) -> None:
+def test_the_server_is_started_by_itself(system: Path, alone: Gimp) -> None:
     # The command that the plug-in runs is inside; the real one runs outside as soon as that asks for it.
     command = alone.folder / "lama-fill"
     command.write_text('#!/bin/sh\necho "$@" >"$0.asked.part"; mv "$0.asked.part" "$0.asked"; sleep 30\n')
@@ -103,7 +103,7 @@ def test_the_server_is_started_by_itself(trixie: Path, alone: Gimp) -> None:
 
     def start() -> None:
         until(asked.exists, "the plug-in starts a server")
-        started.append(start_server(trixie, alone.folder / "state", "--model=compact"))
+        started.append(start_server(system, alone.folder / "state", "--model=compact"))
 
     starter = threading.Thread(target=start)
     starter.start()

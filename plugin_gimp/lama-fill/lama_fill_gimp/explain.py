@@ -47,5 +47,6 @@ def explain(error: LamaFillError) -> str:
     if isinstance(error, ConnectionLostError):
         return _("The connection to the LaMa Fill server was lost. Nothing was changed; try again.")
     if isinstance(error, BusyError):
-        return _(_FAILURES["busy"])
+        busy = _FAILURES["busy"]
+        return _(busy)
     return reason[:1].upper() + reason[1:]

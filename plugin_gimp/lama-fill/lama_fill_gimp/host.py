@@ -21,6 +21,7 @@ from lama_core.client import Client, connect  # noqa: E402
 from lama_core.errors import LamaFillError  # noqa: E402
 from lama_core.geometry import Rect  # noqa: E402
 from lama_core.holes import INVERTED  # noqa: E402
+from lama_core.wire.limits import MAX_FEATHER, MAX_GROW  # noqa: E402
 from lama_fill_gimp import job, pixels, texts  # noqa: E402
 from lama_fill_gimp import options as choices  # noqa: E402
 from lama_fill_gimp.explain import explain  # noqa: E402
@@ -96,13 +97,13 @@ def _add_arguments(procedure: Gimp.Procedure) -> None:
             "grow",
             _("_Grow (pixels, -1: automatic)"),
             _("By how much the selection is made larger first, so that no edge of what disappears remains"),
-            choices.MAX_GROW,
+            MAX_GROW,
         ),
         (
             "feather",
             _("_Feather (pixels, -1: automatic)"),
             _("Over how much the fill is blended into the picture around it"),
-            choices.MAX_FEATHER,
+            MAX_FEATHER,
         ),
     ):
         procedure.add_int_argument(name, label, hint, -1, most, -1, flags)

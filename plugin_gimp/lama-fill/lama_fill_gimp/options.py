@@ -24,12 +24,12 @@ class Choice:
 
 CONTEXTS = (
     Choice("auto", N_("Automatic")),
-    Choice("32", N_("32 pixels")),
-    Choice("64", N_("64 pixels")),
-    Choice("128", N_("128 pixels")),
-    Choice("256", N_("256 pixels")),
-    Choice("512", N_("512 pixels")),
-    Choice("1024", N_("1024 pixels")),
+    Choice("32", "32 px"),
+    Choice("64", "64 px"),
+    Choice("128", "128 px"),
+    Choice("256", "256 px"),
+    Choice("512", "512 px"),
+    Choice("1024", "1024 px"),
     Choice("whole", N_("Everything")),
 )
 INPUTS = (
