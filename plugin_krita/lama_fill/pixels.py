@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from math import ceil
 
 from lama_fill.spaces import Space
 
@@ -64,10 +65,7 @@ def alpha_as_bytes(pixels: bytes, space: Space) -> bytes:
         return bytes(len(alpha) // size)
     if space.depth == "U16":
         return bytes(-(-sample // 257) for sample in _samples(bytes(alpha), space.depth))
-    return bytes(
-        min(255, max(0, -int(-sample * 255))) if sample > 0 else 0
-        for sample in _samples(bytes(alpha), space.depth)
-    )
+    return bytes(min(255, max(0, ceil(sample * 255))) for sample in _samples(bytes(alpha), space.depth))
 
 
 def _multiplied(alpha: bytes, depth: str, blend: bytes) -> bytes:

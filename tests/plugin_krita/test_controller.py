@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lama_fill.controller import FAILURES, Controller, error_text, server_text
+from lama_fill.options import Options
+
+from lama_core.client import (
+    ConnectionLostError,
+    FillCancelledError,
+    FillFailedError,
+    SandboxError,
+    ServerNotFoundError,
+    ServerStartError,
+)
+from lama_core.wire.messages import Model, ServerStatus, Worker
+
+
+@pytest.fixture
+def controller(editor: Any, link: Any) -> Controller:
+    made = Controller(editor, link)
+    made.choose(Options(grow=0, feather=0, context="64"))
+    return made
+
+
+def test_a_fill(controller: Controller, editor: Any, document: Any) -> None:
+    views = []
+    controller.watch(views.append)
+    controller.fill()
+    assert views[-1].is_running
+    editor.clock.run()
+    assert not views[-1].is_running
+    assert views[-1].text == "Filled in 0.5 s by model."
+    assert len(document.added) == 1
+    assert editor.told == []
+
+
+def test_one_fill_at_a_time(controller: Controller, editor: Any, link: Any) -> None:
+    link.at_once = False
+    controller.fill()
+    editor.clock.run()
+    controller.fill()
+    controller.erase_strokes()
+    assert editor.told == ["A fill is running already: wait for it, or cancel it."] * 2
+    assert len(link.requests) == 1
+
+
+def test_nothing_to_fill(controller: Controller, editor: Any, document: Any) -> None:
+    document.selected = None
+    controller.fill()
+    assert editor.told == [controller.view.text]
+    assert not controller.view.is_running
+    editor.current = None
+    controller.fill()
+    assert editor.told[-1].startswith("No document is open")
+
+
+def test_cancel_ends_it_at_once(controller: Controller, editor: Any, document: Any, link: Any) -> None:
+    link.at_once = False
+    controller.fill()
+    editor.clock.run()
+    controller.cancel()
+    assert controller.view.text == "Cancelled."
+    assert not controller.view.is_running
+    link.answer()
+    editor.clock.run()
+    assert document.added == []
+    link.at_once = True
+    controller.fill()
+    editor.clock.run()
+    assert len(document.added) == 1
+
+
+def test_progress_is_shown(controller: Controller, editor: Any, link: Any) -> None:
+    link.at_once = False
+    controller.fill()
+    editor.clock.run()
+    link.waiting[0][3]("filling", 0.25, 0)
+    assert (controller.view.fraction, controller.view.text) == (0.25, "Filling…")
+
+
+def test_a_failure_is_told(controller: Controller, editor: Any, link: Any) -> None:
+    link.error = FillFailedError("out_of_memory", "CUDA says no", retryable=False)
+    controller.fill()
+    editor.clock.run()
+    assert editor.told == ["There is not enough memory for this: select less, or choose less context."]
+    assert not controller.view.is_running
+    assert editor.failures == []
+
+
+def test_a_bug_is_told_and_logged(controller: Controller, editor: Any, link: Any) -> None:
+    link.error = ZeroDivisionError("oops")
+    controller.fill()
+    editor.clock.run()
+    assert "oops" in editor.told[0]
+    assert editor.failures == [link.error]
+
+
+def test_again_without_a_selection(controller: Controller, editor: Any, document: Any, link: Any) -> None:
+    controller.fill()
+    editor.clock.run()
+    document.selected = None
+    controller.choose(replace(controller.view.options, quality="fast"))
+    controller.fill_again()
+    editor.clock.run()
+    first, second = link.requests
+    # The hole and the options of the last fill, not those of now.
+    assert second.hole == first.hole
+    assert second.options == first.options
+    assert len(document.added) == 2
+
+
+def test_again_in_another_document(controller: Controller, editor: Any, link: Any) -> None:
+    from tests.plugin_krita.conftest import FakeDocument
+
+    controller.fill()
+    editor.clock.run()
+    editor.current = FakeDocument()
+    editor.current.selected = None
+    controller.fill_again()
+    assert editor.told[-1].startswith("Nothing is selected")
+
+
+def test_the_hole_is_what_was_selected_at_the_click(
+    controller: Controller, editor: Any, document: Any
+) -> None:
+    from lama_core.geometry import Rect
+
+    selected = [document.selected]
+    kept = document.selection()
+    document.selection = lambda: replace(
+        kept, read=lambda rect: kept.read(rect) if selected else bytes(rect.area)
+    )
+    controller.fill()
+    selected.clear()
+    editor.clock.run()
+    (layer,) = document.added
+    shown = sum(value > 0 for value in layer.written[0][2][3::4])
+    assert shown == Rect(50, 40, 30, 20).area
+
+
+def test_options_are_remembered(controller: Controller, editor: Any, link: Any) -> None:
+    controller.choose(replace(controller.view.options, quality="best", command="/opt/lama-fill"))
+    again = Controller(editor, link)
+    assert again.view.options == controller.view.options
+    assert link.command == "/opt/lama-fill"
+
+
+def test_the_server_is_looked_at(controller: Controller, link: Any) -> None:
+    controller.look()
+    controller.look()
+    assert link.asked == ["status"]
+    link.replies[0].finish(None, ServerNotFoundError("no"))
+    assert (controller.view.server, controller.view.server_text) == ("absent", "Server: not running")
+    controller.look()
+    status = ServerStatus(
+        state="ready",
+        server_version="1",
+        pid=1,
+        uptime_seconds=1.0,
+        workers=(Worker(device="cuda:0", state="ready", model="big-lama"),),
+        models=(Model("big-lama"),),
+    )
+    link.replies[1].finish(status)
+    assert controller.view.server == "ready"
+    assert controller.view.models == (Model("big-lama"),)
+    assert controller.view.server_text == "Server: ready, big-lama, cuda:0"
+
+
+def test_a_running_fill_is_not_disturbed(controller: Controller, editor: Any, link: Any) -> None:
+    link.at_once = False
+    controller.fill()
+    controller.look()
+    assert link.asked == []
+
+
+def test_start_and_stop(controller: Controller, editor: Any, link: Any) -> None:
+    controller.start_server()
+    assert controller.view.server == "loading"
+    link.replies[0].finish(None, ServerStartError("it is not installed"))
+    assert editor.told == ["The LaMa Fill server could not be started: it is not installed"]
+    controller.stop_server()
+    link.replies[1].finish(None, ServerNotFoundError("no"))
+    assert len(editor.told) == 1
+    assert link.asked == ["start", "stop", "status"]
+
+
+def test_server_texts() -> None:
+    status = ServerStatus(
+        state="idle",
+        server_version="1",
+        pid=1,
+        uptime_seconds=1.0,
+        queued=1,
+        running=2,
+        default_model="compact",
+    )
+    assert server_text(status) == "Server: ready, sleeping, compact, 3 in work"
+
+
+def test_every_error_says_what_to_do() -> None:
+    assert all(": " in text for text in FAILURES.values())
+    assert "lama-fill serve" in error_text(SandboxError("Flatpak"))
+    assert "menu" in error_text(ServerNotFoundError("no"))
+    assert "fill again" in error_text(ConnectionLostError("gone"))
+    assert error_text(FillCancelledError("it was cancelled")) == "it was cancelled"
+    assert error_text(FillFailedError("bad_request", "the hole is odd", retryable=False)) == "the hole is odd"
+
+
+def test_a_cancel_by_the_server_is_no_error(controller: Controller, editor: Any, link: Any) -> None:
+    link.error = FillCancelledError("the fill was cancelled by the server")
+    controller.fill()
+    editor.clock.run()
+    assert editor.told == []
+    assert controller.view.text == "Cancelled."
+
+
+def test_views_stop_when_a_docker_goes(controller: Controller) -> None:
+    views: list[Any] = []
+    show = views.append
+    controller.watch(show)
+    controller.unwatch(show)
+    controller.choose(replace(controller.view.options, quality="best"))
+    assert len(views) == 1

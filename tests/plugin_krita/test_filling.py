@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lama_fill import filling
+from lama_fill.filling import Hole, Outcome, StaleError
+from lama_fill.nodes import Node, RefusalError
+from lama_fill.options import Options
+from lama_fill.spaces import DETOUR, Space
+from lama_fill.steps import Run
+
+from lama_core.geometry import Rect
+
+EXACT = Options(grow=0, feather=0, context="64")
+
+
+def start(document: Any, link: Any, clock: Any, options: Options = EXACT, **more: Any) -> list[Any]:
+    """Begin a fill; the list gets its outcome or its error when it ends."""
+    ends: list[Any] = []
+    work = filling.fill(
+        document, filling.find_hole(document), options, link, lambda share, text: None, **more
+    )
+    Run(work, clock.later, lambda outcome, error: ends.append(outcome if error is None else error))
+    return ends
+
+
+def fill(document: Any, link: Any, clock: Any, options: Options = EXACT, **more: Any) -> Any:
+    ends = start(document, link, clock, options, **more)
+    clock.run()
+    (end,) = ends
+    return end
+
+
+def rect_size(rect: Rect) -> tuple[int, int]:
+    return rect.width, rect.height
+
+
+def test_a_fill_is_one_layer_above_the_active_node(document, link, clock) -> None:
+    assert fill(document, link, clock) == Outcome(seconds=0.5, model="model", device="cpu", frames=1)
+    (layer,) = document.added
+    assert (layer.name, layer.above, layer.with_mask, layer.times) == ("LaMa Fill", "base", False, [])
+    ((time, rect, data),) = layer.written
+    # The hole and the context asked for, and not much more, were read, sent and written.
+    assert document.reads == [(None, rect)]
+    assert rect.contains(Rect(0, 0, 144, 124))
+    assert rect.area < 180 * 160
+    assert time is None
+    shown = {at // 4 for at in range(3, len(data), 4) if data[at]}
+    assert shown == {y * rect.width + x for y in range(40, 60) for x in range(50, 80)}
+    assert layer.closed
+
+
+def test_what_is_sent(document, link, clock) -> None:
+    fill(document, link, clock, replace(EXACT, quality="best", model="big", start_server=False))
+    (request,) = link.requests
+    ((_node, rect),) = document.reads
+    assert (request.width, request.height, request.format, request.depth) == (*rect_size(rect), "bgra", "u8")
+    assert request.pixels == b"\x07" * (rect.area * 4)
+    assert request.options.quality == "best"
+    assert request.options.model == "big"
+    assert request.options.context == 64
+    assert request.hole.count(255) == 600
+    assert link.starts == [False]
+
+
+def test_a_mask_keeps_the_pixels_opaque(document, link, clock) -> None:
+    fill(document, link, clock, replace(EXACT, output="mask"))
+    (layer,) = document.added
+    assert layer.with_mask
+    ((_time, rect, data),) = layer.written
+    assert set(data[3::4]) == {255}
+    ((masked, mask),) = layer.masks
+    assert masked == rect
+    assert mask.count(255) == 600
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        Space("CMYKA", "U8", "inks"),
+        Space("LABA", "U16", "Lab identity built-in"),
+        Space("RGBA", "F32", "sRGB-elle-V2-g10.icc"),
+    ],
+)
+def test_other_spaces_make_a_detour(document, link, clock, space: Space) -> None:
+    document.colour_space = space
+    fill(document, link, clock)
+    (request,) = link.requests
+    assert (request.format, request.depth) == ("rgba", "f32")
+    assert document.conversions[0] == (space, DETOUR)
+    assert document.conversions[-1] == (DETOUR, space)
+    (layer,) = document.added
+    assert all(len(data) == rect.area * space.pixel_bytes for _time, rect, data in layer.written)
+
+
+def test_inks_are_corrected_for_what_their_profile_misses(document, link, clock) -> None:
+    document.colour_space = Space("CMYKA", "U8", "inks")
+    fill(document, link, clock)
+    back = document.conversions[1:]
+    assert back == [
+        (DETOUR, document.colour_space),
+        (document.colour_space, DETOUR),
+        (DETOUR, document.colour_space),
+    ]
+
+
+def test_a_layer_in_another_space_than_the_document(document, link, clock) -> None:
+    gray = Space("GRAYA", "U16", "Gray-D50-elle-V2-srgbtrc.icc")
+    document.nodes["base"] = replace(document.nodes["base"], space=gray)
+    fill(document, link, clock, replace(EXACT, input="layer"))
+    assert document.reads[0][0] == "base"
+    assert (link.requests[0].format, link.requests[0].depth) == ("graya", "u16")
+    assert document.conversions == [(gray, document.colour_space)]
+
+
+def test_large_windows_are_read_and_written_in_steps(link, clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.plugin_krita.conftest import FakeDocument
+
+    monkeypatch.setattr(filling, "STEP_PIXELS", 4000)
+    document = FakeDocument()
+    fill(document, link, clock)
+    assert len(document.reads) > 4
+    assert all(rect.area <= 4000 for _node, rect in document.reads)
+    (request,) = link.requests
+    assert sum(rect.area for _node, rect in document.reads) == request.width * request.height
+    (layer,) = document.added
+    assert [rect for _time, rect, _data in layer.written] == [rect for _node, rect in document.reads]
+
+
+def test_holes_far_apart_are_two_requests_and_one_layer(link, clock) -> None:
+    from tests.plugin_krita.conftest import FakeDocument, mask_of
+
+    document = FakeDocument(6000, 400)
+    parts = [Rect(10, 10, 20, 20), Rect(5900, 300, 30, 10)]
+
+    def read(rect: Rect) -> bytes:
+        masks = [mask_of(part)(rect) for part in parts if not part.intersect(rect).is_empty]
+        merged = bytes(rect.area)
+        for mask in masks:
+            merged = bytes(map(max, merged, mask))
+        return merged
+
+    hole = Hole(Rect(10, 10, 5920, 300), read)
+    document.selection = lambda: hole
+    assert isinstance(fill(document, link, clock), Outcome)
+    assert len(link.requests) == 2
+    (layer,) = document.added
+    assert len(layer.written) == 2
+
+
+# What can be in the way.
+
+
+def test_nothing_selected(document, link, clock) -> None:
+    document.selected = None
+    with pytest.raises(RefusalError, match="Nothing is selected"):
+        filling.find_hole(document)
+
+
+def test_no_active_node(document, link, clock) -> None:
+    document.active = None
+    assert isinstance(fill(document, link, clock), RefusalError)
+    assert not link.requests
+
+
+def test_a_selection_outside_of_the_picture(document, link, clock) -> None:
+    document.selected = Rect(500, 500, 10, 10)
+    assert "outside" in str(fill(document, link, clock))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda document: setattr(document, "opened", False), "closed"),
+        (lambda document: setattr(document, "width", 401), "size"),
+        (lambda document: document.nodes.clear(), "gone"),
+    ],
+)
+def test_the_document_changes_before_the_answer(document, link, clock, change, words) -> None:
+    link.at_once = False
+    ends = start(document, link, clock)
+    clock.run()
+    assert not ends
+    change(document)
+    link.answer()
+    clock.run()
+    (error,) = ends
+    assert isinstance(error, StaleError)
+    assert words in str(error)
+    assert not document.added
+
+
+def test_a_document_converted_meanwhile_gets_its_own_space(document, link, clock) -> None:
+    link.at_once = False
+    start(document, link, clock)
+    clock.run()
+    was, document.colour_space = document.colour_space, Space("LABA", "F32", "Lab identity built-in")
+    link.answer()
+    clock.run()
+    assert document.conversions == [(was, document.colour_space)]
+    assert document.added
+
+
+def test_a_stroke_under_way_is_waited_for(document, link, clock) -> None:
+    document.busy = 5
+    fill(document, link, clock)
+    assert document.added
+    assert clock.seconds > 0
+
+
+def test_krita_gives_too_few_bytes(document, link, clock) -> None:
+    document.read = lambda node, rect: b""
+    assert isinstance(fill(document, link, clock), RefusalError)
+
+
+# What is active afterwards.
+
+
+def test_the_new_layer_may_become_the_active_one(document, link, clock) -> None:
+    fill(document, link, clock)
+    assert document.activated == []
+
+
+@pytest.mark.parametrize("change", ["input", "other"])
+def test_the_active_node_stays(document, link, clock, change: str) -> None:
+    link.at_once = False
+    options = replace(EXACT, input="layer") if change == "input" else EXACT
+    document.nodes["other"] = replace(document.nodes["base"], key="other")
+    document.nodes["new"] = replace(document.nodes["base"], key="new")
+    start(document, link, clock, options)
+    clock.run()
+    wanted = "base"
+    if change == "other":
+        wanted = document.active = "other"
+    link.answer()
+    while not document.added:
+        clock.run(1)
+    document.active = "new"  # as Krita does some time after a layer was added
+    clock.run()
+    assert document.activated == [wanted]
+
+
+# Strokes.
+
+
+def test_strokes_are_the_hole_and_not_in_the_picture(document, link, clock) -> None:
+    document.add_marker(Rect(60, 50, 10, 10))
+    assert isinstance(fill(document, link, clock), Outcome)
+    assert document.shown == [("marker", False), ("marker", True)]
+    assert document.cleared == ["marker"]
+    assert link.requests[0].hole.count(255) == 100
+    # Above the layer below the marker, which so stays on top.
+    assert document.added[0].above == "base"
+
+
+def test_strokes_stay_when_it_fails(document, link, clock) -> None:
+    document.add_marker(Rect(60, 50, 10, 10))
+    link.error = RefusalError("no")
+    assert isinstance(fill(document, link, clock), RefusalError)
+    assert document.cleared == []
+    assert document.shown[-1] == ("marker", True)
+
+
+def test_a_selection_comes_before_strokes_elsewhere(document, link, clock) -> None:
+    document.add_marker(Rect(60, 50, 10, 10))
+    document.active = "base"
+    assert filling.find_hole(document).marker is None
+
+
+# Nodes.
+
+
+def test_a_mask_stands_for_its_layer(document, link, clock) -> None:
+    mask = Node("m", "mask", "transparencymask", Space("A", "U8", ""), parent=document.nodes["base"])
+    document.nodes["m"] = mask
+    document.active = "m"
+    fill(document, link, clock)
+    assert document.added[0].above == "base"
+
+
+@pytest.mark.parametrize(
+    ("kind", "passes", "words"),
+    [("filterlayer", False, "is a filter layer"), ("grouplayer", True, "passes through")],
+)
+def test_nodes_without_a_picture_are_refused_by_name(document, link, clock, kind, passes, words) -> None:
+    document.nodes["base"] = replace(document.nodes["base"], kind=kind, is_pass_through=passes)
+    error = fill(document, link, clock, replace(EXACT, input="layer"))
+    assert isinstance(error, RefusalError)
+    assert "“base”" in str(error)
+    assert words in str(error)
+    # What is visible can be filled above any of them.
+    assert isinstance(fill(document, link, clock), Outcome)
+
+
+# Animations.
+
+
+def test_the_current_frame_of_an_animation(document, link, clock) -> None:
+    document.animated, document.now = True, 3
+    fill(document, link, clock, replace(EXACT, output="mask"))
+    (layer,) = document.added
+    assert layer.times == [0, 3, 4]
+    assert [time for time, _rect, _data in layer.written] == [3]
+    assert not layer.with_mask
+
+
+def test_every_frame_fills_each_drawing_once(document, link, clock) -> None:
+    document.animated, document.now, document.range = True, 4, (1, 6)
+    document.drawings = lambda time: time // 2
+    outcome = fill(document, link, clock, every_frame=True)
+    assert outcome.frames == 4
+    assert outcome.seconds == 2.0
+    (layer,) = document.added
+    assert layer.times == [0, 1, 2, 4, 6, 7]
+    assert [time for time, _rect, _data in layer.written] == [1, 2, 4, 6]
+    assert document.now == 4
+
+
+def test_every_frame_of_what_does_not_move(document, link, clock) -> None:
+    assert "no animation" in str(fill(document, link, clock, every_frame=True))
+
+
+def test_cancelled_between_two_frames(document, link, clock) -> None:
+    document.animated = True
+    document.drawings = lambda time: time
+    link.at_once = False
+    work = filling.fill(
+        document, filling.find_hole(document), EXACT, link, lambda share, text: None, every_frame=True
+    )
+    ends: list[Any] = []
+    run = Run(work, clock.later, lambda outcome, error: ends.append(error))
+    clock.run()
+    link.answer()
+    clock.run()
+    assert document.now == 1
+    run.cancel()
+    clock.run()
+    assert document.now == 0
+    assert not ends
+    assert not document.added
+
+
+def test_stage_texts() -> None:
+    assert filling.stage_text("queued", 2) == "Waiting, 2 before it"
+    assert filling.stage_text("queued", 0) == "Waiting…"
+    assert filling.stage_text("loading", 0) == "Loading the model…"
+    assert filling.stage_text("something new", 0) == "Filling…"
