@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -73,6 +74,11 @@ class Server:
             timeout=60,
             check=True,
         ).stdout
+
+
+def running(server: Server) -> int:
+    """How many jobs it is working on."""
+    return int(json.loads(server.command("status", "--json"))["running"])
 
 
 def start_server(root: Path, folder: Path, *arguments: str, script: str | None = None) -> Server:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.hosts.conftest import Server, start_server
+from tests.hosts.conftest import Server, running, start_server
 from tests.hosts.gimp import Gimp
 
 
@@ -38,11 +37,6 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None
     while not condition():
         assert time.monotonic() < deadline, f"never happened: {what}"
         time.sleep(0.02)
-
-
-def running(server: Server) -> int:
-    status = json.loads(server.command("status", "--json"))
-    return int(status["running"])
 
 
 def plugin_process(gimp: Gimp) -> psutil.Process:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.hosts.conftest import Server
+from tests.hosts.conftest import Server, running
 from tests.hosts.desktop import Desktop, desktop
 from tests.hosts.gimp import Gimp
 
@@ -22,14 +22,14 @@ PICTURES = os.environ.get("LAMA_FILL_SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
-def screen(trixie: Path, inside_folder: Path) -> Iterator[Desktop]:
-    with desktop(trixie, inside_folder / "desktop") as running:
+def screen(system: Path, inside_folder: Path) -> Iterator[Desktop]:
+    with desktop(system, inside_folder / "desktop") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def window(
-    trixie: Path, inside_folder: Path, archives: Mapping[str, Path], server: Server, screen: Desktop
+    system: Path, inside_folder: Path, archives: Mapping[str, Path], server: Server, screen: Desktop
 ) -> Iterator[Gimp]:
     """GIMP with a photograph open."""
     from skimage import data
@@ -38,7 +38,7 @@ def window(
     Image.fromarray(data.astronaut()).save(picture)
     environment = {**server.environment, **screen.call("environment")}
     editor = Gimp.install(
-        trixie, inside_folder / "gimp-window", archives["gimp"], environment, picture=picture
+        system, inside_folder / "gimp-window", archives["gimp"], environment, picture=picture
     )
     editor.call("look_at_window")
     screen.call("wait", role="frame", name="[astronaut]")
@@ -68,6 +68,7 @@ def test_from_the_menu_to_the_new_layer_and_back(window: Gimp, screen: Desktop) 
     said = [name for _role, name in screen.call("texts")]
     for label in ("Input", "Output", "Context", "Grow", "Feather", "Quality", "Model"):
         assert any(label in name for name in said), label
+    screen.call("move", title="LaMa Fill", x=700, y=120)
     keep(screen, "dialog")
     screen.call("click", role="button", name="OK")
     after = until(lambda: window.call("look_at_window"), lambda seen: seen["fills"] == 1)
@@ -93,6 +94,21 @@ def test_ctrl_f_repeats_without_a_dialog(window: Gimp, screen: Desktop) -> None:
     assert not [name for role, name in screen.call("texts") if role == "dialog" and "LaMa Fill" in name]
     # The redo before this made the first fill the active layer: its picture was filled, not the fill.
     assert len(after["tree"]) == len(before["tree"]) + 1
+
+
+def test_cancel_in_the_status_bar(window: Gimp, screen: Desktop, server: Server) -> None:
+    window.call("enlarge_in_window", side=3000)
+    window.call("select_in_window", x=100, y=380, width=60, height=60)
+    before = window.call("look_at_window")
+    screen.call("click", role=MENU[0], name=MENU[1])
+    screen.call("wait", role="dialog", name="LaMa Fill")
+    screen.call("click", role="menu item", name="Everything")
+    screen.call("click", role="button", name="OK")
+    until(lambda: running(server), lambda jobs: jobs == 1)
+    keep(screen, "progress")
+    screen.call("click", role="button", name="Cancel")
+    until(lambda: running(server), lambda jobs: jobs == 0)
+    assert window.call("look_at_window") == before
 
 
 def test_no_selection_says_what_to_do(window: Gimp, screen: Desktop) -> None:
