@@ -40,7 +40,7 @@ def reach(
 ) -> Connection:
     """A connection to the server of a folder, which is started when nothing that can be trusted answers."""
     deadline = time.monotonic() + seconds
-    starter: launch.Starter | None = None
+    starter: launch.Starter | launch.Knocked | None = None
     started = 0.0
     try:
         while True:

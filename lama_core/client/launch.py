@@ -3,6 +3,9 @@
 What starts is `COMMAND serve --started-by-client`, in a session of its own, without a window, and
 without what the editor put into its environment for itself: an editor's PYTHONHOME or LD_LIBRARY_PATH
 breaks another Python.
+
+Where the operating system holds a port for the server (`lama-fill service install`), a knock there has it
+start the server. That works from inside a sandbox too.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,9 +25,13 @@ from typing import IO, Any, Final
 
 from lama_core.client import runtime
 from lama_core.client.errors import SandboxError, ServerStartError
+from lama_core.wire.auth import LOOPBACK
 
 COMMAND_VARIABLE: Final = "LAMA_FILL_COMMAND"
 LAUNCH_FILE: Final = "launch.json"
+DOOR_FILE: Final = "autostart.json"
+"""Beside it: `{"port": N}`, where the operating system waits for a knock."""
+KNOCK_SECONDS: Final = 5.0
 SERVE: Final = ("serve", "--started-by-client")
 
 _FOREIGN_PREFIXES: Final = (
@@ -169,8 +177,38 @@ def _detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def start(folder: Path) -> Starter:
-    """Start a server. Raises `ServerStartError`."""
+class Knocked:
+    """A server that the operating system was asked to start. A `Starter` that never says how it went."""
+
+    status: int | None = None
+
+    def last_words(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        pass
+
+
+def knock(folder: Path) -> bool:
+    """Have the operating system start the server; False when it does not wait for that.
+
+    Nothing is said there: whoever has the port learns only that somebody would like to fill.
+    """
+    content = runtime.read_private(folder / DOOR_FILE)
+    try:
+        port: Any = json.loads(content or b"{}").get("port")
+        if type(port) is not int or not 0 < port < 65536:
+            return False
+        socket.create_connection((LOOPBACK, port), timeout=KNOCK_SECONDS).close()
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
+    return True
+
+
+def start(folder: Path) -> Starter | Knocked:
+    """Have a server started. Raises `ServerStartError`."""
+    if knock(folder):
+        return Knocked()
     name = sandbox()
     if name:
         raise SandboxError(

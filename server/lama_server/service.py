@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from lama_server.app import App, listen
 from lama_server.catalogue import StoreCatalogue
 from lama_server.jobs import Worker
 from lama_server.logs import set_up_logs
+from lama_server.passed_socket import take_passed_socket, turn_away
 from lama_server.patience import Patience
 from lama_server.runtime import Place, find_server
 from lama_server.scheduler import Scheduler
@@ -35,20 +37,6 @@ START_COMMAND = (sys.executable, "-m", "lama_server")
 """What a client starts the next server with; see `lama_core.client.launch`."""
 _CLAIM_SECONDS = 10.0
 """How long another server may take to say where it is, or to be gone."""
-
-
-def _return_large_memory() -> None:
-    """Have large blocks go back to the system as soon as they are freed.
-
-    By default glibc learns from each freed block to keep such blocks for later, so a server that has seen
-    many windows holds tens of megabytes for none.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        largest_block_that_is_kept = -3  # M_MMAP_THRESHOLD
-        with contextlib.suppress(AttributeError):  # another C library
-            ctypes.CDLL(None).mallopt(largest_block_that_is_kept, 1 << 18)
 
 
 class NotAloneError(LamaFillError):
@@ -79,12 +67,14 @@ async def _serve(
     stop = Stop()
     stop.heed_signals()
     os.umask(0o077)
-    _return_large_memory()
+    passed = take_passed_socket(os.environ)
     place = Place(folder)
     if not await _claim(place, stop):
+        if passed is not None:
+            turn_away(passed)
         return 0
     try:
-        await _serve_place(place, settings, started_by_client, worker_command, stop)
+        await _serve_place(place, settings, started_by_client, worker_command, stop, passed)
     finally:
         place.withdraw()
     return 0
@@ -96,6 +86,7 @@ async def _serve_place(
     started_by_client: bool,
     worker_command: Sequence[str],
     stop: Stop,
+    passed: socket.socket | None,
 ) -> None:
     set_up_logs(
         place.folder,
@@ -126,7 +117,7 @@ async def _serve_place(
         preload=settings.preload,
     )
     app = App(
-        listener=listen(settings.port),
+        listener=passed or listen(settings.port),
         token=token,
         settings=settings,
         scheduler=scheduler,

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from lama_core.errors import LamaFillError
 from lama_server import __version__
 
-COMMANDS: tuple[str, ...] = ("fill", "models", "eval", "train", "serve", "status", "stop", "logs")
+COMMANDS: tuple[str, ...] = ("fill", "models", "eval", "train", "serve", "status", "stop", "logs", "service")
 
 USAGE_ERROR = 2
 

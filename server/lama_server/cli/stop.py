@@ -33,7 +33,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask the server to end; if it does not answer, end its process."""
+    """End the server, and say how that went."""
+    print(stop_server())
+    return 0
+
+
+def stop_server() -> str:
+    """Ask the server to end; if it does not answer, end its process. Returns what happened, in words.
+
+    Raises:
+        StuckError: it cannot be ended.
+    """
     from lama_core.client import ClientError, ServerNotFoundError, connect
     from lama_core.client.runtime import state_folder
 
@@ -42,17 +52,14 @@ def run(args: argparse.Namespace) -> int:
         with connect(client="lama-fill stop", start=False) as server:
             server.shutdown(seconds=GRACE_SECONDS)
         if _is_gone(folder, GRACE_SECONDS):
-            print("the server has ended")
-            return 0
+            return "the server has ended"
     except ServerNotFoundError:
         if _is_gone(folder, 0.0):
-            print("the server is not running")
-            return 0
+            return "the server is not running"
     except ClientError:
         pass  # it is there and does not answer
     _end_process(folder)
-    print("the server did not answer; its process was ended")
-    return 0
+    return "the server did not answer; its process was ended"
 
 
 def _is_gone(folder: Path, seconds: float) -> bool:

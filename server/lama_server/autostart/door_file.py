@@ -1,0 +1,50 @@
+"""The file that tells clients at which port to knock so that the system starts the server."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+from pathlib import Path
+
+from lama_core.client.launch import DOOR_FILE
+from lama_core.wire.auth import LOOPBACK
+from lama_server.autostart.base import AutostartError
+
+# Below what systems give to outgoing connections, where any program may be by the next login.
+_PORTS = range(20_000, 30_000)
+
+
+def write(folder: Path, port: int) -> None:
+    """Say the port. Raises `AutostartError`."""
+    path, draft = folder / DOOR_FILE, folder / f"{DOOR_FILE}.new"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump({"port": port}, stream)
+        draft.replace(path)
+    except OSError as error:
+        raise AutostartError(f"{path} cannot be written ({error.strerror or error})") from error
+
+
+def remove(folder: Path) -> None:
+    """Nobody needs to knock any more."""
+    (folder / DOOR_FILE).unlink(missing_ok=True)
+
+
+def free_port() -> int:
+    """A port that nobody has. Raises `AutostartError`."""
+    for port in random.sample(_PORTS, 100):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as attempt:
+            if attempt.connect_ex((LOOPBACK, port)) == 0:
+                continue
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as attempt:
+            try:
+                attempt.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise AutostartError("no free port was found: set one with `port` in config.toml")
