@@ -164,7 +164,9 @@ class Panel(QScrollArea):
         return QSize(14 * self.fontMetrics().height(), 26 * self.fontMetrics().height())
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        return QSize(9 * self.fontMetrics().height(), 8 * self.fontMetrics().height())
+        # Never so narrow that something is cut: there is no scrolling sideways.
+        beside = self.verticalScrollBar().sizeHint().width()
+        return QSize(self.widget().minimumSizeHint().width() + beside, 8 * self.fontMetrics().height())
 
     def showEvent(self, event) -> None:  # noqa: N802
         super().showEvent(event)

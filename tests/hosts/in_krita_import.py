@@ -9,9 +9,11 @@ if "PyQt6.QtCore" in sys.modules:
     from PyQt6.QtCore import QTimer
     from PyQt6.QtWidgets import (
         QApplication,
+        QDialogButtonBox,
         QDockWidget,
         QFileDialog,
         QLabel,
+        QLineEdit,
         QMessageBox,
         QProgressBar,
         QPushButton,
@@ -20,9 +22,11 @@ else:
     from PyQt5.QtCore import QTimer
     from PyQt5.QtWidgets import (
         QApplication,
+        QDialogButtonBox,
         QDockWidget,
         QFileDialog,
         QLabel,
+        QLineEdit,
         QMessageBox,
         QProgressBar,
         QPushButton,
@@ -45,9 +49,9 @@ def import_archive():
     QTimer.singleShot(0, krita.action("plugin_importer_file").trigger)
     yield lambda: dialog(QFileDialog) is not None
     files = dialog(QFileDialog)
-    files.selectFile(os.environ["PROBE_ARCHIVE"])
+    files.findChild(QLineEdit, "fileNameEdit").setText(os.environ["PROBE_ARCHIVE"])
     yield 0.3
-    files.accept()
+    files.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Open).click()
     yield lambda: dialog(QMessageBox) is not None
     question = dialog(QMessageBox)
     asked = "LaMa" in question.text()
