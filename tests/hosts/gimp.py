@@ -45,9 +45,9 @@ class Gimp(Remote):
         (folder / SCRIPT.name).write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
         inside = "/" + folder.relative_to(root).as_posix()
         batch = f"import sys; sys.path.insert(0, {inside!r}); import in_gimp; in_gimp.serve({inside!r})"
-        start = ["gimp-console-3.0", "--no-interface", "--quit"]
+        start = ["gimp-console", "--no-interface", "--quit"]
         if picture is not None:
-            start = ["gimp-3.0", "--new-instance", "/" + picture.relative_to(root).as_posix()]
+            start = ["gimp", "--new-instance", "/" + picture.relative_to(root).as_posix()]
         return cls(
             root=root,
             folder=folder,

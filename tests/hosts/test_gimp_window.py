@@ -17,7 +17,7 @@ from tests.hosts.gimp import Gimp
 
 MENU = ("menu item", "LaMa Fill...")
 
-#: Where pictures of the windows go, for those who look at them; docs/images has some of them.
+#: Where pictures of the windows go, for those who look at them. Those in docs/images are made so.
 PICTURES = os.environ.get("LAMA_FILL_SCREENSHOTS")
 
 
@@ -57,7 +57,7 @@ def until(look: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float
 
 def keep(screen: Desktop, name: str) -> None:
     if PICTURES:
-        screen.seen().save(Path(PICTURES) / f"gimp-{name}.png")
+        screen.seen().save(Path(PICTURES) / f"gimp-{name}.webp", quality=85)
 
 
 def test_from_the_menu_to_the_new_layer_and_back(window: Gimp, screen: Desktop) -> None:
