@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import socket
@@ -17,11 +16,12 @@ from websockets.typing import Subprotocol
 
 from lama_core.errors import LamaFillError
 from lama_core.wire import auth
-from lama_core.wire.limits import MIB, Limits
+from lama_core.wire.limits import MAX_TEXT, MIB, Limits
 from lama_core.wire.messages import SUBPROTOCOL, ServerStatus
 from lama_server import __version__
 from lama_server.connection import Catalogue, ClientConnection, House
 from lama_server.door import Door, Page, Visitor
+from lama_server.memory import free_memory
 from lama_server.metrics import CONTENT_TYPE, Gauges, metrics_page
 from lama_server.scheduler import Scheduler
 from lama_server.settings import Settings
@@ -169,6 +169,7 @@ class App:
             devices=scheduler.devices(),
             models=self._catalogue.models(),
             default_model=self._catalogue.default(),
+            problem="; ".join(scheduler.reasons)[:MAX_TEXT],
         )
 
     async def _handle(self, connection: ServerConnection) -> None:
@@ -182,16 +183,12 @@ class App:
             self._clear_up_after(client)
 
     def _clear_up_after(self, client: ClientConnection) -> None:
-        """Free what closed connections still hold.
-
-        A closed websocket is a cycle of objects with its last message in it, freed whenever Python next
-        collects garbage: too late when messages are large.
-        """
+        """Free what closed connections have left behind, when it is worth it."""
         self._uncollected += client.received_bytes
         if self._uncollected >= _COLLECT_BYTES:
             self._uncollected = 0
             # Later, because the last one is still being closed.
-            asyncio.get_running_loop().call_later(2 * _CLOSE_SECONDS, gc.collect)
+            asyncio.get_running_loop().call_later(2 * _CLOSE_SECONDS, free_memory)
 
     async def _health(self) -> Page:
         state = self._scheduler.state

@@ -111,9 +111,12 @@ def test_worker_that_cannot_start_degrades_the_server_until_it_can(start: Start,
         with pytest.raises(FillFailedError) as failure:
             fill_with(client, make_fill())
         assert failure.value.code == "model_failed"
-        assert ("driver is very unhappy" if kind == "crashing" else "file is damaged") in str(failure.value)
+        reason = "driver is very unhappy" if kind == "crashing" else "file is damaged"
+        assert reason in str(failure.value)
+        assert reason in client.status().problem
         (server.folder / "mended").touch()
         wait_until(lambda: server.health()["state"] == "ready", seconds=20)
+        assert not client.status().problem
         fill_with(client, make_fill())
     next_fill_succeeds(server)
 
@@ -217,10 +220,9 @@ def test_client_that_vanishes_a_hundred_times(start: Start) -> None:
     wait_until(lambda: server.metric('lama_fill_fills_total{ending="stopped"}') == 100)
     assert server.metric("lama_fill_queued_bytes") == 0
     assert server.workers() == [worker], "a cancelled job needs no new worker"
-    after = server.memory(), psutil.Process(worker).memory_info().rss
-    # 90 windows of a MiB and more each went through: far less than that may have stayed.
-    assert after[0] - before[0] < 24 << 20
-    assert after[1] - before[1] < 24 << 20
+    # 90 windows, 118 MB in all, went through.
+    wait_until(lambda: server.memory() - before[0] < 32 << 20, what="memory coming back")
+    assert psutil.Process(worker).memory_info().rss - before[1] < 32 << 20
     next_fill_succeeds(server)
 
 
@@ -238,20 +240,19 @@ def test_client_that_never_reads_its_result_is_dropped(start: Start) -> None:
 
 
 def test_client_that_leaves_results_unread_may_send_no_more(start: Start) -> None:
-    server = start("scripted").ready()
+    server = start().ready()
     with greeted(server, max_queue=1) as websocket:
-        for job in range(1, 9):
+        # The first few are on their way in the buffers of the sockets.
+        for job in range(1, 17):
             say(websocket, make_fill(job, width=1024, height=1024))
-            wait_until(
-                lambda: server.metric("lama_fill_running") == 0 and server.metric("lama_fill_queued") == 0
-            )
-        endings = [hear_ending(websocket, job) for job in range(1, 9)]
+            wait_until(lambda: _is_quiet(server))
+        endings = [hear_ending(websocket, job) for job in range(1, 17)]
         codes = [ending.code for ending in endings if isinstance(ending, Error)]
         assert codes
         assert set(codes) == {"busy"}
         assert all(isinstance(ending, Result) for ending in endings[:4])
-        say(websocket, make_fill(9))
-        assert isinstance(hear_ending(websocket, 9), Result)
+        say(websocket, make_fill(17))
+        assert isinstance(hear_ending(websocket, 17), Result)
     next_fill_succeeds(server)
 
 

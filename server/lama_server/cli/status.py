@@ -58,6 +58,8 @@ def describe(status: ServerStatus, place: RuntimeFile) -> list[str]:
         details += [f"process {worker.pid}"] if worker.pid else []
         details += [f"{worker.memory_bytes / 2**20:.0f} MiB"] if worker.memory_bytes else []
         lines.append(f"worker    {', '.join([f'{worker.device} {worker.state}', *details])}")
+    if status.problem:
+        lines.append(f"problem   {status.problem}")
     models = ", ".join(model.name for model in status.models) or "none"
     lines.append(f"models    {models}; default: {status.default_model or 'none'}")
     return lines
