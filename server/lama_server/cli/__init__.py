@@ -15,7 +15,18 @@ from collections.abc import Sequence
 from lama_core.errors import LamaFillError
 from lama_server import __version__
 
-COMMANDS: tuple[str, ...] = ("fill", "models", "eval", "train", "serve", "status", "stop", "logs", "service")
+COMMANDS: tuple[str, ...] = (
+    "fill",
+    "models",
+    "eval",
+    "train",
+    "serve",
+    "status",
+    "stop",
+    "logs",
+    "service",
+    "plugins",
+)
 
 USAGE_ERROR = 2
 
@@ -39,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         status: int = args.run(args)
-        sys.stdout.flush()
+        if sys.stdout:  # there is none without a console on Windows
+            sys.stdout.flush()
     except LamaFillError as error:
         print(f"lama-fill: {error}", file=sys.stderr)
         return USAGE_ERROR

@@ -1,0 +1,1 @@
+"""The GIMPs and Kritas of this user, and the plug-ins in them."""
