@@ -136,5 +136,6 @@ def test_five_thousand_mutated_frames(start: Start) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 def test_many_mutated_frames(start: Start) -> None:
     _check(start, 100_000)

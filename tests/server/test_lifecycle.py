@@ -56,7 +56,7 @@ def test_accepts_connections_within_half_a_second_of_being_started(tmp_path: Pat
     assert min(times) <= 0.5, times
 
 
-def test_parent_has_no_torch(start: Start) -> None:
+def test_parent_has_no_torch_and_no_numpy(start: Start) -> None:
     server = start("real").ready()
     with server.connect() as client:
         assert client.welcome.default_model == "tiny"
@@ -64,7 +64,7 @@ def test_parent_has_no_torch(start: Start) -> None:
     server.get("/metrics")
     maps = "\n".join(entry.path for entry in psutil.Process(server.process.pid).memory_maps())
     assert "websockets" in maps
-    assert not re.search(r"/torch/", maps)
+    assert not re.search(r"/(torch|numpy)/", maps)
 
 
 def test_connects_while_the_model_loads(start: Start) -> None:
