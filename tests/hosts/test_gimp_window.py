@@ -23,8 +23,10 @@ PICTURES = os.environ.get("LAMA_FILL_SCREENSHOTS")
 
 @pytest.fixture(scope="module")
 def screen(system: Path, inside_folder: Path) -> Iterator[Desktop]:
-    with desktop(system, inside_folder / "desktop") as running:
-        yield running
+    if os.environ.get("LAMA_FILL_SUITE", "trixie") != "trixie":
+        pytest.skip("GTK's image loaders of this suite start in a sandbox only, and a chroot cannot make one")
+    with desktop(system, inside_folder / "desktop") as shown:
+        yield shown
 
 
 @pytest.fixture(scope="module")

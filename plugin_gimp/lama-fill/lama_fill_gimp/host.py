@@ -186,17 +186,15 @@ def _layers(image: Gimp.Image, drawables: Sequence[Gimp.Drawable]) -> list[Gimp.
             )
         )
     layers: list[Gimp.Layer] = []
-    for drawable in drawables:
-        layer = drawable
-        if drawable.is_layer_mask():
-            layer = Gimp.Layer.from_mask(drawable)
-        elif not drawable.is_layer():
+    for chosen in drawables:
+        drawable = Gimp.Layer.from_mask(chosen) if isinstance(chosen, Gimp.LayerMask) else chosen
+        if not isinstance(drawable, Gimp.Layer):
             raise job.JobError(
                 _("“{name}” is a channel: choose a layer in the Layers dialog.").format(
                     name=drawable.get_name()
                 )
             )
-        layer = _filled_by(layer)
+        layer = _filled_by(drawable)
         if all(layer.get_id() != other.get_id() for other in layers):
             layers.append(layer)
     if not layers:
@@ -335,6 +333,7 @@ class _Picture:
 
     def read(self, rect: Rect, babl: str) -> bytes:
         self.show(rect)
+        assert self._drawn is not None
         return _bytes(self._drawn, rect.shifted(-self._rect.x, -self._rect.y), babl)
 
     def show(self, rect: Rect) -> None:
@@ -498,7 +497,7 @@ def _model_row(config: Gimp.ProcedureConfig, finding: _Finding, *, beside: Any) 
     """A list of the models that the server has, as soon as it has said so; in line with another label."""
     from gi.repository import Gtk
 
-    box = Gtk.ComboBoxText(hexpand=True)
+    box = Gtk.ComboBoxText()
 
     def add(name: str, title: str) -> None:
         box.append(name, title)
