@@ -10,6 +10,7 @@ from pathlib import Path
 from lama_core.client import launch
 from lama_core.client.runtime import FOLDER_VARIABLE, state_folder
 from lama_core.model.store import DATA_DIR_VARIABLE
+from lama_server.autostart import notes
 from lama_server.autostart.base import Autostart, Launch, run_command
 from lama_server.autostart.launchd import Launchd
 from lama_server.autostart.systemd import Systemd
@@ -49,6 +50,7 @@ def _start() -> None:
     """Start the server as a plug-in would, unless it runs."""
     from lama_core.client import connect
 
+    notes.record_command(state_folder())
     connect(client="lama-fill service").close()
 
 

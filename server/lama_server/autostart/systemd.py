@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from lama_server.autostart import door_file
+from lama_server.autostart import notes
 from lama_server.autostart.base import MARK, Launch, Run, State, demand, is_ours, remove_ours, write_ours
 
 SOCKET, SERVICE = "lama-fill.socket", "lama-fill.service"
@@ -30,7 +30,7 @@ class Systemd:
 
     def plan(self, launch: Launch) -> Mapping[Path, bytes]:
         """The two units."""
-        port = self._port or self._chosen_port() or door_file.free_port()
+        port = self._port or self._chosen_port() or notes.free_port()
         socket = [
             f"# {MARK}",
             "[Unit]",
@@ -70,7 +70,7 @@ class Systemd:
         # at the next knock.
         self._run(["systemctl", "--user", "stop", SOCKET, SERVICE])
         self.start()
-        door_file.write(self._state_folder, self._chosen_port())
+        notes.write_door(self._state_folder, self._chosen_port())
 
     def uninstall(self) -> bool:
         if not (is_ours(self._socket) or is_ours(self._service)):
@@ -79,7 +79,7 @@ class Systemd:
         self._run(["systemctl", "--user", "stop", SERVICE])
         removed = remove_ours([self._socket, self._service])
         self._run(["systemctl", "--user", "daemon-reload"])
-        door_file.remove(self._state_folder)
+        notes.remove_door(self._state_folder)
         return removed
 
     def state(self) -> State:

@@ -26,6 +26,7 @@ COMMANDS: tuple[str, ...] = (
     "logs",
     "service",
     "plugins",
+    "doctor",
 )
 
 USAGE_ERROR = 2

@@ -58,6 +58,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _install(args: argparse.Namespace) -> int:
+    from lama_core.client.runtime import state_folder
+    from lama_server.autostart.notes import record_command
     from lama_server.editors.finding import roots_here, unstarted
 
     archives = {
@@ -67,6 +69,8 @@ def _install(args: argparse.Namespace) -> int:
     }
     if not archives:
         raise ArchiveError(f"{args.folder} has no lama-fill-gimp-*.zip and no lama-fill-krita-*.zip in it")
+    # So that they can start the server, wherever it is.
+    record_command(state_folder())
     editors = _editors()
     status = max(
         (_install_one(editor, *archives[editor.kind]) for editor in editors if editor.kind in archives),

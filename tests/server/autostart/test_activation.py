@@ -17,7 +17,7 @@ import pytest
 
 from lama_core.client import ClientError, SandboxError, connect, launch
 from lama_core.client.launch import DOOR_FILE, knock
-from lama_server.autostart import door_file
+from lama_server.autostart import notes
 from lama_server.lock import Lock
 from lama_server.passed_socket import take_passed_socket, turn_away
 
@@ -36,14 +36,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def activator(folder: Path, data_folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """systemd's way of starting a server, without systemd."""
-    port = door_file.free_port()
+    port = notes.free_port()
     command = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}"]
     for name in ("LAMA_FILL_DATA_DIR", "LAMA_FILL_CONFIG", "PATH", "HOME"):
         command += ["-E", f"{name}={os.environ[name]}"]
     command += ["-E", f"LAMA_FILL_RUNTIME_DIR={folder}"]
     command += [sys.executable, "-m", "lama_server", *launch.SERVE, "--preload", "false"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    door_file.write(folder, port)
+    notes.write_door(folder, port)
     until = time.monotonic() + 10
     while not _is_listened_on(port):
         assert time.monotonic() < until
@@ -105,7 +105,7 @@ def test_a_door_that_leads_nowhere(folder: Path, content: str) -> None:
 
 
 def test_a_door_that_others_may_have_made(folder: Path) -> None:
-    door_file.write(folder, 9)
+    notes.write_door(folder, 9)
     (folder / DOOR_FILE).chmod(0o666)
     with pytest.raises(ClientError, match="can be written by other users"):
         knock(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -28,6 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "Zoë Müller"
     monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("LAMA_FILL_RUNTIME_DIR", str(tmp_path / "state"))
     return folder
 
 
@@ -125,7 +128,9 @@ def test_editors_that_were_never_started(home: Path, monkeypatch: pytest.MonkeyP
     assert unstarted(roots) == ()
 
 
-def test_all_of_it_comes_and_goes(home: Path, archives: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_of_it_comes_and_goes(
+    home: Path, archives: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (home / ".config/GIMP/3.0").mkdir(parents=True)
     (home / ".config/GIMP/3.0/gimprc").write_text("mine")
     (home / ".local/share/krita/actions").mkdir(parents=True)
@@ -139,6 +144,8 @@ def test_all_of_it_comes_and_goes(home: Path, archives: Path, capsys: pytest.Cap
     assert (home / ".local/share/krita/actions/lama_fill.action").is_file()
     assert "[python]\nenable_lama_fill=true\nenable_other=true\n" in (home / ".config/kritarc").read_text()
     assert main(["plugins", "list"]) == 0
+    command = json.loads((tmp_path / "state" / "launch.json").read_text())["command"]
+    assert command == [sys.executable, "-m", "lama_server"], "the plug-ins know which server to start"
     out = capsys.readouterr().out
     assert f"GIMP 3.0: plug-in 1.2, {plugins}" in out
     compiled = plugins / "lama-fill/private/lama_core/__pycache__/errors.cpython-313.pyc"

@@ -1,4 +1,4 @@
-"""The file that tells clients at which port to knock so that the system starts the server."""
+"""What clients find in the state folder before a server ever ran: which one to start, or where to knock."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 import os
 import random
 import socket
+import sys
 from pathlib import Path
 
-from lama_core.client.launch import DOOR_FILE
+from lama_core.client.launch import DOOR_FILE, LAUNCH_FILE
 from lama_core.wire.auth import LOOPBACK
 from lama_server.autostart.base import AutostartError
 
@@ -16,23 +17,32 @@ from lama_server.autostart.base import AutostartError
 _PORTS = range(20_000, 30_000)
 
 
-def write(folder: Path, port: int) -> None:
-    """Say the port. Raises `AutostartError`."""
-    path, draft = folder / DOOR_FILE, folder / f"{DOOR_FILE}.new"
+def write_door(folder: Path, port: int) -> None:
+    """Say at which port to knock so that the system starts the server. Raises `AutostartError`."""
+    _write(folder, DOOR_FILE, {"port": port})
+
+
+def remove_door(folder: Path) -> None:
+    """Nobody needs to knock any more."""
+    (folder / DOOR_FILE).unlink(missing_ok=True)
+
+
+def record_command(folder: Path) -> None:
+    """Have clients start this installation's server. Raises `AutostartError`."""
+    _write(folder, LAUNCH_FILE, {"command": [sys.executable, "-m", "lama_server"]})
+
+
+def _write(folder: Path, name: str, content: dict[str, object]) -> None:
+    path, draft = folder / name, folder / f"{name}.new"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump({"port": port}, stream)
+            json.dump(content, stream)
         draft.replace(path)
     except OSError as error:
         raise AutostartError(f"{path} cannot be written ({error.strerror or error})") from error
-
-
-def remove(folder: Path) -> None:
-    """Nobody needs to knock any more."""
-    (folder / DOOR_FILE).unlink(missing_ok=True)
 
 
 def free_port() -> int:
