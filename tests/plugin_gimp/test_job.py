@@ -184,6 +184,7 @@ def test_a_bar_without_a_fraction_moves_while_the_server_starts() -> None:
         waiting.starting("starting")
         assert waiting.tick() is False
     assert 3 <= meter.pulses <= 5
+    assert meter.shown == [(stage_text("starting"), 0.0)]
 
 
 def test_stages_are_told_apart() -> None:

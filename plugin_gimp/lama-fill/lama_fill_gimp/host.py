@@ -6,7 +6,6 @@ they are compared, never printed.
 
 from __future__ import annotations
 
-import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +16,6 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 
-from lama_core.client import Client, connect  # noqa: E402
 from lama_core.errors import LamaFillError  # noqa: E402
 from lama_core.geometry import Rect  # noqa: E402
 from lama_core.holes import INVERTED  # noqa: E402
@@ -25,6 +23,7 @@ from lama_core.wire.limits import MAX_FEATHER, MAX_GROW  # noqa: E402
 from lama_fill_gimp import job, pixels, texts  # noqa: E402
 from lama_fill_gimp import options as choices  # noqa: E402
 from lama_fill_gimp.explain import explain  # noqa: E402
+from lama_fill_gimp.finding import Finding, found_server  # noqa: E402
 from lama_fill_gimp.texts import _  # noqa: E402
 
 PROCEDURE = "plug-in-lama-fill"
@@ -149,7 +148,7 @@ def _run(
     finding = None
     if run_mode == Gimp.RunMode.INTERACTIVE:
         _refuse_at_once(image, layers)
-        finding = _Finding()
+        finding = Finding(Gimp.version())
         if not _ask(procedure, config, finding):
             return False
     chosen = _options(config)
@@ -161,7 +160,7 @@ def _run(
         if source.hole.is_empty:
             raise job.JobError(job.nothing_to_fill(source.name))
     meter = _Meter()
-    with _server(finding, meter) as server:
+    with found_server(finding, Gimp.version(), meter) as server:
         fillings = job.fill(sources, chosen, server, meter)
     for source in sources:
         source.close()
@@ -439,46 +438,7 @@ class _Meter:
         Gimp.progress_pulse()
 
 
-def _connect(waiting: job.Waiting | None = None) -> Client:
-    return connect(
-        client="gimp",
-        client_version=Gimp.version(),
-        progress=waiting.starting if waiting else None,
-        cancelled=waiting.tick if waiting else None,
-    )
-
-
-class _Finding(threading.Thread):
-    """Finds the server, and starts it, while the artist looks at the dialog."""
-
-    def __init__(self) -> None:
-        super().__init__(name="lama-fill server", daemon=True)
-        self.server: Client | None = None
-        self.error: LamaFillError | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self.server = _connect()
-        except LamaFillError as error:
-            self.error = error
-
-
-def _server(finding: _Finding | None, meter: _Meter) -> Client:
-    """The server; GIMP's progress bar moves as long as it is waited for."""
-    meter.show(job.stage_text("starting"), 0.0)
-    if finding is None:
-        return _connect(job.Waiting(meter))
-    while finding.is_alive():
-        finding.join(job.PULSE_SECONDS)
-        meter.pulse()
-    if finding.server is None:
-        # Whatever was in the way may be gone by now, and if not, this says what it is.
-        return _connect(job.Waiting(meter))
-    return finding.server
-
-
-def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, finding: _Finding) -> bool:
+def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, finding: Finding) -> bool:
     """Show the dialog. True: fill."""
     gi.require_version("GimpUi", "3.0")
     from gi.repository import GimpUi
@@ -493,7 +453,7 @@ def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, finding: _Find
     return chosen
 
 
-def _model_row(config: Gimp.ProcedureConfig, finding: _Finding, *, beside: Any) -> Any:
+def _model_row(config: Gimp.ProcedureConfig, finding: Finding, *, beside: Any) -> Any:
     """A list of the models that the server has, as soon as it has said so; in line with another label."""
     from gi.repository import Gtk
 

@@ -179,9 +179,13 @@ class Waiting:
         self._meter = meter
         self._clock = clock
         self._moved = clock()
+        self._told = False
 
     def starting(self, stage: str) -> None:
-        """As `lama_core.client.connect` calls it."""
+        """As `lama_core.client.connect` calls it, again and again while the server starts."""
+        if not self._told:
+            self._told = True
+            self._meter.show(stage_text(stage), 0.0)
         self.tick()
 
     def tick(self) -> bool:
