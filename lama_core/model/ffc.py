@@ -27,13 +27,18 @@ class FourierUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
+        # Half precision has no FFT for most sizes and loses the small coefficients: under autocast this part
+        # stays in float32, and a model in half precision converts between the two.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._in_frequency(x)
+
+    def _in_frequency(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
-        # Half precision has no FFT for most sizes and loses the small coefficients.
         spectrum = torch.view_as_real(torch.fft.rfft2(x.float(), norm="ortho"))  # (B, C, H, W/2+1, 2)
         spectrum = spectrum.permute(0, 1, 4, 2, 3)  # (B, C, 2, H, W/2+1)
         spectrum = spectrum.reshape(batch, 2 * channels, height, width // 2 + 1)
         # ReLU sees real and imaginary parts as separate channels, as in the paper's code.
-        spectrum = torch.relu(self.norm(self.conv(spectrum.to(x.dtype)))).float()
+        spectrum = torch.relu(self.norm(self.conv(spectrum.to(self.conv.weight.dtype)))).float()
         spectrum = spectrum.reshape(batch, channels, 2, height, width // 2 + 1).permute(0, 1, 3, 4, 2)
         # The size must be given: an odd width cannot be told from the number of coefficients.
         y = torch.fft.irfft2(torch.view_as_complex(spectrum.contiguous()), s=(height, width), norm="ortho")

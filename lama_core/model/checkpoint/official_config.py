@@ -11,12 +11,17 @@ MAX_BYTES = 256 << 10
 """The released one has 5 KB."""
 
 _TRUE = ("true", "yes", "on")
-_KINDS = ("ffc_resnet",)
+FFC_KINDS = ("ffc_resnet",)
 _OUTPUTS: dict[str, Output] = {"sigmoid": "sigmoid", "tanh": "tanh"}
 
 
-def read_official_output(text: bytes, label: str) -> Output | None:
+def read_official_output(text: bytes, label: str, kinds: tuple[str, ...] = FFC_KINDS) -> Output | None:
     """The activation at the end of the generator, `generator.add_out_act`.
+
+    Args:
+        text: of the file.
+        label: how it is called in errors.
+        kinds: of generators, as the file names them, that are expected.
 
     Returns:
         None when the file has no section about a generator. `true`, and a section that does not name it, mean
@@ -38,10 +43,10 @@ def read_official_output(text: bytes, label: str) -> Output | None:
     section = content.get("generator") if isinstance(content, dict) else None
     if not isinstance(section, dict):
         return None
-    kind = section.get("kind", _KINDS[0])
-    if kind not in _KINDS:
+    kind = section.get("kind", kinds[0])
+    if kind not in kinds:
         raise ArchitectureError(
-            f"{label}: a generator of kind {shown(str(kind))} is not supported, only ffc_resnet"
+            f"{label}: a generator of kind {shown(str(kind))} is not supported, only {' and '.join(kinds)}"
         )
     padding = section.get("padding_type", "reflect")
     if padding != "reflect":

@@ -16,8 +16,8 @@ from lama_core.model.checkpoint.errors import (
     MissingFileError,
     NotACheckpointError,
 )
+from lama_core.model.checkpoint.official_config import FFC_KINDS, read_official_output
 from lama_core.model.checkpoint.official_config import MAX_BYTES as MAX_CONFIG_BYTES
-from lama_core.model.checkpoint.official_config import read_official_output
 from lama_core.model.checkpoint.safetensors_file import SafetensorsFile, starts_like_safetensors
 from lama_core.model.checkpoint.tensors import TensorFile
 from lama_core.model.checkpoint.torch_legacy import open_torch_legacy, starts_like_legacy
@@ -78,8 +78,12 @@ def weights_file(path: Path) -> Path:
 
 
 @contextmanager
-def open_weights(path: Path) -> Iterator[Opened]:
+def open_weights(path: Path, *, kinds: tuple[str, ...] = FFC_KINDS) -> Iterator[Opened]:
     """Open any form of weights; the file is open for as long as the context.
+
+    Args:
+        path: of the file or the official folder.
+        kinds: of generators that a config.yaml beside the weights may speak of.
 
     Raises:
         CheckpointError: one of its kinds, with a message that says what is wrong.
@@ -90,24 +94,32 @@ def open_weights(path: Path) -> Iterator[Opened]:
             output = None
             for folder in (path.parent, path.parent.parent):
                 if (folder / CONFIG).is_file() and (folder == path.parent or path.parent.name == "models"):
-                    output = _read_config(folder / CONFIG)
+                    output = _read_config(folder / CONFIG, kinds)
                     break
-            yield _open_file(path, str(path), stack, output=output, nested=False)
+            yield _open_file(path, str(path), stack, output=output, kinds=kinds, nested=False)
     except OSError as error:
         raise MissingFileError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _read_config(path: Path) -> Output | None:
+def _read_config(path: Path, kinds: tuple[str, ...]) -> Output | None:
     with path.open("rb") as stream:
         text = stream.read(MAX_CONFIG_BYTES + 1)
     if len(text) > MAX_CONFIG_BYTES:
         raise DamagedFileError(
             f"{path} is too large for a config.yaml: fetch it again, or load the .ckpt alone"
         )
-    return read_official_output(text, str(path))
+    return read_official_output(text, str(path), kinds)
 
 
-def _open_file(path: Path, label: str, stack: ExitStack, *, output: Output | None, nested: bool) -> Opened:
+def _open_file(
+    path: Path,
+    label: str,
+    stack: ExitStack,
+    *,
+    output: Output | None,
+    kinds: tuple[str, ...],
+    nested: bool,
+) -> Opened:
     try:
         with path.open("rb") as stream:
             head = stream.read(512)
@@ -120,7 +132,7 @@ def _open_file(path: Path, label: str, stack: ExitStack, *, output: Output | Non
             return Opened(file=open_torch_zip(archive, root), output=output)
         if nested:
             raise NotACheckpointError(f"{label} is an archive inside of an archive: unpack it first")
-        return _open_packed(archive, stack, output=output)
+        return _open_packed(archive, stack, output=output, kinds=kinds)
     if starts_like_safetensors(head):
         return Opened(file=stack.enter_context(closing(SafetensorsFile(path, label))), output=output)
     if starts_like_legacy(head):
@@ -128,7 +140,9 @@ def _open_file(path: Path, label: str, stack: ExitStack, *, output: Output | Non
     raise _unknown(head, label)
 
 
-def _open_packed(archive: Archive, stack: ExitStack, *, output: Output | None) -> Opened:
+def _open_packed(
+    archive: Archive, stack: ExitStack, *, output: Output | None, kinds: tuple[str, ...]
+) -> Opened:
     """An archive as the official one: a checkpoint in it, and config.yaml, with or without a folder around
     them."""
     # Archives from a Mac have a shadow of each file.
@@ -145,7 +159,7 @@ def _open_packed(archive: Archive, stack: ExitStack, *, output: Output | None) -
     if configs:
         config = min(configs, key=len)
         output = read_official_output(
-            archive.read(config, limit=MAX_CONFIG_BYTES), f"{archive.label} ({config})"
+            archive.read(config, limit=MAX_CONFIG_BYTES), f"{archive.label} ({config})", kinds
         )
     # What is packed cannot be read here and there, so it goes to the disk first; memory stays free of it.
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lama-fill-")))
@@ -157,7 +171,9 @@ def _open_packed(archive: Archive, stack: ExitStack, *, output: Output | None) -
         shutil.copyfileobj(packed, stream, 1 << 20)
     if unpacked.stat().st_size != size:
         raise DamagedFileError(f"{archive.label} is cut short or damaged: fetch it again")
-    return _open_file(unpacked, f"{archive.label} ({chosen[0]})", stack, output=output, nested=True)
+    return _open_file(
+        unpacked, f"{archive.label} ({chosen[0]})", stack, output=output, kinds=kinds, nested=True
+    )
 
 
 def _unknown(head: bytes, label: str) -> NotACheckpointError:
