@@ -13,7 +13,7 @@ from PIL import Image
 from lama_core.errors import LamaFillError
 from lama_core.evaluation.metrics import Hole, Picture
 from lama_core.training.data import SUFFIXES
-from lama_core.training.masks import MASK_KINDS, random_hole
+from lama_core.training.masks import JUDGED_KINDS, random_hole
 
 SMALLEST = 16
 """Sides of a photo, pixels, below which no hole is drawn into it."""
@@ -65,7 +65,7 @@ class EvaluationSet:
     @property
     def kinds(self) -> tuple[str, ...]:
         """Names of the kinds of holes, thin first."""
-        return tuple(path.name for path in self.masks) or tuple(MASK_KINDS)
+        return tuple(path.name for path in self.masks) or JUDGED_KINDS
 
     def cases(self, kind: str) -> Iterator[Case]:
         """Every photo with its hole of a kind.
@@ -80,7 +80,7 @@ class EvaluationSet:
                 raise EvaluationError(f"{path} is smaller than {SMALLEST} pixels: remove it from the folder")
             if folder is None:
                 # A photo's hole depends on its own name, not on what else lies in the folder.
-                seed = (zlib.crc32(path.name.encode()), tuple(MASK_KINDS).index(kind))
+                seed = (zlib.crc32(path.name.encode()), JUDGED_KINDS.index(kind))
                 hole = random_hole(kind, photo.shape[0], photo.shape[1], np.random.default_rng(seed))
             else:
                 mask = folder / f"{path.stem}.png"
@@ -93,7 +93,7 @@ class EvaluationSet:
 
 
 def _order(kind: str) -> tuple[int, str]:
-    known = list(MASK_KINDS)
+    known = list(JUDGED_KINDS)
     return (known.index(kind) if kind in known else len(known), kind)
 
 

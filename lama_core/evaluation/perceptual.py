@@ -8,6 +8,7 @@ evaluation as a distance.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -67,7 +68,15 @@ class _Bottleneck(nn.Module):
         return x + projected if self.skip else projected
 
 
-class PerceptualNetwork(nn.Module):
+class FeatureNetwork(nn.Module):
+    """A network whose features tell how alike two pictures are."""
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) in 0..1 to maps (B, C_i, H_i, W_i), one for each layer that counts."""
+        raise NotImplementedError
+
+
+class PerceptualNetwork(FeatureNetwork):
     """The features of 17 linear bottlenecks, at 1/2 to 1/8 of the picture's size. Its weights never train."""
 
     def __init__(self) -> None:
@@ -99,11 +108,32 @@ class PerceptualNetwork(nn.Module):
         return network.eval().requires_grad_(False)
 
 
-def feature_distance(network: PerceptualNetwork, a: Tensor, b: Tensor) -> Tensor:
-    """How different two pictures look: 0 is the same, lower is better.
+def direction_difference(have: Sequence[Tensor], want: Sequence[Tensor], *, floor: float = 1e-8) -> Tensor:
+    """How far two pictures' features point in different directions.
 
-    The mean over the 17 bottlenecks of the squared difference of features whose channels are scaled to unit
-    length at every place (as LPIPS does), summed over channels and averaged over places.
+    The mean over layers of the squared difference of features whose channels are scaled to unit length at
+    every place (as LPIPS does), summed over channels and averaged over places.
+
+    Args:
+        have: the layers of one picture, (B, C_i, H_i, W_i) each.
+        want: the layers of the other, of the same shapes.
+        floor: lengths below this count as this; a loss needs a larger one, or places without any feature
+            would have endless gradients.
+
+    Returns:
+        (B,) float, 0 to 4.
+    """
+    layers = []
+    for left, right in zip(have, want, strict=True):
+        difference = F.normalize(left.float(), dim=1, eps=floor) - F.normalize(
+            right.float(), dim=1, eps=floor
+        )
+        layers.append(difference.square().sum(dim=1).mean(dim=(1, 2)))
+    return torch.stack(layers).mean(dim=0)
+
+
+def feature_distance(network: PerceptualNetwork, a: Tensor, b: Tensor) -> Tensor:
+    """How different two pictures look: 0 is the same, lower is better (see `direction_difference`).
 
     Args:
         network: gives the features.
@@ -113,9 +143,5 @@ def feature_distance(network: PerceptualNetwork, a: Tensor, b: Tensor) -> Tensor
     Returns:
         (B,) float.
     """
-    layers = []
     with torch.no_grad():
-        for left, right in zip(network(a), network(b), strict=True):
-            difference = F.normalize(left, dim=1, eps=1e-8) - F.normalize(right, dim=1, eps=1e-8)
-            layers.append(difference.square().sum(dim=1).mean(dim=(1, 2)))
-    return torch.stack(layers).mean(dim=0)
+        return direction_difference(network(a), network(b))

@@ -1,4 +1,4 @@
-"""Random holes as LaMa trains with them: chains of brush strokes, and boxes (paper, section 2.4)."""
+"""Random holes as LaMa trains with them: brush strokes, boxes and silhouettes (paper, section 2.4)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
+
+from lama_core.training.silhouettes import Silhouettes, draw_silhouettes
 
 MAX_HOLE_SHARE = 0.5
 """A hole never covers more of the picture than this."""
@@ -42,11 +44,13 @@ class Boxes:
 class MaskKind:
     """What a kind of hole is made of."""
 
-    strokes: Strokes
+    strokes: Strokes | None = None
     boxes: Boxes | None = None
+    silhouettes: Silhouettes | None = None
 
 
-# The numbers of the paper's data generation at 256 pixels.
+# The numbers of the paper's data generation at 256 pixels: thin, medium and thick are those that it judges
+# with, wide and box those that it trains with.
 MASK_KINDS: Mapping[str, MaskKind] = MappingProxyType(
     {
         "thin": MaskKind(strokes=Strokes(chains=(4, 50), max_length=40, max_width=10)),
@@ -58,8 +62,14 @@ MASK_KINDS: Mapping[str, MaskKind] = MappingProxyType(
             strokes=Strokes(chains=(1, 5), max_length=200, max_width=100),
             boxes=Boxes(probability=0.3, count=(1, 3), side=(30, 150), margin=10),
         ),
+        "object": MaskKind(silhouettes=Silhouettes(count=(1, 3), size=(40, 180))),
+        "wide": MaskKind(strokes=Strokes(chains=(1, 5), max_length=200, max_width=100)),
+        "box": MaskKind(boxes=Boxes(probability=1.0, count=(1, 3), side=(30, 150), margin=10)),
     }
 )
+
+JUDGED_KINDS = ("thin", "medium", "thick", "object")
+"""Those that fills are judged with, in the order of tables."""
 
 
 def random_hole(kind: str, height: int, width: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
@@ -86,9 +96,12 @@ def random_hole(kind: str, height: int, width: int, rng: np.random.Generator) ->
     while True:
         canvas = Image.new("1", (width, height))
         draw = ImageDraw.Draw(canvas)
-        _draw_strokes(draw, recipe.strokes, scale, rng)
+        if recipe.strokes is not None:
+            _draw_strokes(draw, recipe.strokes, scale, rng)
         if recipe.boxes is not None and rng.random() < recipe.boxes.probability:
             _draw_boxes(draw, recipe.boxes, scale, rng)
+        if recipe.silhouettes is not None:
+            draw_silhouettes(draw, recipe.silhouettes, scale, rng)
         hole = np.asarray(canvas, dtype=bool)
         if 0 < hole.mean() <= MAX_HOLE_SHARE:
             return hole

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,86 +17,211 @@ import torch
 from torch import Tensor, nn
 
 from lama_core.errors import LamaFillError
-from lama_core.evaluation.perceptual import PerceptualNetwork
+from lama_core.evaluation.perceptual import FeatureNetwork, PerceptualNetwork, direction_difference
 from lama_core.model import Generator, GeneratorConfig
-from lama_core.model.checkpoint.safetensors_file import write_safetensors
+from lama_core.training.ablation import AblationGenerator, new_generator, write_generator
 from lama_core.training.config import TrainingConfig
 from lama_core.training.data import Batch, Photos, batches
-from lama_core.training.losses import perceptual_loss, region_l1
+from lama_core.training.discriminator import Discriminator
+from lama_core.training.losses import (
+    discriminator_loss,
+    feature_difference,
+    generator_adversarial_loss,
+    gradient_penalty,
+    region_l1,
+    touched_patches,
+)
+from lama_core.training.processes import Processes
+from lama_core.training.state import (
+    StateError,
+    find_state,
+    light_optimizer,
+    light_weights,
+    read_state,
+    whole_optimizer,
+    write_state,
+)
 
 GRID = 8
 """Pixels to a cell of the perceptual network's coarsest features."""
+LOG_EVERY = 10
+"""Steps that a line of the log averages."""
+FEATURE_FLOOR = 0.1
+"""Features shorter than this count as of this length in the feature distance that is trained with."""
+
+_PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class TrainingError(LamaFillError):
-    """A run cannot be started, or not be resumed."""
+    """A run cannot be started, or not go on."""
 
 
 class Trainer:
-    """A generator, its moving average, and what it takes to go on from any step.
+    """A generator, its moving average, its adversary, and what it takes to go on from any step.
 
     The average (EMA) is the model that is kept: it is what one would get by averaging the last thousand
-    models, and its fills are steadier than those of any of them.
+    models, and its fills are steadier than those of any of them. All chance comes from the seed and the
+    number of the step, so nothing else must be remembered to go on as if there had been no break.
     """
 
-    def __init__(self, config: TrainingConfig, *, device: str = "cpu") -> None:
-        self.config = config
-        self.device = torch.device(device)
-        torch.manual_seed(config.seed)
-        self.generator = Generator(config.generator).to(self.device).train()
-        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.perceptual = PerceptualNetwork.pretrained().to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self.generator.parameters(), lr=config.rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
-        )
-        self.steps_done = 0
+    def __init__(
+        self,
+        config: TrainingConfig,
+        *,
+        device: str = "cpu",
+        generator: Generator | AblationGenerator | None = None,
+        perceptual: FeatureNetwork | None = None,
+        processes: Processes | None = None,
+    ) -> None:
+        """Begin a run.
 
-    def step(self, batch: Batch) -> dict[str, float]:
-        """Learn from one batch; returns the value of each loss.
+        Args:
+            config: its settings.
+            device: where to compute.
+            generator: to begin with, of the config's architecture; None: a new one.
+            perceptual: gives the features of the perceptual loss; None: the small network that ships.
+            processes: of which this one is one; None: it is alone.
 
         Raises:
-            TrainingError: a loss or a gradient is not finite; the weights are as they were.
+            TrainingError: the perceptual network is another than the config says.
+        """
+        if (config.perceptual_network == "resnet50") != (perceptual is not None):
+            what = "without its weights" if perceptual is None else "of other weights than those given"
+            raise TrainingError(f"the perceptual network is {config.perceptual_network}, {what}")
+        self.config = config
+        self.processes = processes or Processes(device=torch.device(device))
+        self.device = self.processes.device
+        torch.manual_seed(config.seed)
+        if generator is None:
+            generator = new_generator(config.architecture, config.generator)
+        self.generator = generator.to(self.device).requires_grad_(True).train()
+        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.generator = self.processes.with_common_statistics(self.generator)
+        self._trained_generator = self.processes.connected(self.generator)
+        small = PerceptualNetwork.pretrained() if perceptual is None or config.feature_distance else None
+        self._small = None if small is None else small.to(self.device)
+        self._perceptual = self._small if perceptual is None else perceptual.to(self.device)
+        self.optimizer = _adam(self.generator, config.rate, config.weight_decay)
+        self._scaler = self._new_scaler()
+        self.adversary = _Adversary(config, self.processes) if config.adversarial else None
+        self._adversary_scaler = self._new_scaler()
+        self.steps_done = 0
+
+    @property
+    def precision(self) -> torch.dtype | None:
+        """What layers compute in where it is not float32."""
+        return None if self.device.type == "cpu" else _PRECISIONS.get(self.config.precision)
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        """Learn from one batch.
+
+        Nothing here waits for the device: whoever reads the values does.
+
+        Returns:
+            Scalars: the value of each loss, and the norm of the generator's gradient.
         """
         config = self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, self.steps_done)
-        image, hole = batch.image.to(self.device), batch.hole.to(self.device)
+        rate = learning_rate(config, self.steps_done)
+        image = batch.image.to(self.device, non_blocking=True).float() / 255
+        hole = batch.hole.to(self.device, non_blocking=True).float()
 
-        prediction = self.generator(image, hole)
+        with self._mixed():
+            prediction = self._trained_generator(image, hole).float()
         # The fill is what the user sees, so it is what must look right: known pixels come from the picture.
-        filled = image + hole * (prediction - image)
-        losses: dict[str, Tensor] = {"hole_l1": region_l1(prediction, image, hole)}
+        seen = image + hole * (prediction - image) if config.judged == "fill" else prediction
+        # Generator and judges all work on grids of 8 pixels. Were they always aligned, a faint pattern with
+        # that period would pass for texture; so the pictures are cut anew each step.
+        y, x = np.random.default_rng((config.seed, self.steps_done)).integers(0, GRID, 2)
+        seen, photo, hole_seen = seen[..., y:, x:], image[..., y:, x:], hole[..., y:, x:]
+
+        losses: dict[str, Tensor] = {}
+        values: dict[str, Tensor] = {}
+        if self.adversary is not None and self.steps_done >= config.adversarial_from:
+            _set_rate(self.adversary.optimizer, rate * config.discriminator_rate / config.rate)
+            values |= self._teach_adversary(self.adversary, seen.detach(), photo, hole_seen)
+            losses |= self._adversarial_losses(self.adversary, seen, photo)
+        if config.hole_l1:
+            losses["hole_l1"] = region_l1(prediction, image, hole)
         if config.known_l1:
             losses["known_l1"] = region_l1(prediction, image, 1 - hole)
-        if config.perceptual:
-            # Generator and perceptual network both work on a grid of 8 pixels. Were the two always aligned, a
-            # faint pattern with that period would pass for texture; so the pictures are cut anew each step.
-            y, x = np.random.default_rng((config.seed, self.steps_done)).integers(0, GRID, 2)
-            losses["perceptual"] = perceptual_loss(self.perceptual, filled[..., y:, x:], image[..., y:, x:])
-        total = sum((getattr(config, name) * loss for name, loss in losses.items()), torch.zeros(()))
+        losses |= self._perceptual_losses(seen, photo)
 
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        norm = nn.utils.clip_grad_norm_(self.generator.parameters(), config.clip)
-        if not torch.isfinite(norm):
-            raise TrainingError(
-                f"the losses are not finite at step {self.steps_done}: resume the last save at a lower rate"
-            )
-        self.optimizer.step()
+        _set_rate(self.optimizer, rate)
+        total = torch.stack([getattr(config, name) * loss for name, loss in losses.items()]).sum()
+        values["norm"] = _descend(total, self.generator, self.optimizer, self._scaler, config.clip)
         self._update_average()
         self.steps_done += 1
-        return {name: loss.item() for name, loss in losses.items()} | {"norm": norm.item()}
+        return {name: value.detach() for name, value in (losses | values).items()}
+
+    def _perceptual_losses(self, seen: Tensor, photo: Tensor) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = {}
+        if self.config.perceptual and self._perceptual is not None:
+            have, want = self._features(self._perceptual, seen, photo)
+            losses["perceptual"] = feature_difference(have, want)
+        if self.config.feature_distance and self._small is not None:
+            if self._small is not self._perceptual or not self.config.perceptual:
+                have, want = self._features(self._small, seen, photo)
+            losses["feature_distance"] = direction_difference(have, want, floor=FEATURE_FLOOR).mean()
+        return losses
+
+    def _features(
+        self, network: FeatureNetwork, seen: Tensor, photo: Tensor
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        with self._mixed():
+            with torch.no_grad():
+                want = network(photo)
+            return network(seen), want
+
+    def _teach_adversary(
+        self, adversary: _Adversary, seen: Tensor, photo: Tensor, hole: Tensor
+    ) -> dict[str, Tensor]:
+        """One step of the discriminator."""
+        config = self.config
+        adversary.discriminator.requires_grad_(True)
+        penalized = bool(config.r1) and self.steps_done % config.r1_every == 0
+        # The penalty differentiates twice: in half precision the inner gradient would be lost.
+        photo = photo.detach().requires_grad_(penalized)
+        with self._mixed(enabled=not penalized):
+            real = adversary.trained(photo).scores
+        with self._mixed():
+            fake = adversary.trained(seen).scores
+        touched = touched_patches(hole, *fake.shape[-2:])
+        loss = discriminator_loss(real, fake, touched)
+        values = {"discriminator": loss}
+        if penalized:
+            values["r1"] = gradient_penalty(real, photo)
+            loss = loss + config.r1 * config.r1_every * values["r1"]
+        _descend(loss, adversary.discriminator, adversary.optimizer, self._adversary_scaler, config.clip)
+        return values
+
+    def _adversarial_losses(self, adversary: _Adversary, seen: Tensor, photo: Tensor) -> dict[str, Tensor]:
+        """What the discriminator, as it now is, thinks of the fill."""
+        adversary.discriminator.requires_grad_(False)
+        with self._mixed():
+            fake = adversary.discriminator(seen)
+            losses = {"adversarial": generator_adversarial_loss(fake.scores)}
+            if self.config.feature_matching:
+                losses["feature_matching"] = feature_difference(
+                    fake.features, adversary.discriminator(photo).features
+                )
+        return losses
+
+    def _mixed(self, *, enabled: bool = True) -> AbstractContextManager[object]:
+        precision = self.precision
+        return torch.autocast(self.device.type, dtype=precision, enabled=enabled and precision is not None)
+
+    def _new_scaler(self) -> torch.amp.GradScaler:
+        return torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
 
     def _update_average(self) -> None:
         # Early on the average must not remember the random start.
         keep = min(self.config.ema, (1 + self.steps_done) / (10 + self.steps_done))
+        mine, theirs = self.average.state_dict(), self.generator.state_dict()
+        names = [name for name, value in mine.items() if value.is_floating_point()]
         with torch.no_grad():
-            mine = self.average.state_dict()
-            for name, value in self.generator.state_dict().items():
-                if value.is_floating_point():
-                    mine[name].lerp_(value, 1 - keep)
-                else:
-                    mine[name].copy_(value)
+            torch._foreach_lerp_([mine[name] for name in names], [theirs[name] for name in names], 1 - keep)
+            for name in mine.keys() - names:
+                mine[name].copy_(theirs[name])
 
     def run(
         self,
@@ -104,52 +229,133 @@ class Trainer:
         folder: Path,
         *,
         save_every: int = 500,
+        minutes: float | None = None,
+        workers: int = 0,
+        part_bytes: int | None = None,
+        light: bool = False,
         on_step: Callable[[int, dict[str, float]], None] | None = None,
-    ) -> None:
-        """Train up to the last step, from wherever this trainer is.
+        on_save: Callable[[Trainer], None] | None = None,
+    ) -> bool:
+        """Train up to the last step, or as long as there is time, from wherever this trainer is.
 
         Args:
             photos: to learn from.
-            folder: gets `last.pt` (to resume), `model.safetensors` (the average, half precision) and
+            folder: gets the state (to resume), `model.safetensors` (the average, half precision) and
                 `log.jsonl` (a line for every ten steps).
             save_every: steps between two saves.
-            on_step: called after every step with its number and its losses.
+            minutes: after which it saves and ends, at the next step whose losses are read.
+            workers: processes that cut crops; 0: a thread of this one.
+            part_bytes: no file of the state is larger than this; None: one file.
+            light: whether the state is kept in less than half the bytes, not to the bit (see `state`).
+            on_step: called with the number of a step and its losses: after every step on the CPU, after
+                every tenth elsewhere.
+            on_save: called after every save.
+
+        Returns:
+            Whether the last step is done.
+
+        Raises:
+            TrainingError: a loss or a gradient is not finite; what was saved last is as it was.
+            StateError: the state cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        config = self.config
-        todo = range(self.steps_done, config.steps)
+        config, processes = self.config, self.processes
         started = time.monotonic()
-        sums: dict[str, float] = {}
-        with (folder / "log.jsonl").open("a") as log:
-            for batch in batches(photos, todo, config):
-                losses = self.step(batch)
-                for name, value in losses.items():
-                    sums[name] = sums.get(name, 0.0) + value / 10
-                if self.steps_done % 10 == 0:
-                    line = {"step": self.steps_done, "seconds": round(time.monotonic() - started, 1)}
-                    log.write(
-                        json.dumps(line | {name: round(value, 5) for name, value in sums.items()}) + "\n"
-                    )
-                    log.flush()
-                    sums = {}
-                if self.steps_done % save_every == 0 or self.steps_done == config.steps:
-                    self.save(folder / "last.pt")
-                    self.save_model(folder / "model.safetensors", photos=len(photos))
-                if on_step is not None:
-                    on_step(self.steps_done, losses)
+        # Reading a value waits for the device; on an accelerator the next steps should be queued meanwhile.
+        read_every = 1 if self.device.type == "cpu" else LOG_EVERY
+        unread: list[dict[str, Tensor]] = []
+        unlogged: list[dict[str, float]] = []
 
-    def save(self, path: Path) -> None:
-        """Write everything that going on takes; the old file stays whole until the new one is."""
-        state = {
+        def save() -> None:
+            if processes.first:
+                self.save(folder, part_bytes=part_bytes, light=light)
+                self.save_model(folder / "model.safetensors", photos=len(photos))
+                if on_save is not None:
+                    on_save(self)
+
+        source = batches(
+            photos,
+            range(self.steps_done, config.steps),
+            config,
+            processes=workers,
+            share=processes.share,
+            pin=self.device.type == "cuda",
+        )
+        with (folder / "log.jsonl").open("a") as log:
+            for batch in source:
+                unread.append(self.step(batch))
+                saves = self.steps_done % save_every == 0 or self.steps_done == config.steps
+                if self.steps_done % read_every != 0 and not saves:
+                    continue
+                unlogged += self._read(unread)
+                unread = []
+                if on_step is not None:
+                    on_step(self.steps_done, unlogged[-1])
+                if self.steps_done % LOG_EVERY == 0:
+                    if processes.first:
+                        line = {"step": self.steps_done, "seconds": round(time.monotonic() - started, 1)}
+                        log.write(json.dumps(line | _means(unlogged)) + "\n")
+                        log.flush()
+                    unlogged = []
+                late = minutes is not None and time.monotonic() - started > minutes * 60
+                over = processes.any(late)
+                if saves or over:
+                    save()
+                if over:
+                    break
+        return self.steps_done >= config.steps
+
+    def _read(self, unread: list[dict[str, Tensor]]) -> list[dict[str, float]]:
+        """The values of some steps as numbers.
+
+        Raises:
+            TrainingError: one is not finite.
+        """
+        names = [list(one) for one in unread]
+        flat = torch.stack([value.float() for one in unread for value in one.values()])
+        numbers = iter(self.processes.mean(flat).tolist())
+        read = [{name: next(numbers) for name in one} for one in names]
+        # With a scaler a gradient may overflow now and then: that step is left out, and the scale is lowered.
+        judged = [
+            value
+            for one in read
+            for name, value in one.items()
+            if name != "norm" or not self._scaler.is_enabled()
+        ]
+        if not all(map(math.isfinite, judged)):
+            raise TrainingError(
+                f"the losses are not finite by step {self.steps_done}: resume the last save at a lower rate"
+            )
+        return read
+
+    def save(self, folder: Path, *, part_bytes: int | None = None, light: bool = False) -> None:
+        """Write everything that going on takes; the old state stays whole until the new one is.
+
+        Args:
+            folder: of the run.
+            part_bytes: no file is larger than this; None: one file.
+            light: whether in less than half the bytes, as close as 16-bit numbers are.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        weights = light_weights if light else dict
+        moments = light_optimizer if light else dict
+        state: dict[str, Any] = {
             "config": asdict(self.config),
             "steps_done": self.steps_done,
-            "generator": self.generator.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "generator": weights(self.generator.state_dict()),
+            "average": weights(self.average.state_dict()),
+            "optimizer": moments(self.optimizer.state_dict()),
+            "scaler": self._scaler.state_dict(),
         }
-        part = path.with_suffix(".part")
-        torch.save(state, part)
-        os.replace(part, path)
+        if self.adversary is not None:
+            state |= {
+                "discriminator": weights(self.adversary.discriminator.state_dict()),
+                "discriminator_optimizer": moments(self.adversary.optimizer.state_dict()),
+                "discriminator_scaler": self._adversary_scaler.state_dict(),
+            }
+        write_state(state, folder, step=self.steps_done, part_bytes=part_bytes)
 
     def save_model(self, path: Path, *, photos: int) -> None:
         """Write the averaged generator as a model that can be imported.
@@ -162,34 +368,114 @@ class Trainer:
             SaveError: the file cannot be written.
         """
         origin = f"lama-fill train: {self.steps_done} steps on {photos} photos"
-        write_safetensors(self.average, path, metadata={"origin": origin}, dtype=torch.float16)
+        write_generator(self.average, path, origin=origin)
 
     @classmethod
-    def resume(cls, path: Path, *, device: str = "cpu", steps: int | None = None) -> Trainer:
+    def resume(
+        cls,
+        path: Path,
+        *,
+        device: str = "cpu",
+        steps: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        perceptual: FeatureNetwork | None = None,
+        processes: Processes | None = None,
+    ) -> Trainer:
         """The trainer as it was saved.
 
         Args:
-            path: a `last.pt`.
+            path: a run's folder, or its `last.pt`.
             device: where to go on.
             steps: a new number of steps in all.
+            settings: others to change, as `TrainingConfig.with_settings` takes them.
+            perceptual: as for a new run.
+            processes: as for a new run; their number may be another than it was.
 
         Raises:
-            TrainingError: the file is not a saved run.
+            StateError: it is not a saved run.
+            ConfigError: a setting cannot be changed so.
         """
+        paths = find_state(path) if path.is_dir() else (path,)
+        if not paths:
+            raise StateError(f"{path} holds no run that can be resumed")
+        state = read_state(paths)
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            settings = state["config"] | ({} if steps is None else {"steps": steps})
-            settings["generator"] = GeneratorConfig(**settings["generator"])
-            trainer = cls(TrainingConfig(**settings), device=device)
-            trainer.generator.load_state_dict(state["generator"])
-            trainer.average.load_state_dict(state["average"])
-            trainer.optimizer.load_state_dict(state["optimizer"])
-            trainer.steps_done = int(state["steps_done"])
-        except Exception as error:  # a damaged file fails in torch in any way
-            raise TrainingError(
-                f"{path} is not a run that can be resumed: remove it to start anew"
-            ) from error
+            kept = state["config"]
+            config = TrainingConfig(**kept | {"generator": GeneratorConfig(**kept["generator"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise _not_a_run(paths[0]) from error
+        config = config.with_settings(settings or {})
+        if config.generator != GeneratorConfig(**kept["generator"]):
+            raise TrainingError("the generator of a run cannot be changed: begin a new one with --from")
+        if steps is not None:
+            config = replace(config, steps=steps)
+        trainer = cls(config, device=device, perceptual=perceptual, processes=processes)
+        try:
+            trainer._load(state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise _not_a_run(paths[0]) from error
         return trainer
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        self.generator.load_state_dict(state["generator"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(whole_optimizer(state["optimizer"]))
+        # A run of another precision, or one begun before there were scalers, has none to go on with.
+        if self._scaler.is_enabled() and state.get("scaler"):
+            self._scaler.load_state_dict(state["scaler"])
+        # An adversary may be added to a run that had none.
+        if self.adversary is not None and "discriminator" in state:
+            self.adversary.discriminator.load_state_dict(state["discriminator"])
+            self.adversary.optimizer.load_state_dict(whole_optimizer(state["discriminator_optimizer"]))
+            if self._adversary_scaler.is_enabled() and state["discriminator_scaler"]:
+                self._adversary_scaler.load_state_dict(state["discriminator_scaler"])
+        self.steps_done = int(state["steps_done"])
+
+
+class _Adversary:
+    """The discriminator, and what trains it."""
+
+    def __init__(self, config: TrainingConfig, processes: Processes) -> None:
+        discriminator = Discriminator(width=config.discriminator_width).to(processes.device)
+        self.discriminator = processes.with_common_statistics(discriminator)
+        self.trained = processes.connected(self.discriminator)
+        self.optimizer = _adam(self.discriminator, config.discriminator_rate, 0.0)
+
+
+def _adam(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
+    return torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay)
+
+
+def _descend(
+    loss: Tensor,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    clip: float,
+) -> Tensor:
+    """Go one step down; returns the norm of the gradient before it was clipped."""
+    optimizer.zero_grad(set_to_none=True)
+    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    scaler.unscale_(optimizer)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), clip)
+    scaler.step(optimizer)
+    scaler.update()
+    return norm
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _means(lines: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each value over the steps that have it."""
+    names = dict.fromkeys(name for line in lines for name in line)
+    return {name: round(float(np.mean([line[name] for line in lines if name in line])), 5) for name in names}
+
+
+def _not_a_run(path: Path) -> StateError:
+    return StateError(f"{path} is not a run that can be resumed: remove it to start anew")
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:

@@ -24,9 +24,9 @@ def test_every_method_fills_every_case_and_only_its_hole(data: EvaluationSet) ->
     seen: list[Comparison] = []
     generator = Generator(GeneratorConfig(width=8, blocks=1, output="residual")).eval()
     table = evaluate(data, methods(generator, "mine"), on_comparison=seen.append)
-    assert list(table) == ["thin", "medium", "thick"]
+    assert list(table) == ["thin", "medium", "thick", "object"]
     assert all(list(row) == ["push-pull", "OpenCV Telea", "mine"] for row in table.values())
-    assert len(seen) == 6
+    assert len(seen) == 8
     for one in seen:
         for filled in one.fills.values():
             assert np.array_equal(filled[~one.case.hole], one.case.photo[~one.case.hole])
@@ -40,4 +40,4 @@ def test_the_table_has_a_row_for_each_kind(data: EvaluationSet) -> None:
     generator = Generator(GeneratorConfig(width=8, blocks=1, output="residual")).eval()
     lines = markdown(evaluate(data, methods(generator, "mine"), on_comparison=lambda _one: None)).splitlines()
     assert lines[0] == "| holes | push-pull | OpenCV Telea | mine |"
-    assert [line.split(" ")[1] for line in lines[2:]] == ["thin", "medium", "thick"]
+    assert [line.split(" ")[1] for line in lines[2:]] == ["thin", "medium", "thick", "object"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -38,4 +39,20 @@ def tiny() -> TrainingConfig:
         sizes=(32, 48),
         step_pixels=2 * 48**2,
         warmup=2,
+    )
+
+
+@pytest.fixture
+def adversarial(tiny: TrainingConfig) -> TrainingConfig:
+    """With every loss, the adversary from the third step on."""
+    return dataclasses.replace(
+        tiny,
+        holes=("thick", "object", "box"),
+        colour=0.1,
+        feature_distance=1.0,
+        adversarial=1.0,
+        feature_matching=10.0,
+        r1_every=2,
+        adversarial_from=2,
+        discriminator_width=4,
     )

@@ -41,7 +41,36 @@ def test_the_kinds_differ_in_thickness_as_their_names_say() -> None:
 
 def test_bad_arguments_are_named() -> None:
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="thin, medium, thick, not 'fat'"):
+    with pytest.raises(ValueError, match="thin, medium, thick, object, wide, box, not 'fat'"):
         random_hole("fat", 64, 64, rng)
     with pytest.raises(ValueError, match="8x64 is too small"):
         random_hole("thin", 64, 8, rng)
+
+
+def test_boxes_are_boxes() -> None:
+    for seed in range(20):
+        hole = random_hole("box", 128, 128, np.random.default_rng(seed))
+        rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+        # Up to three boxes: the outline has no more than twelve corners, each a change of rows.
+        changes = {tuple(row) for row in hole[rows[0] : rows[-1] + 1]}
+        assert len(changes) <= 7
+        # The margin of 10 pixels of 256 stays free.
+        assert min(rows[0], columns[0]) >= 5
+        assert max(rows[-1], columns[-1]) < 123
+
+
+def test_silhouettes_are_one_body_each_and_of_an_object_s_size() -> None:
+    shares = [random_hole("object", 256, 256, np.random.default_rng(seed)).mean() for seed in range(60)]
+    assert 0.05 < np.mean(shares) < 0.2
+    assert np.std(shares) > 0.03
+
+
+def test_holes_scale_with_the_picture() -> None:
+    for kind in MASK_KINDS:
+        small = np.mean(
+            [random_hole(kind, 128, 128, np.random.default_rng(seed)).mean() for seed in range(30)]
+        )
+        large = np.mean(
+            [random_hole(kind, 512, 512, np.random.default_rng(seed)).mean() for seed in range(30)]
+        )
+        assert large == pytest.approx(small, rel=0.35), kind

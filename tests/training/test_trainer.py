@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from lama_core.model import GeneratorConfig
-from lama_core.training.config import TrainingConfig
+from lama_core.training.config import ConfigError, TrainingConfig
 from lama_core.training.curve import draw_curve
-from lama_core.training.data import Batch, Photos, make_batch
+from lama_core.training.data import Photos, make_batch
+from lama_core.training.state import StateError, find_state
 from lama_core.training.trainer import Trainer, TrainingError, learning_rate
 
 
@@ -49,31 +52,153 @@ def test_a_paper_generator_learns_known_pixels_too(photos_folder: Path, tiny: Tr
     assert last["known_l1"] < first["known_l1"] * 0.8
 
 
-def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(
-    photos_folder: Path, tiny: TrainingConfig, tmp_path: Path
-) -> None:
-    photos = Photos(photos_folder)
-    unbroken = Trainer(tiny)
-    unbroken.run(photos, tmp_path / "unbroken")
+def stopped_at_five(config: TrainingConfig, photos: Photos, folder: Path, **how: Any) -> Trainer:
+    """A run that was broken off after its fifth step, and resumed."""
 
     class Stop(Exception):
         pass
 
-    def stop_at_five(step: int, losses: dict[str, float]) -> None:
-        if step == 5:
+    def stop(step: int, losses: dict[str, float]) -> None:
+        if step == 6:
             raise Stop
 
     with pytest.raises(Stop):
-        Trainer(tiny).run(photos, tmp_path / "broken", save_every=1, on_step=stop_at_five)
-    resumed = Trainer.resume(tmp_path / "broken" / "last.pt")
+        Trainer(config).run(photos, folder, save_every=5, on_step=stop, **how)
+    resumed = Trainer.resume(folder)
     assert resumed.steps_done == 5
-    resumed.run(photos, tmp_path / "broken")
+    return resumed
+
+
+@pytest.mark.parametrize("name", ["tiny", "adversarial"])
+def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(
+    photos_folder: Path, tmp_path: Path, name: str, request: pytest.FixtureRequest
+) -> None:
+    config: TrainingConfig = request.getfixturevalue(name)
+    photos = Photos(photos_folder)
+    unbroken = Trainer(config)
+    assert unbroken.run(photos, tmp_path / "unbroken")
+    resumed = stopped_at_five(config, photos, tmp_path / "broken")
+    assert resumed.run(photos, tmp_path / "broken")
     assert states_equal(resumed.generator, unbroken.generator)
     assert states_equal(resumed.average, unbroken.average)
+    if config.adversarial:
+        assert resumed.adversary is not None
+        assert unbroken.adversary is not None
+        assert states_equal(resumed.adversary.discriminator, unbroken.adversary.discriminator)
+
+
+def test_parts_of_a_state_are_as_good_as_the_whole(
+    photos_folder: Path, adversarial: TrainingConfig, tmp_path: Path
+) -> None:
+    photos = Photos(photos_folder)
+    whole = stopped_at_five(adversarial, photos, tmp_path / "whole")
+    parts = stopped_at_five(adversarial, photos, tmp_path / "parts", part_bytes=300_000)
+    files = find_state(tmp_path / "parts")
+    assert len(files) > 1
+    assert all(path.stat().st_size <= 300_000 for path in files)
+    assert states_equal(whole.generator, parts.generator)
+    assert whole.optimizer.state_dict()["state"].keys() == parts.optimizer.state_dict()["state"].keys()
+
+
+def test_a_light_state_is_half_as_large_and_goes_on_from_nearly_the_same_place(
+    photos_folder: Path, adversarial: TrainingConfig, tmp_path: Path
+) -> None:
+    photos = Photos(photos_folder)
+    whole = stopped_at_five(adversarial, photos, tmp_path / "whole")
+    light = stopped_at_five(adversarial, photos, tmp_path / "light", light=True)
+    sizes = [(tmp_path / name / "last.pt").stat().st_size for name in ("whole", "light")]
+    assert sizes[1] < 0.5 * sizes[0]
+    for name, value in whole.average.state_dict().items():
+        assert torch.allclose(value, light.average.state_dict()[name], rtol=1e-3, atol=1e-6), name
+    batch = make_batch(photos, 5, adversarial)
+    wanted, have = whole.step(batch), light.step(batch)
+    assert wanted.keys() == have.keys()
+    for name in wanted:
+        assert float(have[name]) == pytest.approx(float(wanted[name]), rel=0.05), name
+
+
+def test_the_adversary_enters_when_it_is_its_time(photos_folder: Path, adversarial: TrainingConfig) -> None:
+    config = dataclasses.replace(adversarial, adversarial_from=2)
+    photos = Photos(photos_folder)
+    trainer = Trainer(config)
+    assert trainer.adversary is not None
+    before = copy.deepcopy(trainer.adversary.discriminator)
+    values = [trainer.step(make_batch(photos, step, config)) for step in range(2)]
+    assert all("adversarial" not in one and "discriminator" not in one for one in values)
+    assert states_equal(trainer.adversary.discriminator, before)
+    third = trainer.step(make_batch(photos, 2, config))
+    assert {"adversarial", "feature_matching", "discriminator", "feature_distance"} <= third.keys()
+    assert not states_equal(trainer.adversary.discriminator, before)
+
+
+def test_the_penalty_comes_every_so_many_steps(photos_folder: Path, adversarial: TrainingConfig) -> None:
+    config = dataclasses.replace(adversarial, r1_every=3, adversarial_from=0)
+    photos = Photos(photos_folder)
+    trainer = Trainer(config)
+    values = [trainer.step(make_batch(photos, step, config)) for step in range(4)]
+    assert ["r1" in one for one in values] == [True, False, False, True]
+
+
+def test_the_discriminator_learns_to_tell_a_fixed_fill_from_the_photo(
+    photos_folder: Path, adversarial: TrainingConfig
+) -> None:
+    config = dataclasses.replace(
+        adversarial, adversarial_from=0, discriminator_rate=1e-3, rate=1e-9, warmup=0
+    )
+    trainer = Trainer(config)
+    batch = make_batch(Photos(photos_folder), 0, config)
+    first = float(trainer.step(batch)["discriminator"])
+    for _ in range(15):
+        last = float(trainer.step(batch)["discriminator"])
+    assert last < 0.7 * first
+
+
+def test_an_adversary_can_be_added_to_a_run_that_had_none(
+    photos_folder: Path, tiny: TrainingConfig, tmp_path: Path
+) -> None:
+    photos = Photos(photos_folder)
+    stopped_at_five(tiny, photos, tmp_path)
+    settings = {"adversarial": "1.0", "discriminator_width": "4", "sizes": "48"}
+    trainer = Trainer.resume(tmp_path, settings=settings)
+    assert "adversarial" in trainer.step(make_batch(photos, 5, trainer.config))
+    with pytest.raises(TrainingError, match="cannot be changed"):
+        Trainer.resume(tmp_path, settings={"generator.width": "16"})
+    with pytest.raises(ConfigError, match="there is no setting 'colur'"):
+        Trainer.resume(tmp_path, settings={"colur": "1"})
+
+
+def test_a_state_from_before_there_were_adversaries_is_resumed(
+    photos_folder: Path, tiny: TrainingConfig, tmp_path: Path
+) -> None:
+    trainer = Trainer(tiny)
+    trainer.step(make_batch(Photos(photos_folder), 0, tiny))
+    kept = ("generator", "steps", "sizes", "step_pixels", "rate", "warmup", "weight_decay", "clip", "ema")
+    config = {name: value for name, value in dataclasses.asdict(tiny).items() if name in kept}
+    state = {
+        "config": config | {"hole_l1": 10.0, "known_l1": 0.0, "perceptual": 0.02, "seed": 0},
+        "steps_done": 1,
+        "generator": trainer.generator.state_dict(),
+        "average": trainer.average.state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
+    }
+    torch.save(state, tmp_path / "last.pt")
+    resumed = Trainer.resume(tmp_path / "last.pt")
+    assert resumed.config == tiny
+    assert states_equal(resumed.generator, trainer.generator)
+
+
+def test_a_run_ends_cleanly_when_its_time_is_up(
+    photos_folder: Path, tiny: TrainingConfig, tmp_path: Path
+) -> None:
+    trainer = Trainer(tiny)
+    assert not trainer.run(Photos(photos_folder), tmp_path, minutes=0.0)
+    assert trainer.steps_done == 1
+    assert Trainer.resume(tmp_path).steps_done == 1
+    assert (tmp_path / "model.safetensors").is_file()
 
 
 def test_a_resumed_run_may_be_longer(tiny: TrainingConfig, tmp_path: Path) -> None:
-    Trainer(tiny).save(tmp_path / "last.pt")
+    Trainer(tiny).save(tmp_path)
     assert Trainer.resume(tmp_path / "last.pt", steps=99).config.steps == 99
 
 
@@ -81,20 +206,44 @@ def test_a_resumed_run_may_be_longer(tiny: TrainingConfig, tmp_path: Path) -> No
 def test_what_is_not_a_run_cannot_be_resumed(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "last.pt"
     path.write_bytes(content)
-    with pytest.raises(TrainingError, match="is not a run that can be resumed"):
+    with pytest.raises(StateError, match="is not a run that can be resumed"):
         Trainer.resume(path)
+    torch.save({"steps_done": 3}, path)
+    with pytest.raises(StateError, match="is not a run that can be resumed"):
+        Trainer.resume(tmp_path)
 
 
-def test_a_step_that_is_not_finite_stops_the_run_and_leaves_the_weights(
-    photos_folder: Path, tiny: TrainingConfig
+def test_a_step_that_is_not_finite_stops_the_run_and_leaves_what_was_saved(
+    photos_folder: Path, tiny: TrainingConfig, tmp_path: Path
 ) -> None:
     trainer = Trainer(tiny)
-    good = make_batch(Photos(photos_folder), 0, tiny)
-    before = [parameter.clone() for parameter in trainer.generator.parameters()]
-    with pytest.raises(TrainingError, match="not finite at step 0"):
-        trainer.step(Batch(good.image * torch.inf, good.hole))
-    after = trainer.generator.parameters()
-    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+    def break_it(step: int, losses: dict[str, float]) -> None:
+        if step == 4:
+            with torch.no_grad():
+                next(trainer.generator.parameters()).fill_(torch.inf)
+
+    with pytest.raises(TrainingError, match="not finite by step 5"):
+        trainer.run(Photos(photos_folder), tmp_path, save_every=3, on_step=break_it)
+    resumed = Trainer.resume(tmp_path)
+    assert resumed.steps_done == 3
+    assert all(torch.isfinite(value).all() for value in resumed.generator.state_dict().values())
+
+
+def test_half_precision_keeps_the_spectral_part_in_single(photos_folder: Path, tiny: TrainingConfig) -> None:
+    trainer = Trainer(tiny)
+    seen: dict[str, torch.dtype] = {}
+    for name, module in trainer.generator.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out.dtype}))
+    batch = make_batch(Photos(photos_folder), 0, tiny)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        prediction = trainer.generator(batch.image / 255, batch.hole.float())
+    assert prediction.dtype == torch.float32  # the residual is added to a start in single precision
+    spectral = {name for name in seen if "fourier_unit" in name}
+    assert spectral
+    assert all(seen[name] == torch.float32 for name in spectral)
+    assert all(dtype == torch.bfloat16 for name, dtype in seen.items() if name not in spectral)
 
 
 def test_the_rate_rises_then_falls_to_a_fiftieth() -> None:
