@@ -24,7 +24,7 @@ from lama_fill.steps import Work
 from lama_fill.texts import _
 
 #: What one step reads or writes at most: some milliseconds as it is, and as much with a conversion.
-STEP_PIXELS = 1 << 20
+STEP_PIXELS = 1 << 19
 STEP_PIXELS_CONVERTED = 1 << 17
 
 Report = Callable[[float, str], None]
@@ -362,6 +362,8 @@ class _Finish:
         if not self._window.contains(rect):
             raise RefusalError(_("The server answered with pixels that were not asked for: update it."))
         kept = rect.intersect(self._written)
+        # Only what shows: the smaller the new layer, the sooner Krita has drawn it.
+        kept = shown_part(kept, part_of(bytes(result.blend), rect, kept, 1))
         data = part_of(bytes(result.pixels), rect, kept, self._space.pixel_bytes)
         blend = part_of(bytes(result.blend), rect, kept, 1)
         if not self._with_mask:
@@ -453,6 +455,18 @@ def stripes(rect: Rect, most_pixels: int) -> Iterator[Rect]:
     rows = max(1, most_pixels // max(1, rect.width))
     for y in range(rect.y, rect.bottom, rows):
         yield Rect(rect.x, y, rect.width, min(rows, rect.bottom - y))
+
+
+def shown_part(rect: Rect, blend: bytes) -> Rect:
+    """The smallest rectangle that holds all that shows, one byte of `blend` for each pixel of `rect`."""
+    above = len(blend) - len(blend.lstrip(b"\0"))
+    if above == len(blend):
+        return Rect(rect.x, rect.y, 0, 0)
+    top, bottom = above // rect.width, -(-len(blend.rstrip(b"\0")) // rect.width)
+    rows = [blend[y * rect.width : (y + 1) * rect.width] for y in range(top, bottom)]
+    left = min(rect.width - len(row.lstrip(b"\0")) for row in rows)
+    right = max(len(row.rstrip(b"\0")) for row in rows)
+    return Rect(rect.x + left, rect.y + top, right - left, bottom - top)
 
 
 def part_of(data: bytes, rect: Rect, part: Rect, pixel_bytes: int) -> bytes:

@@ -72,6 +72,8 @@ from lama_fill.texts import _
 STATE_COLOURS = {"ready": "#43a047", "idle": "#43a047", "loading": "#fb8c00", "degraded": "#e53935"}
 NO_COLOUR = "#8a8a8a"
 
+MARGIN = 6
+
 
 def languages() -> Sequence[str]:
     """The languages of the interface, best first, as Qt names them."""
@@ -143,7 +145,7 @@ class Panel(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         content = QWidget()
         column = QVBoxLayout(content)
-        column.setContentsMargins(6, 6, 6, 6)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.addWidget(self._make_top())
         self._message = QLabel()
         self._message.setObjectName("lamaFillMessage")
@@ -165,8 +167,24 @@ class Panel(QScrollArea):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         # Never so narrow that something is cut: there is no scrolling sideways.
-        beside = self.verticalScrollBar().sizeHint().width()
-        return QSize(self.widget().minimumSizeHint().width() + beside, 8 * self.fontMetrics().height())
+        parts = [self._top, *(field for _label, field in self._rows)]
+        width = max(part.minimumSizeHint().width() for part in parts) + self._beside()
+        return QSize(width, 8 * self.fontMetrics().height())
+
+    def resizeEvent(self, event) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        # Labels go above their fields where there is no room beside them.
+        needed = max(label.sizeHint().width() for label, _field in self._rows)
+        needed += max(field.minimumSizeHint().width() for _label, field in self._rows)
+        fits = self.width() >= needed + self._form.horizontalSpacing() + self._beside()
+        policies = QFormLayout.RowWrapPolicy
+        policy = policies.DontWrapRows if fits else policies.WrapAllRows
+        if self._form.rowWrapPolicy() != policy:
+            self._form.setRowWrapPolicy(policy)
+
+    def _beside(self) -> int:
+        """What is left and right of the fields: margins and the scroll bar."""
+        return 2 * MARGIN + self.verticalScrollBar().sizeHint().width()
 
     def showEvent(self, event) -> None:  # noqa: N802
         super().showEvent(event)
@@ -206,7 +224,9 @@ class Panel(QScrollArea):
         self._progress.setAccessibleName(_("Progress"))
         self._progress.setRange(0, 1000)
         self._progress.setMinimumHeight(height)
-        self._progress.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        # Its own least width would be that of the whole docker.
+        self._progress.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._progress.setMinimumWidth(height)
         cancel = QPushButton(_("Cancel"))
         cancel.setObjectName("lamaFillCancel")
         cancel.setAccessibleName(_("Cancel"))
@@ -219,8 +239,8 @@ class Panel(QScrollArea):
         return self._top
 
     def _make_form(self) -> QFormLayout:
-        form = QFormLayout()
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        self._form = form = QFormLayout()
+        self._rows = []
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         self._input = self._choice("lamaFillInput", INPUTS, "input")
         self._output = self._choice("lamaFillOutput", OUTPUTS, "output")
@@ -245,6 +265,7 @@ class Panel(QScrollArea):
             field.setToolTip(tip)
             field.setAccessibleName(text.rstrip(":"))
             form.addRow(label, field)
+            self._rows.append((label, field))
         return form
 
     def _make_server(self) -> QHBoxLayout:
@@ -370,7 +391,7 @@ def _combo(name: str) -> QComboBox:
     box = QComboBox()
     box.setObjectName(name)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(6)
+    box.setMinimumContentsLength(4)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return box
 

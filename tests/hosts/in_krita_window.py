@@ -21,6 +21,7 @@ if "PyQt6.QtCore" in sys.modules:
         QProgressBar,
         QPushButton,
         QSpinBox,
+        QWidget,
     )
 else:
     from PyQt5.QtCore import QTimer
@@ -32,6 +33,7 @@ else:
         QProgressBar,
         QPushButton,
         QSpinBox,
+        QWidget,
     )
 
 WIDTH, HEIGHT = 300, 200
@@ -362,7 +364,28 @@ def two_documents():
 
 
 def alive_meanwhile():
-    """How long the main thread was not to be had while a large fill ran, in seconds, longest first."""
+    """How long the main thread was not to be had while a large fill ran, in seconds, longest first.
+
+    `gaps`: by a timer. `steps`: those of the plug-in itself, which a busy machine does not add to.
+    """
+    from lama_fill import controller, steps
+
+    taken = []
+
+    def timed(method):
+        def call(*arguments, **options):
+            begun = time.monotonic()
+            try:
+                return method(*arguments, **options)
+            finally:
+                taken.append(time.monotonic() - begun)
+
+        return call
+
+    methods = (steps.Run, "_step"), (controller.Controller, "_show"), (controller.Controller, "_start")
+    originals = [getattr(owner, name) for owner, name in methods]
+    for (owner, name), original in zip(methods, originals, strict=True):
+        setattr(owner, name, timed(original))
     document = open_document("large", 2400, 1600)
     yield ready(document)
     yield 1.0
@@ -391,12 +414,15 @@ def alive_meanwhile():
             painted = 1
         yield 0.02
     timer.stop()
+    for (owner, name), original in zip(methods, originals, strict=True):
+        setattr(owner, name, original)
     gaps.sort(reverse=True)
     answer = {
         "said": message(),
         "idle": idle[:3],
         "gaps": gaps[:10],
         "count": len(gaps),
+        "steps": sorted(taken, reverse=True)[:5],
         "seconds": time.monotonic() - begun,
         "painted": bytes(document.topLevelNodes()[0].pixelData(6, 6, 1, 1))[:3].hex(),
     }
@@ -549,6 +575,17 @@ def remembered_read():
 def narrow():
     """The width that the docker needs."""
     prepare()
-    yield 0.2
-    panel = docker().widget()
-    return {"minimum": panel.minimumSizeHint().width(), "em": panel.fontMetrics().height()}
+    found, panel = docker(), docker().widget()
+    cut = {}
+    for width in (found.minimumSizeHint().width(), 240, 400):
+        found.resize(width, 460)
+        yield 0.3
+        room = panel.viewport().width()
+        cut[found.width()] = [
+            part.objectName()
+            for part in panel.findChildren(QWidget)
+            if part.objectName().startswith("lamaFill")
+            and part.isVisible()
+            and part.mapTo(panel.viewport(), part.rect().topRight()).x() >= room
+        ]
+    return {"minimum": panel.minimumSizeHint().width(), "em": panel.fontMetrics().height(), "cut": cut}

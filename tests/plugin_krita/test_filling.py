@@ -42,13 +42,13 @@ def test_a_fill_is_one_layer_above_the_active_node(document, link, clock) -> Non
     (layer,) = document.added
     assert (layer.name, layer.above, layer.with_mask, layer.times) == ("LaMa Fill", "base", False, [])
     ((time, rect, data),) = layer.written
-    # The hole and the context asked for, and not much more, were read, sent and written.
-    assert document.reads == [(None, rect)]
-    assert rect.contains(Rect(0, 0, 144, 124))
-    assert rect.area < 180 * 160
-    assert time is None
-    shown = {at // 4 for at in range(3, len(data), 4) if data[at]}
-    assert shown == {y * rect.width + x for y in range(40, 60) for x in range(50, 80)}
+    # The hole, the context asked for, and not much more were read and sent; only what shows is written.
+    ((source, window),) = document.reads
+    assert source is None
+    assert window.contains(Rect(0, 0, 144, 124))
+    assert window.area < 180 * 160
+    assert (time, rect) == (None, document.selected)
+    assert set(data[3::4]) == {255}
     assert layer.closed
 
 
@@ -72,8 +72,8 @@ def test_a_mask_keeps_the_pixels_opaque(document, link, clock) -> None:
     ((_time, rect, data),) = layer.written
     assert set(data[3::4]) == {255}
     ((masked, mask),) = layer.masks
-    assert masked == rect
-    assert mask.count(255) == 600
+    assert masked == rect == document.selected
+    assert mask == b"\xff" * 600
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,7 @@ def test_large_windows_are_read_and_written_in_steps(link, clock, monkeypatch: p
     from tests.plugin_krita.conftest import FakeDocument
 
     monkeypatch.setattr(filling, "STEP_PIXELS", 4000)
+    monkeypatch.setattr(filling, "STEP_PIXELS_CONVERTED", 100)
     document = FakeDocument()
     fill(document, link, clock)
     assert len(document.reads) > 4
@@ -126,7 +127,7 @@ def test_large_windows_are_read_and_written_in_steps(link, clock, monkeypatch: p
     (request,) = link.requests
     assert sum(rect.area for _node, rect in document.reads) == request.width * request.height
     (layer,) = document.added
-    assert [rect for _time, rect, _data in layer.written] == [rect for _node, rect in document.reads]
+    assert [rect for _time, rect, _data in layer.written] == [document.selected]
 
 
 def test_holes_far_apart_are_two_requests_and_one_layer(link, clock) -> None:
@@ -340,6 +341,30 @@ def test_cancelled_between_two_frames(document, link, clock) -> None:
     assert document.now == 0
     assert not ends
     assert not document.added
+
+
+def test_a_converted_fill_is_written_in_steps(document, link, clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "STEP_PIXELS_CONVERTED", 100)
+    document.colour_space = Space("LABA", "U8", "Lab identity built-in")
+    fill(document, link, clock)
+    (layer,) = document.added
+    assert [rect.height for _time, rect, _data in layer.written] == [3, 3, 3, 3, 3, 3, 2]
+
+
+@pytest.mark.parametrize("shown", [Rect(0, 0, 9, 7), Rect(3, 2, 4, 1), Rect(8, 6, 1, 1), Rect(2, 0, 1, 7)])
+def test_the_part_that_shows(shown: Rect) -> None:
+    blend = bytes(
+        (x in (shown.x, shown.right - 1) or y in (shown.y, shown.bottom - 1))
+        and shown.x <= x < shown.right
+        and shown.y <= y < shown.bottom
+        for y in range(7)
+        for x in range(9)
+    )
+    assert filling.shown_part(Rect(10, 20, 9, 7), blend) == shown.shifted(10, 20)
+
+
+def test_nothing_shows() -> None:
+    assert filling.shown_part(Rect(10, 20, 9, 7), bytes(63)).is_empty
 
 
 def test_stage_texts() -> None:
