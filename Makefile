@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check pictures bench clean
+.PHONY: help demo test test-hosts-all plugins check pictures bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 18
@@ -21,6 +21,13 @@ demo: $(VENV)/.ready  ## fill a hole in a real photograph, and say where the res
 
 test: $(VENV)/.ready  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-hosts-all: $(VENV)/.ready  ## the real editors, newer versions of them too
+	$(BIN)/python -m pytest tests/hosts
+	LAMA_FILL_SUITE=forky $(BIN)/python -m pytest tests/hosts -k gimp
+
+plugins: $(VENV)/.ready  ## the archives of the plug-ins, in dist/
+	$(BIN)/python installers/build_plugins.py --out dist
 
 check: $(VENV)/.ready  ## ruff, strict types, and who may import whom
 	$(BIN)/ruff check .
