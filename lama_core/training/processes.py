@@ -1,6 +1,6 @@
 """Training in several processes, one for each GPU, by torch's DistributedDataParallel.
 
-`torchrun --nproc-per-node N -m lama_server.cli train ...` starts them and says to each which one it is.
+`torchrun --nproc-per-node N --no-python lama-fill train ...` starts them and says to each which one it is.
 """
 
 from __future__ import annotations
