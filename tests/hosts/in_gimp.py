@@ -532,6 +532,16 @@ def select_in_window(x, y, width, height):
     Gimp.displays_flush()
 
 
+def two_layers_in_window():
+    """A copy of the picture above everything, and both selected."""
+    image = shown()
+    (picture,) = [layer for layer in image.get_layers() if layer.get_name().startswith("astronaut")]
+    copy = picture.copy()
+    image.insert_layer(copy, None, 0)
+    image.set_selected_layers([copy, picture])
+    Gimp.displays_flush()
+
+
 def enlarge_in_window(side):
     """Make the picture so large that a fill which looks at all of it takes a while."""
     image = shown()

@@ -98,6 +98,19 @@ def test_ctrl_f_repeats_without_a_dialog(window: Gimp, screen: Desktop) -> None:
     assert len(after["tree"]) == len(before["tree"]) + 1
 
 
+def test_two_layers_are_one_undo_step(window: Gimp, screen: Desktop) -> None:
+    window.call("two_layers_in_window")
+    window.call("select_in_window", x=200, y=300, width=50, height=40)
+    before = window.call("look_at_window")
+    screen.call("focus", title="astronaut")
+    screen.call("key", combination="ctrl+f")
+    until(lambda: window.call("look_at_window"), lambda seen: seen["fills"] == before["fills"] + 2)
+    screen.call("focus", title="astronaut")
+    screen.call("key", combination="ctrl+z")
+    undone = until(lambda: window.call("look_at_window"), lambda seen: seen["fills"] <= before["fills"])
+    assert undone == before
+
+
 def test_cancel_in_the_status_bar(window: Gimp, screen: Desktop, server: Server) -> None:
     window.call("enlarge_in_window", side=3000)
     window.call("select_in_window", x=100, y=380, width=60, height=60)
