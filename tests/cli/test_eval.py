@@ -25,14 +25,14 @@ def test_the_table_and_the_sheet_are_made(folder: Path, capsys: pytest.CaptureFi
     assert main(["eval", str(folder), "--model", "compact", "--sheet", str(sheet)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "| holes | push-pull | OpenCV Telea | compact |"
-    assert len(lines) == 2 + 3
+    assert len(lines) == 2 + 4
     assert sheet.read_bytes().startswith(b"\x89PNG")
 
 
 def test_json_has_every_figure(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", str(folder), "--model", "compact", "--json"]) == 0
     table = json.loads(capsys.readouterr().out)
-    assert table["thin"]["OpenCV Telea"].keys() == {"hole_l1", "psnr", "feature_distance"}
+    assert table["thin"]["OpenCV Telea"].keys() == {"hole_l1", "psnr", "ssim", "feature_distance"}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,7 @@ def test_json_has_every_figure(folder: Path, capsys: pytest.CaptureFixture[str])
     [
         (["{folder}/none"], "is not a folder"),
         (["{folder}", "--model", "nobodys"], "nobodys"),
+        (["{folder}", "--metrics", "beauty"], "there is no metric 'beauty'"),
         (["{folder}", "--sheet-rows", "0"], "--sheet-rows must be 1 or more"),
         (["{folder}", "--sheet", "{folder}/a.unknown"], "cannot be written"),
     ],

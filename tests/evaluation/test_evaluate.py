@@ -33,7 +33,7 @@ def test_every_method_fills_every_case_and_only_its_hole(data: EvaluationSet) ->
         # An untrained residual generator adds nothing to its smooth start.
         assert one.scores["mine"].hole_l1 < 255 / 4
     by_hand = np.mean([one.scores["mine"].hole_l1 for one in seen if one.case.kind == "thin"])
-    assert table["thin"]["mine"].hole_l1 == pytest.approx(by_hand)
+    assert table["thin"]["mine"].score.hole_l1 == pytest.approx(by_hand)
 
 
 def test_the_table_has_a_row_for_each_kind(data: EvaluationSet) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lama_core.evaluation.metrics import Score, hole_l1, hole_psnr, mean_score, score
+from lama_core.evaluation.metrics import Score, hole_l1, hole_psnr, mean_score, score, ssim
 from lama_core.evaluation.perceptual import PerceptualNetwork
 
 
@@ -28,7 +28,7 @@ def test_hole_l1_and_psnr_by_hand() -> None:
 def test_an_exact_fill_has_no_distance(network: PerceptualNetwork) -> None:
     truth = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
     assert score(truth, truth, np.ones((40, 56), bool), network) == Score(
-        hole_l1=0.0, psnr=math.inf, feature_distance=0.0
+        hole_l1=0.0, psnr=math.inf, ssim=1.0, feature_distance=0.0
     )
 
 
@@ -45,9 +45,11 @@ def test_a_worse_picture_has_a_larger_feature_distance(network: PerceptualNetwor
 
 
 def test_the_mean_is_taken_of_each_figure() -> None:
-    a = Score(hole_l1=1.0, psnr=20.0, feature_distance=0.2)
-    b = Score(hole_l1=3.0, psnr=30.0, feature_distance=0.4)
-    assert mean_score([a, b]) == Score(hole_l1=2.0, psnr=25.0, feature_distance=pytest.approx(0.3))
+    a = Score(hole_l1=1.0, psnr=20.0, ssim=0.5, feature_distance=0.2)
+    b = Score(hole_l1=3.0, psnr=30.0, ssim=0.7, feature_distance=0.4)
+    assert mean_score([a, b]) == Score(
+        hole_l1=2.0, psnr=25.0, ssim=pytest.approx(0.6), feature_distance=pytest.approx(0.3)
+    )
 
 
 def test_features_are_those_of_an_independent_computation(network: PerceptualNetwork) -> None:
@@ -68,3 +70,25 @@ def test_features_are_those_of_an_independent_computation(network: PerceptualNet
     handle.remove()
     assert np.allclose(seen[0][0].numpy(), wanted, atol=1e-5)
     assert [feature.shape[2] for feature in features] == [4, 2, 2] + [1] * 14
+
+
+def test_ssim_is_the_formula_of_its_paper() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 256, (24, 30, 3), dtype=np.uint8) for _ in range(2))
+    offsets = np.arange(-5, 6)
+    window = np.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * 1.5**2))
+    window /= window.sum()
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    values = []
+    for channel in range(3):
+        x, y = a[:, :, channel].astype(float), b[:, :, channel].astype(float)
+        # Only where the window lies inside, as in the paper's own program.
+        for i in range(5, 19):
+            for j in range(5, 25):
+                p, q = x[i - 5 : i + 6, j - 5 : j + 6], y[i - 5 : i + 6, j - 5 : j + 6]
+                mp, mq = (window * p).sum(), (window * q).sum()
+                vp, vq = (window * p * p).sum() - mp**2, (window * q * q).sum() - mq**2
+                cov = (window * p * q).sum() - mp * mq
+                values.append((2 * mp * mq + c1) * (2 * cov + c2) / ((mp**2 + mq**2 + c1) * (vp + vq + c2)))
+    assert ssim(a, b) == pytest.approx(np.mean(values), abs=1e-6)
+    assert ssim(a, a) == pytest.approx(1.0)

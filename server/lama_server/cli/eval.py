@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +30,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--sheet-rows", type=int, default=4, metavar="N", help="fills of each kind on the sheet (default: 4)"
     )
+    parser.add_argument(
+        "--metrics",
+        default="",
+        metavar="NAMES",
+        help="also lpips, fid or both, with a comma: needs torchmetrics[image] and their networks' weights",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.set_defaults(run=run)
 
@@ -40,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from lama_core.evaluation.dataset import EvaluationSet
         from lama_core.evaluation.evaluate import evaluate, markdown, methods
+        from lama_core.evaluation.learned import learned_metrics
         from lama_core.evaluation.sheet import contact_sheet, save_sheet
     except ModuleNotFoundError as error:
         raise LamaFillError(f"{error.name} is missing: pip install 'lama-fill[eval]'") from error
@@ -53,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise LamaFillError(f"--sheet-rows must be 1 or more, not {args.sheet_rows}")
     data = EvaluationSet.open(args.folder)
     model = args.model or default_model()
+    learned = learned_metrics(name for name in args.metrics.split(",") if name)
     generator = load_generator(model, device=args.device)
     shown: dict[str, list[Comparison]] = {}
 
@@ -65,11 +72,11 @@ def run(args: argparse.Namespace) -> int:
             if args.sheet is not None and len(rows) < args.sheet_rows:
                 rows.append(comparison)
 
-        table = evaluate(data, methods(generator, Path(model).stem), on_comparison=note)
+        table = evaluate(data, methods(generator, Path(model).stem), on_comparison=note, learned=learned)
 
     if args.json:
         plain = {
-            kind: {name: dataclasses.asdict(one) for name, one in row.items()} for kind, row in table.items()
+            kind: {name: result.figures() for name, result in row.items()} for kind, row in table.items()
         }
         print(json.dumps(plain, indent=2))
     else:
