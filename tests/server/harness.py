@@ -193,6 +193,7 @@ def dialled(server: ServerProcess, **options: Any) -> Iterator[ClientConnection]
         compression=None,
         max_size=None,
         proxy=None,
+        ping_interval=None,  # how long the server may be silent is for the test to say
         close_timeout=1,
         **options,
     ) as websocket:
