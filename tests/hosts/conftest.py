@@ -21,6 +21,16 @@ from tests.hosts.gimp import Gimp
 from tests.hosts.krita import Krita, KritaUnavailable, install_on_this_machine
 
 
+#: The first test in here may have to wait until a chroot is made.
+SECONDS = 1500
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(SECONDS))
+
+
 @pytest.fixture(scope="session")
 def system() -> Path:
     """The Debian with the editors: trixie, or $LAMA_FILL_SUITE.

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import struct
 import time
 import traceback
 from contextlib import contextmanager
@@ -222,6 +223,38 @@ def every_precision(kind):
             answer["precision_kept"] = image.get_precision() == getattr(Gimp.Precision, precision)
         answers[precision] = answer
     return answers
+
+
+def flat_colours(kind):
+    """Of a picture of one colour the fill has that colour, whatever the encoding: by how much it is off."""
+    off = {}
+    for precision in [*PRECISIONS, "another colour space"]:
+        elsewhere = precision == "another colour space"
+        with an_image(kind=kind, precision="U16_NON_LINEAR" if elsewhere else precision) as image:
+            if elsewhere and kind == "rgb":
+                profile = Gimp.ColorProfile.new_rgb_adobe()
+                image.convert_color_profile(profile, Gimp.ColorRenderingIntent.RELATIVE_COLORIMETRIC, True)
+            layer = new_layer(image)
+            colour = struct.pack("<4f", 0.25, 0.5, 0.125, 1.0)
+            layer.get_buffer().set(Gegl.Rectangle.new(0, 0, 120, 96), "R'G'B'A float", colour * (120 * 96))
+            layer.update(0, 0, 120, 96)
+            select(image, 40, 30, 36, 28, 4)
+            before = seen_colours(image)
+            error = call(image, [layer])
+            if error or not fills(image):
+                raise AssertionError(error)
+            off[precision] = max(
+                abs(one - other) for one, other in zip(before, seen_colours(image), strict=True)
+            )
+    return off
+
+
+def seen_colours(image):
+    """What the picture looks like, as numbers from 0 to 1."""
+    copy = image.duplicate()
+    data = pixels(copy.flatten(), babl="R'G'B' float")
+    copy.delete()
+    return struct.unpack(f"<{len(data) // 4}f", data)
 
 
 def with_a_palette(alpha):

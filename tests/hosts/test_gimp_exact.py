@@ -20,6 +20,15 @@ def test_every_precision(gimp: Gimp, kind: str) -> None:
         assert answer["precision_kept"], precision
 
 
+@pytest.mark.parametrize("kind", ["rgb", "gray"])
+def test_a_fill_has_the_colour_of_its_surroundings(gimp: Gimp, kind: str) -> None:
+    """In every encoding and in another colour space: linear numbers taken for others would be far off."""
+    off = gimp.call("flat_colours", kind=kind)
+    assert len(off) == 19
+    for precision, by in off.items():
+        assert by < 0.04, (precision, by)
+
+
 def test_an_image_with_a_palette(gimp: Gimp) -> None:
     for alpha in (False, True):
         answer = gimp.call("with_a_palette", alpha=alpha)
