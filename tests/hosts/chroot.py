@@ -140,7 +140,7 @@ def _build(suite: Suite, root: Path) -> None:
         _step("apt-get", "update", "-q")
         _step("apt-get", "install", "-q", "-y", "--no-install-recommends", "debootstrap")
     building = root.with_suffix(".part")
-    shutil.rmtree(building, ignore_errors=True)
+    _remove(building)
     mirror = debian_mirror()
     # A debootstrap older than the suite does not know its name; how to unpack one has not changed for long.
     where = [mirror, "sid"] if mirror else []
@@ -164,6 +164,14 @@ def _build(suite: Suite, root: Path) -> None:
     ):
         _step("chroot", str(building), *command)
     building.rename(root)
+
+
+def _remove(folder: Path) -> None:
+    """Remove what an interrupted build left: debootstrap mounts /proc and /sys there while it works."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+    for place in sorted((place for place in mounts if Path(place).is_relative_to(folder)), reverse=True):
+        _step("umount", place)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _step(*command: str) -> None:

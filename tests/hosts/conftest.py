@@ -20,7 +20,6 @@ from tests.hosts.chroot import SUITES, ChrootUnavailable, chroot
 from tests.hosts.gimp import Gimp
 from tests.hosts.krita import Krita, KritaUnavailable, install_on_this_machine
 
-
 #: The first test in here may have to wait until a chroot is made.
 SECONDS = 1500
 
