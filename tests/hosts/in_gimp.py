@@ -307,9 +307,11 @@ def in_a_group():
         return filled(image, [layer])
 
 
-def a_group():
+def a_group(mode="NORMAL"):
     with an_image() as image:
+        new_layer(image, name="bottom", seed=2)
         group = new_group(image)
+        group.set_mode(getattr(Gimp.LayerMode, mode))
         new_layer(image, parent=group)
         new_layer(image, 50, 40, at=(40, 30), parent=group, seed=3, name="over")
         select(image, 40, 30, 36, 28)
@@ -333,6 +335,18 @@ def placed(at, size, hole):
         new_layer(image, name="bottom", seed=2)
         layer = new_layer(image, *size, at=at)
         select(image, *hole)
+        return filled(image, [layer])
+
+
+def with_an_effect():
+    """An effect on the layer, and a mode and an opacity of its own."""
+    with an_image() as image:
+        new_layer(image, name="bottom", seed=2)
+        layer = new_layer(image)
+        layer.set_opacity(60.0)
+        layer.set_mode(Gimp.LayerMode.MULTIPLY)
+        layer.append_filter(Gimp.DrawableFilter.new(layer, "gegl:invert", "invert"))
+        select(image, 40, 30, 36, 28, 4)
         return filled(image, [layer])
 
 

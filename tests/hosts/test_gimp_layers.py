@@ -34,10 +34,15 @@ def test_the_new_layer_is_above_the_layer_and_inside_its_group(gimp: Gimp) -> No
     assert 28 <= height < 68
 
 
-def test_a_whole_group(gimp: Gimp) -> None:
-    answer = gimp.call("a_group")
+@pytest.mark.parametrize("mode", ["NORMAL", "PASS_THROUGH"])
+def test_a_whole_group(gimp: Gimp, mode: str) -> None:
+    answer = gimp.call("a_group", mode=mode)
     fine(answer)
-    assert answer["tree"] == ["LaMa Fill", ["group", ["over", "photo"]]]
+    assert answer["tree"] == ["LaMa Fill", ["group", ["over", "photo"]], "bottom"]
+
+
+def test_a_layer_with_an_effect_a_mode_and_an_opacity(gimp: Gimp) -> None:
+    fine(gimp.call("with_an_effect"))
 
 
 @pytest.mark.parametrize("edited", [False, True])
