@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -158,6 +159,23 @@ def test_mistakes(installer: Installer, tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck reads the script")
 def test_shellcheck() -> None:
     subprocess.run(["shellcheck", str(SCRIPT)], check=True)
+
+
+def test_the_two_installers_agree() -> None:
+    ours, windows = SCRIPT.read_text(), SCRIPT.with_suffix(".ps1").read_text()
+    assert set(re.findall(r"\bcu\d+", ours)) == set(re.findall(r"\bcu\d+", windows))
+    assert re.findall(r"unset (.*)", ours)[0].split() == re.findall(r"'([A-Z_]+)'", windows)[:5]
+    # Where a plug-in looks for the command: see lama_core.client.launch.
+    assert r"'Programs\lama-fill'" in windows
+    for step in (
+        "plugins', 'install",
+        "plugins', 'remove",
+        "service', 'install",
+        "service', 'uninstall",
+        "doctor",
+    ):
+        assert f"@('{step}'" in windows
+        assert '"$command" ' + step.replace("', '", " ") in ours
 
 
 def copy_of_the_project(folder: Path) -> Path:
