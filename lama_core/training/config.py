@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lama_core.errors import LamaFillError
 from lama_core.model import GeneratorConfig
+from lama_core.training.masks import MASK_KINDS
 
 ConfigName = Literal["compact", "lama-fourier", "big-lama"]
 Architecture = Literal["ffc", "plain", "multidilated"]
@@ -86,8 +87,11 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if not self.sizes or min(self.sizes) < 16:
             raise ConfigError("sizes must be one or more, of 16 pixels or more each")
-        if not self.holes:
-            raise ConfigError("holes must name one kind or more")
+        unknown = [kind for kind in self.holes if kind not in MASK_KINDS]
+        if unknown or not self.holes:
+            raise ConfigError(
+                f"holes must be one or more of {', '.join(MASK_KINDS)}, not {', '.join(unknown)}"
+            )
         if self.architecture != "ffc" and self.generator.output == "residual":
             raise ConfigError("the paper's generators end in sigmoid or tanh: set generator.output")
         if self.feature_matching and not self.adversarial:

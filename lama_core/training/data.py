@@ -69,7 +69,8 @@ class Photos:
 
     def __getstate__(self) -> dict[str, object]:
         # A process that is started afresh decodes for itself: sending it gigabytes would take longer.
-        return self.__dict__ | {"_cache": {}}
+        kept = sum(pixels.nbytes for pixels in self._cache.values())
+        return self.__dict__ | {"_cache": {}, "_free": self._free + kept}
 
     def photo(self, index: int) -> npt.NDArray[np.uint8]:
         """Photo number `index`: (H, W, 3) uint8, its shorter side `side` pixels or less.
@@ -226,15 +227,10 @@ def batches(
         _Steps(photos, steps, config, share),
         batch_size=None,
         num_workers=processes,
-        prefetch_factor=4,
+        prefetch_factor=2,
         pin_memory=pin,
-        worker_init_fn=_begin_worker,
     )
     yield from loader
-
-
-def _begin_worker(_worker: int) -> None:
-    torch.set_num_threads(1)  # one core each; the processes are many
 
 
 def _in_a_thread(

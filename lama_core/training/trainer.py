@@ -130,9 +130,11 @@ class Trainer:
         # The fill is what the user sees, so it is what must look right: known pixels come from the picture.
         seen = image + hole * (prediction - image) if config.judged == "fill" else prediction
         # Generator and judges all work on grids of 8 pixels. Were they always aligned, a faint pattern with
-        # that period would pass for texture; so the pictures are cut anew each step.
+        # that period would pass for texture; so the pictures are cut anew each step. What is left has always
+        # the same size: libraries choose their ways of computing anew for each one.
         y, x = np.random.default_rng((config.seed, self.steps_done)).integers(0, GRID, 2)
-        seen, photo, hole_seen = seen[..., y:, x:], image[..., y:, x:], hole[..., y:, x:]
+        rows, columns = slice(y, y - GRID), slice(x, x - GRID)
+        seen, photo, hole_seen = (p[..., rows, columns] for p in (seen, image, hole))
 
         losses: dict[str, Tensor] = {}
         values: dict[str, Tensor] = {}
