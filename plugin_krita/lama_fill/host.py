@@ -88,7 +88,7 @@ class KritaDocument:
 
     def show(self, key: str, visible: bool) -> None:
         self._found(key).setVisible(visible)
-        self._refresh()
+        self.refresh()
 
     def clear(self, key: str) -> None:
         node = self._found(key)
@@ -96,9 +96,9 @@ class KritaDocument:
         if not bounds.isEmpty():
             size = bounds.width() * bounds.height() * _space(node).pixel_bytes
             node.setPixelData(bytes(size), bounds.x(), bounds.y(), bounds.width(), bounds.height())
-            self._refresh()
+            self.refresh()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         self._document.refreshProjection()
         self._document.waitForDone()
 
@@ -218,7 +218,7 @@ class KritaDocument:
         self._document.setCurrentTime(time)
         self._document.waitForDone()
         # The projection of the frame before may still be there.
-        self._refresh()
+        self.refresh()
 
     def playback(self) -> tuple[int, int]:
         return self._document.playBackStartTime(), self._document.playBackEndTime()
@@ -268,6 +268,8 @@ class GrownLayer:
 
     def add(self, above: str) -> None:
         self._document.add(self._layer.clone(), above)
+        # Krita draws what was cloned from another document wrong at first, and its surroundings not at all.
+        self._document.refresh()
 
     def close(self) -> None:
         # Before its document: a node that outlives it would take Krita with it.
