@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-hosts-all plugins check pictures bench clean
+.PHONY: help demo test test-hosts-all plugins release check pictures bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 18
@@ -28,6 +28,10 @@ test-hosts-all: $(VENV)/.ready  ## the real editors, newer versions of them too
 
 plugins: $(VENV)/.ready  ## the archives of the plug-ins, in dist/
 	$(BIN)/python installers/build_plugins.py --out dist
+
+release: $(VENV)/.ready  ## all that is published, in dist/release: wheel, sources, plug-ins, installers, checksums
+	rm -rf dist/release
+	$(BIN)/python installers/release.py --out dist/release
 
 check: $(VENV)/.ready  ## ruff, strict types, and who may import whom
 	$(BIN)/ruff check .

@@ -134,7 +134,7 @@ def build(plugin: PlugIn, out: Path, wheels: Mapping[str, bytes]) -> Path:
         raise BuildError(f"there is no {', '.join(sorted(missing))} in the {plugin.name} plug-in")
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"lama-fill-{plugin.name}-{version()}.zip"
-    date = time.gmtime(max(_commit_seconds(), 315_532_800))[:6]  # a zip knows no year before 1980
+    date = time.gmtime(max(commit_seconds(), 315_532_800))[:6]  # a zip knows no year before 1980
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in plugin.entries:
             folder = zipfile.ZipInfo(name, date)
@@ -220,7 +220,7 @@ def _translated(translations: Translations) -> Iterator[tuple[str, bytes]]:
         yield f"{translations.place}/{path.stem}/LC_MESSAGES/{translations.domain}.mo", compiled.getvalue()
 
 
-def _commit_seconds() -> int:
+def commit_seconds() -> int:
     """When the commit was made, or $SOURCE_DATE_EPOCH; 0 outside a checkout."""
     chosen = os.environ.get("SOURCE_DATE_EPOCH")
     if chosen:
