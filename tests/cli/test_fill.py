@@ -118,7 +118,7 @@ def test_json_says_what_was_done(run: Run, weights: Path) -> None:
     assert facts["model"] == str(weights)
     assert facts["device"] == "cpu"
     assert 0 < facts["seconds"] <= facts["total_seconds"]
-    assert facts["windows"] == [{"x": 0, "y": 0, "width": 80, "height": 60, "grow": 1, "feather": 2}]
+    assert facts["windows"] == [{"x": 0, "y": 0, "width": 80, "height": 60, "grow": 2, "feather": 2}]
 
 
 def test_without_a_mask_what_is_transparent_is_the_hole(run: Run) -> None:
