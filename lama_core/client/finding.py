@@ -58,8 +58,9 @@ def reach(
                 words = starter.last_words() or f"status {starter.status}"
                 raise ServerStartError(f"the LaMa Fill server did not start ({words}): run `lama-fill serve`")
             elif starter.status == 0:
-                # Another server holds the place: one that does not answer, or one that is just ending.
-                if isinstance(problem, ServerSilentError):
+                # Another server holds the place: one that does not answer, or one that is just ending. Behind
+                # a door that was knocked at, silence is that of a server that is just starting.
+                if isinstance(problem, ServerSilentError) and not isinstance(starter, launch.Knocked):
                     raise problem
                 if time.monotonic() - started > RESTART_SECONDS:
                     starter.close()

@@ -178,9 +178,12 @@ def _detached() -> dict[str, Any]:
 
 
 class Knocked:
-    """A server that the operating system was asked to start. A `Starter` that never says how it went."""
+    """A server that the operating system was asked to start. A `Starter` that never says how it went.
 
-    status: int | None = None
+    As that of one which found another server there: knock again, if nothing is there after a while.
+    """
+
+    status: int | None = 0
 
     def last_words(self) -> str:
         return ""

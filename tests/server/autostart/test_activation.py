@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lama_core.client import ClientError, SandboxError, connect, launch
+from lama_core.client import ClientError, SandboxError, ServerStartError, connect, finding, launch
 from lama_core.client.launch import DOOR_FILE, knock
 from lama_server.autostart import notes
 from lama_server.lock import Lock
@@ -41,6 +41,7 @@ def activator(folder: Path, data_folder: Path) -> Iterator[subprocess.Popen[byte
     for name in ("LAMA_FILL_DATA_DIR", "LAMA_FILL_CONFIG", "PATH", "HOME"):
         command += ["-E", f"{name}={os.environ[name]}"]
     command += ["-E", f"LAMA_FILL_RUNTIME_DIR={folder}"]
+    command += ["/bin/sh", "-c", 'exec "$0" "$@"']  # as the unit does
     command += [sys.executable, "-m", "lama_server", *launch.SERVE, "--preload", "false"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     notes.write_door(folder, port)
@@ -102,6 +103,17 @@ def test_a_door_that_leads_nowhere(folder: Path, content: str) -> None:
     (folder / DOOR_FILE).write_text(content)
     (folder / DOOR_FILE).chmod(0o600)
     assert not knock(folder)
+
+
+def test_nobody_comes_to_the_door(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "RESTART_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        notes.write_door(folder, listener.getsockname()[1])
+        with pytest.raises(ServerStartError, match="is not up after 1 s"):
+            connect(client="test", folder=folder, start_seconds=1)
+        listener.settimeout(1)
+        for _ in range(2):
+            listener.accept()[0].close()  # the first knock may have been for a server that was just ending
 
 
 def test_a_door_that_others_may_have_made(folder: Path) -> None:
