@@ -127,8 +127,8 @@ def test_krita_answers_while_a_fill_runs(answers: Answers) -> None:
     assert answer["seconds"] > 3
     assert answer["painted"] == "010203"
     assert answer["steps"][0] < 0.1, answer
-    # What a busy machine does to an idle Krita is not the plug-in's doing.
-    assert answer["gaps"][3] < max(0.1, 2 * answer["idle"][0]), answer
+    # What a busy machine does to an idle Krita is not the plug-in's doing, nor is Krita's drawing of a layer.
+    assert answer["gap of 50"] < max(0.1, 2 * answer["idle"][0]), answer
     assert answer["count"] > 100, answer
 
 
@@ -148,13 +148,12 @@ def test_erase_strokes(answers: Answers) -> None:
 def test_an_animation(answers: Answers) -> None:
     answer = answers["animation"]
     assert answer["said"].startswith("Filled in")
-    assert answer["one"] == [None, None, HOLE, None, None, None]
-    # A drawing that is held for some frames is filled once.
-    assert answer["drawn"][:3] == [0, 2, 4]
-    assert answer["said of all"].startswith(f"{len(answer['drawn'])} frames.")
+    assert answer["one"] == [None, None, HOLE, None, None]
+    # Three drawings in five frames: one that is held is filled once.
+    assert answer["said of all"].startswith("3 frames.")
     assert answer["time kept"] == 1
-    assert answer["all"][:6] == [HOLE] * 6
-    assert answer["frames"] == [*answer["drawn"], 6]
+    assert answer["all"][:5] == [HOLE] * 5
+    assert answer["frames"] == [0, 2, 4, 5]
 
 
 def test_the_docker_is_narrow(answers: Answers) -> None:
