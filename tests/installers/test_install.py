@@ -8,16 +8,20 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from lama_server import __version__
+from tests.installers.new_user import (
+    PROJECT,
+    copy_of_the_project,
+    lend_our_packages,
+    pip_settings,
+    torch_as_here,
+)
 
-PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = PROJECT / "installers" / "install.sh"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has install.ps1")
@@ -45,12 +49,7 @@ def tools(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(home: Path, tools: Path) -> dict[str, str]:
-    kept = ("PIP_", "SSL_", "LANG", "LC_", "LAMA_FILL_TEST")
-    environment = {name: value for name, value in os.environ.items() if name.startswith(kept)}
-    pip = Path("~/.config/pip/pip.conf").expanduser()
-    if pip.is_file() and "PIP_CONFIG_FILE" not in environment:
-        environment["PIP_CONFIG_FILE"] = str(pip)
-    return environment | {
+    return pip_settings() | {
         "HOME": str(home),
         "PATH": os.pathsep.join([str(tools), str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
         "LAMA_FILL_RUNTIME_DIR": str(home / ".local/state/lama-fill"),
@@ -178,25 +177,6 @@ def test_the_two_installers_agree() -> None:
         assert '"$command" ' + step.replace("', '", " ") in ours
 
 
-def copy_of_the_project(folder: Path) -> Path:
-    """What a fresh clone has, and what is about to be committed."""
-    command = ["git", "-C", str(PROJECT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (PROJECT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(PROJECT / name, folder / name)
-    return folder
-
-
-def lend_our_packages(home: Path) -> None:
-    """An environment that sees this one's packages, because torch is large."""
-    place = home / ".local/share/lama-fill/venv"
-    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-    (site,) = place.glob("lib/python*/site-packages")
-    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
-
-
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("lent", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["lent", "fresh"])
 def test_install_upgrade_uninstall(
@@ -207,8 +187,7 @@ def test_install_upgrade_uninstall(
     pristine = everything(project)
     if lent:
         lend_our_packages(home)
-    # A build without CUDA, whatever the registry's own choice would be.
-    flags = ("--torch", f"torch=={version('torch').partition('+')[0]}", "--model", "none")
+    flags = ("--torch", torch_as_here(), "--model", "none")
     script = project / "installers" / "install.sh"
     out = installer(*flags, script=script).stdout
     assert "GIMP 3.0: plug-in" in out
