@@ -44,13 +44,8 @@ def show():
     selection = Selection()
     selection.setPixelData(hole, 0, 0, document.width(), document.height())
     document.setSelection(selection)
-    yield 1.0
-    # Krita draws the outline of a selection that an action has made.
-    for _side in range(2):
-        krita.action("invert_selection").trigger()
-        yield 1.0
     document.setModified(False)
-    yield 2.0
+    yield 3.0
     window.grab().save(os.path.join(FOLDER, f"{THEME}-before.png"))
     docker.findChild(QPushButton, "lamaFillButton").click()
     bar = docker.findChild(QProgressBar, "lamaFillProgress")
