@@ -186,9 +186,10 @@ fi
 python="$environment/bin/python"
 pip() {
     if [ "$uv" = yes ]; then
-        run uv pip install --quiet --python "$python" "$@"
+        run uv pip install --quiet --python "$python" "$@" || fail "uv could not install this: see above"
     else
-        run "$python" -m pip install --quiet --disable-pip-version-check "$@"
+        run "$python" -m pip install --quiet --disable-pip-version-check "$@" ||
+            fail "pip could not install this: see above"
     fi
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import plistlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lama_server.autostart.base import (
@@ -19,6 +20,7 @@ from lama_server.autostart.base import (
 )
 
 LABEL = "lama-fill.server"
+_TRIES, _PAUSE = 20, 0.5
 
 
 class Launchd:
@@ -26,11 +28,14 @@ class Launchd:
 
     kind = "launchd"
 
-    def __init__(self, agents: Path, user: int, run: Run) -> None:
+    def __init__(
+        self, agents: Path, user: int, run: Run, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         """`agents`: the folder of the user's agents. `user`: the number of the user."""
         self._file = agents / f"{LABEL}.plist"
         self._domain = f"gui/{user}"
         self._run = run
+        self._sleep = sleep
 
     def plan(self, launch: Launch) -> Mapping[Path, bytes]:
         """The property list."""
@@ -63,12 +68,24 @@ class Launchd:
             return State(
                 installed=False, active=False, about="not set up; set it up with `lama-fill service install`"
             )
-        active = self._run(["launchctl", "print", f"{self._domain}/{LABEL}"]).returncode == 0
+        active = self._is_loaded()
         about = "starts the server at login" if active else "not loaded; run `lama-fill service start`"
         return State(installed=True, active=active, about=about)
 
     def start(self) -> None:
-        demand(self._run, "launchctl", "bootstrap", self._domain, str(self._file))
+        if self._is_loaded():
+            demand(self._run, "launchctl", "kickstart", f"{self._domain}/{LABEL}")
+            return
+        command = ("launchctl", "bootstrap", self._domain, str(self._file))
+        # After a bootout it is refused until the old process is gone.
+        for _ in range(_TRIES):
+            if self._run(command).returncode == 0:
+                return
+            self._sleep(_PAUSE)
+        demand(self._run, *command)
+
+    def _is_loaded(self) -> bool:
+        return self._run(["launchctl", "print", f"{self._domain}/{LABEL}"]).returncode == 0
 
     def stop(self) -> None:
         demand(self._run, "launchctl", "bootout", f"{self._domain}/{LABEL}")

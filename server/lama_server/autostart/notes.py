@@ -48,13 +48,16 @@ def _write(folder: Path, name: str, content: dict[str, object]) -> None:
 def free_port() -> int:
     """A port that nobody has. Raises `AutostartError`."""
     for port in random.sample(_PORTS, 100):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as attempt:
-            if attempt.connect_ex((LOOPBACK, port)) == 0:
-                continue
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as attempt:
-            try:
-                attempt.bind((LOOPBACK, port))
-            except OSError:
-                continue
+        if is_free(port):
             return port
     raise AutostartError("no free port was found: set one with `port` in config.toml")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody has the port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as attempt:
+        try:
+            attempt.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True

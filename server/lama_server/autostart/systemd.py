@@ -30,7 +30,9 @@ class Systemd:
 
     def plan(self, launch: Launch) -> Mapping[Path, bytes]:
         """The two units."""
-        port = self._port or self._chosen_port() or notes.free_port()
+        port = self._port or self._chosen_port()
+        if not port or not (self._port or self._is_active() or notes.is_free(port)):
+            port = notes.free_port()
         socket = [
             f"# {MARK}",
             "[Unit]",
@@ -87,7 +89,7 @@ class Systemd:
             return State(
                 installed=False, active=False, about="not set up; set it up with `lama-fill service install`"
             )
-        active = self._run(["systemctl", "--user", "is-active", SOCKET]).returncode == 0
+        active = self._is_active()
         about = f"waits for a knock at port {self._chosen_port()}"
         if not active:
             about = f"not active; see `systemctl --user status {SOCKET}`, then `lama-fill service start`"
@@ -99,6 +101,9 @@ class Systemd:
 
     def stop(self) -> None:
         demand(self._run, "systemctl", "--user", "stop", SOCKET, SERVICE)
+
+    def _is_active(self) -> bool:
+        return self._run(["systemctl", "--user", "is-active", SOCKET]).returncode == 0
 
     def _chosen_port(self) -> int:
         """What our socket unit says; 0 when there is none."""

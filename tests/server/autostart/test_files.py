@@ -6,6 +6,7 @@ import os
 import plistlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,10 @@ class System:
 
     def __init__(self) -> None:
         self.commands: list[str] = []
-        self.fails: Mapping[str, str] = {"schtasks /Query": "ERROR: no such task"}
+        self.fails: Mapping[str, str] = {
+            "schtasks /Query": "no such task",
+            "launchctl print": "no such service",
+        }
         self.says: Mapping[str, str] = {}
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -110,6 +114,41 @@ def test_what_the_system_says_is_passed_on(tmp_path: Path, system: System, how: 
         AutostartError, match=r"^`systemctl --user enable lama-fill.socket` failed: Failed to"
     ):
         Systemd(tmp_path, tmp_path, system.run).install(how)
+
+
+def test_a_port_that_was_taken_meanwhile(tmp_path: Path, system: System, how: Launch) -> None:
+    kind = Systemd(tmp_path, tmp_path, system.run)
+    kind.install(how)
+    system.fails = {"systemctl --user is-active": ""}
+    unit = tmp_path / "lama-fill.socket"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        unit.write_text(re.sub(r"(?<=127.0.0.1:)\d+", str(port), unit.read_text()))
+        kind.install(how)
+        assert f":{port}\n" not in unit.read_text()
+    again = unit.read_text()
+    kind.install(how)
+    assert unit.read_text() == again, "a free one is kept"
+
+
+def test_launchd_needs_a_moment(tmp_path: Path, system: System, how: Launch) -> None:
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            system.fails = {}
+
+    system.fails = {"launchctl print": "", "launchctl bootstrap": "Bootstrap failed: 5: Input/output error"}
+    kind = Launchd(tmp_path, 501, system.run, sleep)
+    kind.install(how)
+    assert len(slept) == 2
+    assert system.commands[-1] == f"launchctl bootstrap gui/501 {tmp_path / 'lama-fill.server.plist'}"
+    kind.start()
+    assert system.commands[-1] == "launchctl kickstart gui/501/lama-fill.server"
+    system.fails = {"launchctl print": "", "launchctl bootstrap": "Bootstrap failed: 5: Input/output error"}
+    with pytest.raises(AutostartError, match="Bootstrap failed: 5"):
+        kind.start()
 
 
 def test_a_task_that_is_not_ours(tmp_path: Path, system: System, how: Launch) -> None:
