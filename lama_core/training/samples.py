@@ -25,7 +25,7 @@ def draw_samples(trainer: Trainer, photos: Photos, path: Path) -> None:
     Args:
         trainer: whose averaged model fills.
         photos: from which the samples are cut, always the same ones.
-        path: of the picture; its name's ending decides on the format.
+        path: of the picture, a JPEG.
     """
     config = replace(trainer.config, sizes=(SIDE,), step_pixels=ROWS * SIDE**2, colour=0.0)
     batch = make_batch(photos, STEP, config)
@@ -39,4 +39,4 @@ def draw_samples(trainer: Trainer, photos: Photos, path: Path) -> None:
     columns = torch.stack([marked, (filled * 255).round().to("cpu", torch.uint8), batch.image])
     # (3, ROWS, C, SIDE, SIDE) to the rows and columns of one picture.
     sheet = columns.permute(1, 3, 0, 4, 2).reshape(ROWS * SIDE, 3 * SIDE, 3)
-    Image.fromarray(np.ascontiguousarray(sheet.numpy())).save(path)
+    Image.fromarray(np.ascontiguousarray(sheet.numpy())).save(path, quality=90)

@@ -18,8 +18,13 @@ from torch import Tensor, nn
 
 from lama_core.errors import LamaFillError
 from lama_core.evaluation.perceptual import FeatureNetwork, PerceptualNetwork, direction_difference
-from lama_core.model import Generator, GeneratorConfig
-from lama_core.training.ablation import AblationGenerator, new_generator, write_generator
+from lama_core.model import Generator, GeneratorConfig, load_generator
+from lama_core.training.ablation import (
+    AblationGenerator,
+    load_ablation,
+    new_generator,
+    write_generator,
+)
 from lama_core.training.config import TrainingConfig
 from lama_core.training.data import Batch, Photos, batches
 from lama_core.training.discriminator import Discriminator
@@ -42,6 +47,7 @@ from lama_core.training.state import (
     write_state,
 )
 
+MODEL = "model.safetensors"
 GRID = 8
 """Pixels to a cell of the perceptual network's coarsest features."""
 LOG_EVERY = 10
@@ -262,7 +268,7 @@ class Trainer:
             minutes: after which it saves and ends, at the next step whose losses are read.
             workers: processes that cut crops; 0: a thread of this one.
             part_bytes: no file of the state is larger than this; None: one file.
-            light: whether the state is kept in less than half the bytes, not to the bit (see `state`).
+            light: whether the state is kept in a third of the bytes, not to the bit (see `save`).
             on_step: called with the number of a step and its losses: after every step on the CPU, after
                 every tenth elsewhere.
             on_save: called after every save.
@@ -285,7 +291,7 @@ class Trainer:
         def save() -> None:
             if processes.first:
                 self.save(folder, part_bytes=part_bytes, light=light)
-                self.save_model(folder / "model.safetensors", photos=len(photos))
+                self.save_model(folder / MODEL, photos=len(photos))
                 if on_save is not None:
                     on_save(self)
 
@@ -342,7 +348,7 @@ class Trainer:
             raise TrainingError(
                 f"the losses are not finite by step {self.steps_done}: resume the last save at a lower rate"
             )
-        return read
+        return [{name: value for name, value in one.items() if math.isfinite(value)} for one in read]
 
     def save(self, folder: Path, *, part_bytes: int | None = None, light: bool = False) -> None:
         """Write everything that going on takes; the old state stays whole until the new one is.
@@ -350,7 +356,8 @@ class Trainer:
         Args:
             folder: of the run.
             part_bytes: no file is larger than this; None: one file.
-            light: whether in less than half the bytes, as close as 16-bit numbers are.
+            light: whether in a third of the bytes, as close as 16-bit numbers are, and without the average,
+                which the model beside it holds.
 
         Raises:
             StateError: it cannot be written.
@@ -361,10 +368,11 @@ class Trainer:
             "config": asdict(self.config),
             "steps_done": self.steps_done,
             "generator": weights(self.generator.state_dict()),
-            "average": weights(self.average.state_dict()),
             "optimizer": moments(self.optimizer.state_dict()),
             "scaler": self._scaler.state_dict(),
         }
+        if not light:  # else it is what `save_model` writes
+            state["average"] = self.average.state_dict()
         if self.adversary is not None:
             state |= {
                 "discriminator": weights(self.adversary.discriminator.state_dict()),
@@ -436,13 +444,13 @@ class Trainer:
         )
         try:
             trainer._load(state)
+            trainer._load_average(state, paths[0].with_name(MODEL))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise _not_a_run(paths[0]) from error
         return trainer
 
     def _load(self, state: Mapping[str, Any]) -> None:
         self.generator.load_state_dict(state["generator"])
-        self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(whole_optimizer(state["optimizer"]))
         # A run of another precision, or one begun before there were scalers, has none to go on with.
         if self._scaler.is_enabled() and state.get("scaler"):
@@ -454,6 +462,17 @@ class Trainer:
             if self._adversary_scaler.is_enabled() and state["discriminator_scaler"]:
                 self._adversary_scaler.load_state_dict(state["discriminator_scaler"])
         self.steps_done = int(state["steps_done"])
+
+    def _load_average(self, state: Mapping[str, Any], model: Path) -> None:
+        if "average" in state:
+            self.average.load_state_dict(state["average"])
+        elif model.is_file():
+            ours = self.config.architecture == "ffc"
+            saved = load_generator(model) if ours else load_ablation(model)
+            self.average.load_state_dict(saved.state_dict())
+        else:
+            # It will be what it was within a thousand steps.
+            self.average.load_state_dict(self.generator.state_dict())
 
 
 class _Adversary:

@@ -44,8 +44,9 @@ def test_a_run_gives_a_model_and_goes_on(
     model = load_generator(folder / "model.safetensors")
     assert model.config.output == "residual"
     assert model.config.width == 8
-    for picture in ("curve.png", "samples.png"):
-        assert (folder / picture).read_bytes().startswith(b"\x89PNG")
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+    with Image.open(folder / "samples.jpg") as samples:
+        assert samples.size == (3 * 256, 6 * 256)
     first = (folder / "model.safetensors").read_bytes()
     assert main(["train", "--data", str(photos), "--run", str(folder), "--steps", "21"]) == 0
     assert (folder / "model.safetensors").read_bytes() != first

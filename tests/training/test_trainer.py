@@ -100,16 +100,21 @@ def test_parts_of_a_state_are_as_good_as_the_whole(
     assert whole.optimizer.state_dict()["state"].keys() == parts.optimizer.state_dict()["state"].keys()
 
 
-def test_a_light_state_is_half_as_large_and_goes_on_from_nearly_the_same_place(
+def test_a_light_state_is_much_smaller_and_goes_on_from_nearly_the_same_place(
     photos_folder: Path, adversarial: TrainingConfig, tmp_path: Path
 ) -> None:
     photos = Photos(photos_folder)
     whole = stopped_at_five(adversarial, photos, tmp_path / "whole")
     light = stopped_at_five(adversarial, photos, tmp_path / "light", light=True)
     sizes = [(tmp_path / name / "last.pt").stat().st_size for name in ("whole", "light")]
-    assert sizes[1] < 0.5 * sizes[0]
+    assert sizes[1] < 0.4 * sizes[0]
     for name, value in whole.average.state_dict().items():
+        if not value.is_floating_point():
+            continue  # counts of steps, which a model does not keep and nothing depends on
         assert torch.allclose(value, light.average.state_dict()[name], rtol=1e-3, atol=1e-6), name
+    (tmp_path / "light" / "model.safetensors").unlink()
+    alone = Trainer.resume(tmp_path / "light")
+    assert states_equal(alone.average, alone.generator)
     batch = make_batch(photos, 5, adversarial)
     wanted, have = whole.step(batch), light.step(batch)
     assert wanted.keys() == have.keys()
@@ -243,6 +248,35 @@ def test_the_layout_of_maps_changes_no_more_than_rounding(
     assert plain.keys() == last.keys()
     for name, value in plain.items():
         assert float(last[name]) == pytest.approx(float(value), rel=1e-3), name
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_a_step_in_half_precision_is_nearly_the_same(
+    photos_folder: Path,
+    adversarial: TrainingConfig,
+    precision: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    photos = Photos(photos_folder)
+    config = dataclasses.replace(adversarial, adversarial_from=0, precision="float16")
+    wanted = Trainer(config).step(make_batch(photos, 0, config))
+    # Only accelerators compute so; here the CPU stands in for one.
+    monkeypatch.setattr(Trainer, "precision", precision)
+    trainer = Trainer(config)
+    have = trainer.step(make_batch(photos, 0, config))
+    assert have.keys() == wanted.keys()
+    for name in have:
+        # With a scale the first gradients overflow, until the scale is right.
+        if name != "norm" or precision is torch.bfloat16:
+            assert float(have[name]) == pytest.approx(float(wanted[name]), rel=0.05, abs=1e-3), name
+    before = [parameter.clone() for parameter in trainer.generator.parameters()]
+    assert trainer.run(photos, tmp_path)
+    after = trainer.generator.parameters()
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    resumed = Trainer.resume(tmp_path)
+    assert resumed._scaler.state_dict() == trainer._scaler.state_dict()
+    assert bool(resumed._scaler.state_dict()) == (precision is torch.float16)
 
 
 def test_half_precision_keeps_the_spectral_part_in_single(photos_folder: Path, tiny: TrainingConfig) -> None:

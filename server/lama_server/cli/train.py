@@ -26,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "train",
         help="train a model on a folder of photos",
         description="Train a generator. The run's folder gets last.pt (with which the same command goes on), "
-        "model.safetensors, log.jsonl, curve.png and samples.png.",
+        "model.safetensors, log.jsonl, curve.png and samples.jpg.",
     )
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="photos to learn from")
     parser.add_argument("--run", dest="folder", type=Path, required=True, help="folder of the run")
@@ -62,7 +62,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--part-mib", type=int, metavar="N", help="keep the run's state in files of at most so many MiB"
     )
     parser.add_argument(
-        "--light", action="store_true", help="keep the state in less than half the bytes, not to the bit"
+        "--light", action="store_true", help="keep the state in a third of the bytes, not to the bit"
     )
     parser.add_argument(
         "--channels-last",
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
     def saved(trainer: Trainer) -> None:
         draw_curve(args.folder / "log.jsonl", args.folder / "curve.png")
-        draw_samples(trainer, photos, args.folder / "samples.png")
+        draw_samples(trainer, photos, args.folder / "samples.jpg")
 
     with Progress(console=Console(stderr=True), disable=not processes.first) as progress:
         task = progress.add_task("training", total=trainer.config.steps, completed=trainer.steps_done)
