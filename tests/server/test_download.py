@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import random
-import resource
 import shutil
 import ssl
 import subprocess
@@ -312,6 +311,8 @@ def test_no_room(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def _fetch_with_small_files(folder: Path, address: str) -> None:
+    import resource  # not on Windows
+
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
     try:
         fetch(folder, address)

@@ -162,16 +162,16 @@ def _ports() -> Finding:
 
 def _autostart() -> Finding:
     from lama_server.autostart import autostart_here
-    from lama_server.editors.finding import find_editors, roots_here
+    from lama_server.editors.finding import find_editors, flatpaks, roots_here
 
     here = autostart_here()
     state = here.state()
     about = f"{here.kind}: {state.about}"
     if state.installed and not state.active:
         return Finding(name="autostart", about=about, remedy="`lama-fill service install`")
-    confined = [
-        e.about for e in find_editors(roots_here(os.environ)) if "Flatpak" in e.about or "Snap" in e.about
-    ]
+    roots = roots_here(os.environ)
+    snaps = [editor.about for editor in find_editors(roots) if "(Snap)" in editor.about]
+    confined = [*flatpaks(roots), *snaps]
     if confined and not state.installed:
         return Finding(
             name="autostart",

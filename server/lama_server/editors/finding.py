@@ -67,17 +67,28 @@ def find_editors(roots: Roots) -> tuple[Editor, ...]:
     return (*_gimps(roots), *_kritas(roots))
 
 
+def flatpaks(roots: Roots) -> tuple[str, ...]:
+    """Editors that are installed as a Flatpak, for people to read."""
+    places = (Path("/var/lib/flatpak/app"), roots.home / ".local" / "share" / "flatpak" / "app")
+    return tuple(
+        f"{name} (Flatpak)"
+        for application, name in (("org.gimp.GIMP", "GIMP"), ("org.kde.krita", "Krita"))
+        if any((place / application).is_dir() for place in places)
+    )
+
+
 def unstarted(roots: Roots) -> tuple[str, ...]:
     """Editors that are installed, and have no profile yet, for people to read."""
     found = find_editors(roots)
+    has_gimp = any(editor.kind == "gimp" for editor in found)
     waiting = []
-    if shutil.which("gimp") and not any(e.kind == "gimp" and "(" not in e.about for e in found):
+    if shutil.which("gimp") and not has_gimp:
         waiting.append("GIMP 3")
-    for application, name in (("org.gimp.GIMP", "GIMP 3"), ("org.kde.krita", "Krita")):
-        places = (Path("/var/lib/flatpak/app"), roots.home / ".local" / "share" / "flatpak" / "app")
-        is_there = any((place / application).is_dir() for place in places)
-        if is_there and not any(e.about.startswith(name[:4]) and "(Flatpak)" in e.about for e in found):
-            waiting.append(f"{name} (Flatpak)")
+    for name in flatpaks(roots):
+        # GIMP's Flatpak has its profile among its own files or where other GIMPs have it, by its version.
+        there = has_gimp if name.startswith("GIMP") else any(editor.about == name for editor in found)
+        if not there:
+            waiting.append(name)
     return tuple(waiting)
 
 

@@ -139,6 +139,7 @@ def test_what_else_is_wrong(
         json.dumps({"version": "0.0.1", "files": ["plug-ins/lama-fill/lama-fill.py"]})
     )
     (well / ".var/app/org.kde.krita/data/krita").mkdir(parents=True)
+    (well / ".local/share/flatpak/app/org.kde.krita").mkdir(parents=True)
     found = findings(capsys, "--no-fill")
     assert found["model"].remedy == "`lama-fill models remove mine`"
     assert "Krita (Flatpak) cannot start the server" in found["autostart"].about

@@ -11,7 +11,7 @@ import pytest
 
 from lama_server.cli import main
 from lama_server.editors import finding
-from lama_server.editors.finding import Editor, find_editors, roots_here, unstarted
+from lama_server.editors.finding import Editor, find_editors, flatpaks, roots_here, unstarted
 from lama_server.editors.installing import PlugInError, find_installed, install, remove
 from lama_server.editors.kritarc import switch
 
@@ -126,6 +126,9 @@ def test_editors_that_were_never_started(home: Path, monkeypatch: pytest.MonkeyP
     (home / ".config/GIMP/3.0").mkdir(parents=True)
     (home / ".var/app/org.kde.krita/data/krita").mkdir(parents=True)
     assert unstarted(roots) == ()
+    (home / ".local/share/flatpak/app/org.gimp.GIMP").mkdir(parents=True)
+    assert unstarted(roots) == (), "a Flatpak may have its profile there too"
+    assert flatpaks(roots) == ("GIMP (Flatpak)", "Krita (Flatpak)")
 
 
 def test_all_of_it_comes_and_goes(
