@@ -26,6 +26,9 @@ $ErrorActionPreference = 'Stop'
 foreach ($name in 'PYTHONPATH', 'PYTHONHOME', 'PIP_USER', 'PIP_TARGET', 'PIP_PREFIX') {
     Remove-Item "Env:$name" -ErrorAction SilentlyContinue
 }
+# Names of people and folders are in every script.
+$env:PYTHONUTF8 = '1'
+[Console]::OutputEncoding = [Text.Encoding]::UTF8
 
 # Where the plug-ins look for the server, too.
 $environment = Join-Path $env:LOCALAPPDATA 'Programs\lama-fill'
@@ -184,14 +187,18 @@ if (-not (Get-ChildItem -Path (Join-Path $archives 'lama-fill-*-*.zip') -ErrorAc
 Invoke-Needed $command @('plugins', 'install', $archives)
 
 if ($Model -ne 'none') {
-    $words = @('models', 'download', $Model)
-    if ($Yes) { $words += '--yes' }
     $there = $false
     if (-not $DryRun) {
         $there = [bool] ((& $command models list --json | ConvertFrom-Json) | Where-Object { $_.name -eq $Model })
     }
     if ($there) { Write-Host "The model $Model is installed already." }
-    elseif (-not (Invoke-Step $command $words)) { Write-Host 'Without it, the model that ships is used.' }
+    else {
+        # Asked here, because what a program asks is held back until its line ends.
+        Invoke-Needed $command @('models', 'download', '--show', $Model)
+        $agreed = $Yes -or $DryRun -or ((Read-Host 'Download it? [y/N]') -match '^[yY]')
+        $got = $agreed -and (Invoke-Step $command @('models', 'download', '--yes', $Model))
+        if (-not $got) { Write-Host 'Without it, the model that ships is used.' }
+    }
 }
 if (-not $NoAutostart -and -not (Invoke-Step $command @('service', 'install'))) {
     Write-Host 'The editors start the server themselves.'

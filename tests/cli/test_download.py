@@ -112,6 +112,10 @@ def test_nothing_is_fetched_without_a_yes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "--yes" in run(capsys, "download", "big-lama")[2]
+    status, out, _ = run(capsys, "download", "big-lama", "--show")
+    assert status == 0
+    assert "licence  unclear" in out
+    assert not any(model.name == "big-lama" for model in store.list_models())
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: "n")
     status, out, _ = run(capsys, "download", "big-lama")

@@ -44,7 +44,7 @@ def offer(
     if not replace and any(model.name == name for model in store.list_models()):
         raise store.ModelNameError(f"a model {name} is installed already; --replace fetches it again")
     wanted = Wanted(name=known.file, size=known.size, sha256=known.sha256, mirrors=known.mirrors)
-    _show(known)
+    show(name)
     if file is not None:
         check_file(file, wanted)
         return store.import_model(file, name=name, origin=known.mirrors[0], replace=replace)
@@ -63,7 +63,9 @@ def offer(
     return model
 
 
-def _show(known: KnownModel) -> None:
+def show(name: str) -> None:
+    """Say what a model is, how large, from where, and under which licence."""
+    known = find_known(name)
     print(f"{known.name}: {known.about}")
     print(f"  size     {known.size / _MB:.0f} MB")
     print(f"  origin   {known.origin}")

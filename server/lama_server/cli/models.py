@@ -41,6 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     fetching = actions.add_parser("download", help="fetch a known model from the internet and install it")
     fetching.add_argument("name", metavar="NAME", nargs="?", help="without one: say which are known")
+    fetching.add_argument("--show", action="store_true", help="only say what it is, and from where")
     fetching.add_argument("--yes", action="store_true", help="do not ask")
     fetching.add_argument("--file", type=Path, help="this file was fetched already: check it and install it")
     fetching.add_argument(
@@ -112,10 +113,13 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _download(args: argparse.Namespace) -> int:
-    from lama_server.cli.downloading import offer, print_known
+    from lama_server.cli.downloading import offer, print_known, show
 
     if args.name is None:
         print_known()
+        return 0
+    if args.show:
+        show(args.name)
         return 0
     model = offer(args.name, file=args.file, folder=args.folder, replace=args.replace, agreed=args.yes)
     if model is None:
