@@ -230,7 +230,12 @@ def batches(
         prefetch_factor=2,
         pin_memory=pin,
     )
-    yield from loader
+    try:
+        yield from loader
+    except DataError as error:
+        # From another process comes the whole traceback as text; its last line says what is wrong.
+        message = str(error).strip().rpartition("\n")[2].rpartition("DataError: ")[2]
+        raise DataError(message) from error
 
 
 def _in_a_thread(

@@ -107,3 +107,16 @@ def test_folders_and_files_that_cannot_be_used_are_named(tmp_path: Path) -> None
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     with pytest.raises(DataError, match=r"broken\.png cannot be read"):
         Photos(tmp_path).photo(0)
+    with pytest.raises(DataError, match=r"broken\.png cannot be read"):
+        Photos(tmp_path).decode(2)
+
+
+def test_a_photo_that_another_process_cannot_read_is_named_in_one_line(
+    photos_folder: Path, tiny: TrainingConfig
+) -> None:
+    photos = Photos(photos_folder, memory=0)  # so that nothing is decoded beforehand
+    for path in photos.paths:
+        path.write_bytes(b"not a picture")
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        list(batches(photos, range(3), tiny, processes=1))
+    assert "\n" not in str(caught.value)
