@@ -201,7 +201,10 @@ if [ "$dry_run" = no ]; then
     "$python" -c 'from importlib.metadata import version; print("torch==" + version("torch"))' >"$pinned"
 fi
 
-wheel=$(ls "$here"/lama_fill-*.whl 2>/dev/null | tail -n 1)
+wheel=
+for found in "$here"/lama_fill-*.whl; do
+    if [ -f "$found" ]; then wheel=$found; fi
+done
 if [ -n "$wheel" ]; then
     project=$wheel
 elif [ -f "$here/../pyproject.toml" ]; then
