@@ -40,6 +40,21 @@ def test_one_picture_is_learnt_by_heart(photos_folder: Path) -> None:
     assert last < first / 4
 
 
+def test_one_picture_is_learnt_against_an_adversary_too(
+    photos_folder: Path, adversarial: TrainingConfig
+) -> None:
+    config = dataclasses.replace(
+        adversarial, sizes=(32,), step_pixels=2 * 32**2, rate=4e-3, steps=400, adversarial_from=20
+    )
+    batch = make_batch(Photos(photos_folder), 0, config)
+    trainer = Trainer(config)
+    first = trainer.step(batch)
+    for _ in range(120):
+        last = trainer.step(batch)
+    for name in ("hole_l1", "perceptual", "feature_distance"):
+        assert float(last[name]) < float(first[name]) / 2, name
+
+
 def test_a_paper_generator_learns_known_pixels_too(photos_folder: Path, tiny: TrainingConfig) -> None:
     generator = GeneratorConfig(width=8, blocks=1)
     plain = dataclasses.replace(tiny, generator=generator, known_l1=10.0, rate=1e-2, steps=100)
