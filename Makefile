@@ -41,6 +41,7 @@ check: $(VENV)/.ready  ## ruff, strict types, and who may import whom
 
 pictures: $(VENV)/.ready  ## make the documentation's pictures again
 	$(BIN)/python examples/sheet.py
+	$(BIN)/python -m tests.hosts.krita_pictures
 
 bench: $(VENV)/.ready  ## what it costs, in ratios measured in one run
 	$(BIN)/python -m tests.bench
