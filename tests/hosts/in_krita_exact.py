@@ -21,6 +21,7 @@ HOLE = (50, 40, 36, 28)
 
 
 def __main__(arguments):
+    faulthandler.enable()
     faulthandler.dump_traceback_later(120, exit=True)
     name = os.environ["PROBE_FUNCTION"]
     try:
