@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lama_core.client.launch import find_command
+from lama_core.client.launch import COMMAND_VARIABLE, find_command
 from lama_core.client.runtime import RuntimeFile, read_runtime_file
 from lama_core.wire.auth import new_token
 from lama_server.lock import Lock
@@ -38,7 +38,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "some" / "where"
 
 
-def test_publish_and_withdraw(folder: Path) -> None:
+def test_publish_and_withdraw(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A command that the environment names would come before the one that is written down.
+    monkeypatch.delenv(COMMAND_VARIABLE, raising=False)
     place = Place(folder)
     assert place.claim()
     assert find_server(folder) is None
