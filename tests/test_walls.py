@@ -9,6 +9,7 @@ import pytest
 
 FORBIDDEN = {
     "lama_core.geometry": {"numpy", "torch", "msgpack", "websockets", "asyncio", "socket"},
+    "lama_core.holes": {"numpy", "torch", "msgpack", "websockets", "asyncio", "socket"},
     "lama_core.wire": {"numpy", "torch", "websockets", "asyncio", "socket", "ssl"},
     "lama_core.client": {"numpy", "torch", "lama_server"},
     "lama_core.image": {"torch", "lama_core.wire", "lama_core.client", "lama_server"},
