@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from lama_core.errors import LamaFillError
 
@@ -14,6 +14,12 @@ Progress = Callable[[str, float], None]
 
 #: Asked between stages and windows; once it says True the fill ends with `FillCancelled`.
 Cancelled = Callable[[], bool]
+
+Quality = Literal["fast", "balanced", "best"]
+QUALITIES: Final[tuple[Quality, ...]] = ("fast", "balanced", "best")
+
+Light = Literal["perceptual", "linear"]
+LIGHTS: Final[tuple[Light, ...]] = ("perceptual", "linear")
 
 
 class FillError(LamaFillError):
@@ -40,12 +46,26 @@ class FillOptions:
             pixels around the grown hole.
         join_islands: whether known regions that the hole encloses are filled too. None: those that are
             smaller than the hole itself, and none with a grow of 0, which means exactly this hole.
+        quality: "fast" calls the network once for each window; "balanced" and "best" take more time.
+        seed: 0 or more; another one varies the fill, the same one gives the same pixels.
+        seam: whether offsets of colour at the hole's edge are evened out.
+        grain: whether the fill gets the grain of its surroundings.
+        light: how the picture's numbers stand for light: "perceptual" (sRGB and the like, as files have them)
+            or "linear", in proportion to it; then the fill works in a perceptual encoding and gives linear
+            numbers back.
+        memory: bytes that a fill may take beside the picture and the model; None: by what there is.
     """
 
     grow: int | None = None
     feather: int | None = None
     context: Literal["auto", "whole"] | int = "auto"
     join_islands: bool | None = None
+    quality: Quality = "balanced"
+    seed: int = 0
+    seam: bool = True
+    grain: bool = True
+    light: Light = "perceptual"
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         for name, pixels in (("grow", self.grow), ("feather", self.feather)):
@@ -56,3 +76,21 @@ class FillOptions:
             raise FillError(
                 f'context is "auto", "whole" or a number of pixels from 0 up, not {self.context!r}'
             )
+        for word, known in (("quality", QUALITIES), ("light", LIGHTS)):
+            value = getattr(self, word)
+            if value not in known:
+                raise FillError(f"{word} is one of {', '.join(known)}, not {value!r}")
+        if self.seed < 0:
+            raise FillError(f"seed is a number from 0 up, not {self.seed}")
+        if self.memory is not None and self.memory <= 0:
+            raise FillError(f"memory is a number of bytes, more than 0, not {self.memory}")
+
+
+def stop_if(cancelled: Cancelled | None) -> None:
+    """Ask whether to go on.
+
+    Raises:
+        FillCancelled: the fill is not wanted any more.
+    """
+    if cancelled is not None and cancelled():
+        raise FillCancelled("the fill was cancelled")

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_core.fill.network import GeneratorLike, predict
-from lama_core.fill.options import Cancelled, FillCancelled, FillError, FillOptions, Progress
+from lama_core.fill.network import GeneratorLike
+from lama_core.fill.options import Cancelled, FillError, FillOptions, Progress, stop_if
 from lama_core.fill.region import FilledRegion, composite_into
+from lama_core.fill.resolution import predict_window
 from lama_core.geometry import Rect, Window, feather_of, grow_of, plan_windows
 from lama_core.image.hole import HoleMask, feather, find_holes, grow, join_islands, read_hole, thickness
 from lama_core.image.pixels import (
@@ -167,14 +168,27 @@ def fill_windows(
     costs = np.cumsum([0] + [window.rect.area for window in windows])
     for number, window in enumerate(windows):
         begin, end = (float(cost / costs[-1]) for cost in costs[number : number + 2])
-        _go_on(cancelled)
+        preparing = begin + PREPARING * (end - begin)
+        blending = end - BLENDING * (end - begin)
+
+        def predicted(fraction: float, begin: float = preparing, end: float = blending) -> None:
+            progress("filling", begin + fraction * (end - begin))
+
+        stop_if(cancelled)
         progress("preparing", begin)
         view = _look(picture, mask, pixel, window, options)
-        _go_on(cancelled)
-        progress("filling", begin + PREPARING * (end - begin))
-        prediction = predict(generator, view.planes.colour, ~view.planes.usable)
-        _go_on(cancelled)
-        progress("blending", end - BLENDING * (end - begin))
+        stop_if(cancelled)
+        predicted(0)
+        prediction = predict_window(
+            generator,
+            view.planes.colour,
+            ~view.planes.usable,
+            options,
+            progress=predicted,
+            cancelled=cancelled,
+        )
+        stop_if(cancelled)
+        progress("blending", blending)
         region = _region(picture, pixel, window, view, prediction)
         progress("blending", end)
         yield region
@@ -256,11 +270,6 @@ def _checked(picture: Pixels, hole: NDArray[Any]) -> HoleMask:
 
 def _cut(values: NDArray[Any], rect: Rect) -> NDArray[Any]:
     return values[rect.y : rect.bottom, rect.x : rect.right]
-
-
-def _go_on(cancelled: Cancelled | None) -> None:
-    if cancelled is not None and cancelled():
-        raise FillCancelled("the fill was cancelled")
 
 
 def _no_progress(stage: str, fraction: float) -> None:

@@ -407,6 +407,10 @@ def test_a_type_that_is_no_picture() -> None:
         ({"feather": -2}, "feather .* not -2"),
         ({"context": "all"}, "not 'all'"),
         ({"context": -1}, "not -1"),
+        ({"quality": "better"}, "quality .* fast, balanced, best, not 'better'"),
+        ({"light": "bright"}, "light .* perceptual, linear, not 'bright'"),
+        ({"seed": -1}, "seed .* not -1"),
+        ({"memory": 0}, "memory .* not 0"),
     ],
 )
 def test_options_that_mean_nothing(arguments: dict, message: str) -> None:
