@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lama_core.client import Client
+    from lama_core.fill.network import GeneratorLike
 
 #: Told the stage and the fraction of all work, 0 to 1.
 Progress = Callable[[str, float], None]
@@ -39,49 +40,58 @@ class FillReport:
     seconds: float
 
 
-def fill_in_process(
-    image: NDArray[Any],
-    hole: NDArray[Any],
-    options: FillOptions,
-    *,
-    model: str,
-    weights: Path,
-    device: str,
-    progress: Progress,
-) -> FillReport:
-    """Fill the hole of a picture, in place, with a model that this process loads.
+class InProcessFiller:
+    """Fills holes with a model that this process loads, at the first fill."""
 
-    Args:
-        image, hole, options: as for `lama_core.fill.fill`.
-        model: what to call it in the report.
-        weights: its file or folder.
-        device: "auto", "cpu", "cuda", "mps" or "xpu".
-        progress: told how far it is.
+    def __init__(self, *, model: str, weights: Path, device: str) -> None:
+        """
+        Args:
+            model: what to call it in the reports.
+            weights: its file or folder.
+            device: "auto", "cpu", "cuda", "mps" or "xpu".
 
-    Raises:
-        LamaFillError: of whatever stands in the way; the picture is as it was.
-    """
-    from lama_core.model import load_generator
-    from lama_server.worker.devices import choose_device, describe_device, is_out_of_memory
+        Raises:
+            LamaFillError: there is no such device.
+        """
+        from lama_server.worker.devices import choose_device, describe_device
 
-    chosen = choose_device(device)
-    name = describe_device(chosen).id
-    progress("loading", 0.0)
-    try:
-        generator = load_generator(weights, device=chosen)
-        begin = time.perf_counter()
-        # All windows first: each sees the picture as it was.
-        regions = list(fill_windows(image, hole, generator, options, progress=progress))
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise FillError(
-            f"{name} has not enough memory for this fill: use a smaller --context"
-            + ("" if chosen.type == "cpu" else ", or --device cpu")
-        ) from error
-    for region in regions:
-        composite_into(image, region)
-    return FillReport(model=model, device=name, seconds=time.perf_counter() - begin)
+        self._model, self._weights = model, weights
+        self._device = choose_device(device)
+        self._name = describe_device(self._device).id
+        self._generator: GeneratorLike | None = None
+
+    def __call__(
+        self, image: NDArray[Any], hole: NDArray[Any], options: FillOptions, progress: Progress
+    ) -> FillReport:
+        """Fill the hole of a picture, in place.
+
+        Args:
+            image, hole, options: as for `lama_core.fill.fill`.
+            progress: told how far it is.
+
+        Raises:
+            LamaFillError: of whatever stands in the way; the picture is as it was.
+        """
+        from lama_core.model import load_generator
+        from lama_server.worker.devices import is_out_of_memory
+
+        try:
+            if self._generator is None:
+                progress("loading", 0.0)
+                self._generator = load_generator(self._weights, device=self._device)
+            begin = time.perf_counter()
+            # All windows first: each sees the picture as it was.
+            regions = list(fill_windows(image, hole, self._generator, options, progress=progress))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise FillError(
+                f"{self._name} has not enough memory for this fill: use a smaller --context"
+                + ("" if self._device.type == "cpu" else ", or --device cpu")
+            ) from error
+        for region in regions:
+            composite_into(image, region)
+        return FillReport(model=self._model, device=self._name, seconds=time.perf_counter() - begin)
 
 
 def fill_through_server(

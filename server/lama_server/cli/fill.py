@@ -5,25 +5,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import shlex
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lama_core.errors import LamaFillError
+from lama_server.cli.fill_options import add_fill_options, fill_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lama_core.fill import FillOptions
-    from lama_server.filling import FillReport, Progress
+    from lama_server.filling import Progress
     from lama_server.pictures import Picture
-
-DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 
 
 class FillCommandError(LamaFillError):
@@ -53,35 +48,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         help="where to write; its ending says which kind of file (default: PICTURE-filled beside it)",
     )
-    parser.add_argument("--model", metavar="NAME", help="an installed model's name, or a file's path")
-    parser.add_argument("--grow", metavar="N", type=int, help="pixels by which the hole is dilated first")
-    parser.add_argument("--feather", metavar="N", type=int, help="pixels over which the fill is blended in")
-    parser.add_argument(
-        "--context",
-        metavar="auto|whole|N",
-        type=_context,
-        default="auto",
-        help="what the model sees: by the hole's size, all, or N pixels around the hole (default: auto)",
-    )
-    islands = parser.add_mutually_exclusive_group()
-    islands.add_argument(
-        "--join-islands",
-        dest="join_islands",
-        action="store_const",
-        const=True,
-        help="fill everything that the hole encloses (default: what is smaller than the hole)",
-    )
-    islands.add_argument(
-        "--keep-islands",
-        dest="join_islands",
-        action="store_const",
-        const=False,
-        help="fill nothing that the hole encloses",
-    )
-    parser.add_argument(
-        "--device", choices=DEVICES, default="auto", help="other than auto: fill here, not by the server"
-    )
-    parser.add_argument("--no-server", action="store_true", help="load the model here, not in the server")
+    add_fill_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="let OUT replace PICTURE or MASK")
     parser.add_argument(
         "--max-pixels",
@@ -93,13 +60,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=run)
 
 
-def _context(text: str) -> str | int:
-    return int(text) if text.isdigit() else text
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the command. Returns the exit status."""
-    from lama_core.fill import FillOptions, plan_fill
+    from lama_core.fill import plan_fill
+    from lama_server.cli.filler import open_filler
     from lama_server.pictures import (
         MAX_PIXELS,
         check_output,
@@ -109,9 +73,7 @@ def run(args: argparse.Namespace) -> int:
     )
 
     begin = time.perf_counter()
-    options = FillOptions(
-        grow=args.grow, feather=args.feather, context=args.context, join_islands=args.join_islands
-    )
+    options = fill_options(args)
     max_pixels = MAX_PIXELS if args.max_pixels is None else args.max_pixels
     picture = read_picture(args.picture, max_pixels=max_pixels)
     output = _output(args)
@@ -122,8 +84,8 @@ def run(args: argparse.Namespace) -> int:
     windows = plan_fill(picture.pixels, hole, options)
     check_output(output, picture.pixels, changed=[window.written for window in windows])
 
-    with _progress_bar() as progress:
-        report = _filled(picture.pixels, hole, options, args, progress)
+    with _progress_bar() as progress, open_filler(args, progress=progress) as filler:
+        report = filler(picture.pixels, hole, options, progress)
     write_picture(picture, output)
 
     bounds = windows[0].hole
@@ -186,56 +148,6 @@ def _transparent(picture: Picture, path: Path) -> NDArray[Any]:
             f"{path} has no transparent pixels that could be the hole: give a mask with --mask"
         )
     return hole
-
-
-def _filled(
-    pixels: NDArray[Any],
-    hole: NDArray[Any],
-    options: FillOptions,
-    args: argparse.Namespace,
-    progress: Progress,
-) -> FillReport:
-    """Fill in place: by the server where it can be, else here."""
-    from lama_core.client import ServerStartError, connect
-    from lama_core.model import store
-    from lama_server import __version__
-    from lama_server.filling import fill_in_process, fill_through_server
-
-    name = args.model or ""
-    if name:
-        weights = store.resolve(name)
-    # A path never goes to the server, and its device is its own setting.
-    installed = not name or name in {model.name for model in store.list_models()}
-    if installed and args.device == "auto" and not args.no_server:
-        _name_own_command()
-        try:
-            with connect(
-                client="lama-fill",
-                client_version=__version__,
-                progress=lambda stage: progress(stage, 0.0),
-            ) as server:
-                return fill_through_server(
-                    pixels, hole, options, server=server, model=name, progress=progress
-                )
-        except ServerStartError as error:
-            print(f"lama-fill: filling without the server: {error}", file=sys.stderr)
-    if not name:
-        name = store.default_model()
-        weights = store.find_model(name).path
-    return fill_in_process(
-        pixels, hole, options, model=name, weights=weights, device=args.device, progress=progress
-    )
-
-
-def _name_own_command() -> None:
-    """A server that has to be started is the one of this installation, wherever it is."""
-    from lama_core.client.launch import COMMAND_VARIABLE
-
-    own = Path(sysconfig.get_path("scripts")) / ("lama-fill.exe" if sys.platform == "win32" else "lama-fill")
-    if own.exists():
-        os.environ.setdefault(
-            COMMAND_VARIABLE, str(own) if sys.platform == "win32" else shlex.quote(str(own))
-        )
 
 
 @contextlib.contextmanager
