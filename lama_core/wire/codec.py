@@ -21,6 +21,7 @@ from lama_core.wire.limits import Limits
 from lama_core.wire.messages import (
     CHANNELS,
     DEPTH_BYTES,
+    LIGHTS,
     QUALITIES,
     SERVER_STATES,
     WORKER_STATES,
@@ -180,6 +181,9 @@ def _options(fields: Fields) -> Options:
         model=fields.name("model", ""),
         join_islands=fields.boolean("join_islands") if fields.has("join_islands") else None,
         seed=fields.integer("seed", 0, bounds.MAX_SEED, 0),
+        light=fields.choice("light", LIGHTS, "perceptual"),
+        seam=fields.boolean("seam", True),
+        grain=fields.boolean("grain", True),
     )
 
 

@@ -25,12 +25,14 @@ PixelFormat = Literal["gray", "graya", "rgb", "rgba", "bgra"]
 Depth = Literal["u8", "u16", "f16", "f32"]
 Quality = Literal["fast", "balanced", "best"]
 Context = Union[Literal["auto", "whole"], int]
+Light = Literal["perceptual", "linear"]
 ServerState = Literal["loading", "ready", "idle", "degraded", "stopping"]
 WorkerState = Literal["unloaded", "loading", "ready", "busy", "failed"]
 
 CHANNELS: Final[dict[PixelFormat, int]] = {"gray": 1, "graya": 2, "rgb": 3, "rgba": 4, "bgra": 4}
 DEPTH_BYTES: Final[dict[Depth, int]] = {"u8": 1, "u16": 2, "f16": 2, "f32": 4}
 QUALITIES: Final[tuple[Quality, ...]] = ("fast", "balanced", "best")
+LIGHTS: Final[tuple[Light, ...]] = ("perceptual", "linear")
 SERVER_STATES: Final[tuple[ServerState, ...]] = ("loading", "ready", "idle", "degraded", "stopping")
 WORKER_STATES: Final[tuple[WorkerState, ...]] = ("unloaded", "loading", "ready", "busy", "failed")
 
@@ -61,8 +63,10 @@ class Options:
     `whole` (everything that was sent) or a margin in pixels. `model`: "" is the server's default.
     `join_islands`: fill known regions that the hole encloses too; None: those smaller than the hole
     itself, and none when `grow` is 0.
-    `seed`: for models that draw random numbers; the same request with the same seed gives the same
-    result.
+    `seed`: another one varies the fill; the same request with the same seed gives the same result.
+    `light`: how the pixels' numbers stand for light: `perceptual` (sRGB and the like, whatever the
+    primaries) or `linear`, in proportion to it. `seam`: even out offsets of colour at the hole's edge.
+    `grain`: give the fill the grain of its surroundings.
     """
 
     grow: int = -1
@@ -72,6 +76,9 @@ class Options:
     model: str = ""
     join_islands: bool | None = None
     seed: int = 0
+    light: Light = "perceptual"
+    seam: bool = True
+    grain: bool = True
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from lama_core.wire.limits import MAX_COUNT, MAX_JOB, MAX_NAME, MAX_TEXT, Limits
 from lama_core.wire.messages import (
     CHANNELS,
     DEPTH_BYTES,
+    LIGHTS,
     QUALITIES,
     SERVER_STATES,
     WORKER_STATES,
@@ -54,6 +55,9 @@ options = st.builds(
     model=names,
     join_islands=st.none() | st.booleans(),
     seed=st.integers(0, 2**32 - 1),
+    light=st.sampled_from(LIGHTS),
+    seam=st.booleans(),
+    grain=st.booleans(),
 )
 devices = st.lists(st.builds(Device, id=names, name=names, memory_bytes=counts), max_size=3).map(tuple)
 models = st.lists(st.builds(Model, name=names, title=texts, license=texts), max_size=3).map(tuple)
@@ -293,6 +297,10 @@ def test_unknown_keys_are_ignored_everywhere() -> None:
         {"options": {"join_islands": 1}},
         {"options": {"seed": -1}},
         {"options": {"seed": 1 << 32}},
+        {"options": {"light": "dark"}},
+        {"options": {"light": None}},
+        {"options": {"seam": 0}},
+        {"options": {"grain": None}},
     ],
 )
 def test_a_wrong_field_costs_the_fill_and_not_the_connection(changes: dict[str, Any]) -> None:

@@ -208,6 +208,11 @@ def _options(asked: Options) -> FillOptions:
         feather=asked.feather if asked.feather >= 0 else None,
         context=asked.context,
         join_islands=asked.join_islands,
+        quality=asked.quality,
+        seed=asked.seed,
+        seam=asked.seam,
+        grain=asked.grain,
+        light=asked.light,
     )
 
 
