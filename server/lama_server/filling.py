@@ -98,18 +98,18 @@ def fill_through_server(
     image: NDArray[Any],
     hole: NDArray[Any],
     options: FillOptions,
+    progress: Progress,
     *,
     server: Client,
     model: str,
-    progress: Progress,
 ) -> FillReport:
     """Fill the hole of a picture, in place, by a server: one request for each window.
 
     Args:
         image, hole, options: as for `lama_core.fill.fill`; not float64.
+        progress: told how far it is.
         server: connected.
         model: the name of an installed model; "" for the server's default.
-        progress: told how far it is.
 
     Raises:
         FillError, ClientError: the picture is as it was.

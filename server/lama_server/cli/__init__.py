@@ -17,6 +17,7 @@ from lama_server import __version__
 
 COMMANDS: tuple[str, ...] = (
     "fill",
+    "batch",
     "models",
     "eval",
     "train",

@@ -9,16 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lama_core.errors import LamaFillError
 from lama_server.cli.fill_options import add_fill_options, fill_options
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lama_server.filling import Progress
-    from lama_server.pictures import Picture
 
 
 class FillCommandError(LamaFillError):
@@ -63,7 +60,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Run the command. Returns the exit status."""
     from lama_core.fill import plan_fill
-    from lama_server.cli.filler import open_filler
+    from lama_server.cli.filler import open_fillers
     from lama_server.pictures import (
         MAX_PIXELS,
         check_output,
@@ -71,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         read_picture,
         write_picture,
     )
+    from lama_server.pictures.transparency import transparent_hole
 
     begin = time.perf_counter()
     options = fill_options(args)
@@ -80,12 +78,12 @@ def run(args: argparse.Namespace) -> int:
     if args.mask is not None:
         hole = read_mask(args.mask, max_pixels=max_pixels)
     else:
-        hole = _transparent(picture, args.picture)
+        hole = transparent_hole(picture, args.picture)
     windows = plan_fill(picture.pixels, hole, options)
     check_output(output, picture.pixels, changed=[window.written for window in windows])
 
-    with _progress_bar() as progress, open_filler(args, progress=progress) as filler:
-        report = filler(picture.pixels, hole, options, progress)
+    with _progress_bar() as progress, open_fillers(args, progress=progress) as fillers:
+        report = fillers[0](picture.pixels, hole, options, progress)
     write_picture(picture, output)
 
     bounds = windows[0].hole
@@ -136,18 +134,6 @@ def _output(args: argparse.Namespace) -> Path:
         if source is not None and output.samefile(source):
             raise FillCommandError(f"{output} is {name}: choose another with -o, or add --overwrite")
     return output
-
-
-def _transparent(picture: Picture, path: Path) -> NDArray[Any]:
-    from lama_core.image.pixels import WHITE
-
-    pixels = picture.pixels
-    hole: NDArray[Any] | None = pixels[:, :, -1] < WHITE[pixels.dtype] if picture.has_alpha else None
-    if hole is None or not hole.any():
-        raise FillCommandError(
-            f"{path} has no transparent pixels that could be the hole: give a mask with --mask"
-        )
-    return hole
 
 
 @contextlib.contextmanager

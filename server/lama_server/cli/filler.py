@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shlex
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
 from lama_core.client import ServerStartError, connect
+from lama_core.client.launch import COMMAND_VARIABLE
 from lama_core.fill import FillOptions
 from lama_core.model import store
 from lama_server import __version__
@@ -25,11 +24,14 @@ Filler = Callable[[NDArray[Any], NDArray[Any], FillOptions, Progress], FillRepor
 
 
 @contextlib.contextmanager
-def open_filler(args: argparse.Namespace, *, progress: Progress) -> Iterator[Filler]:
-    """What fills, ready for many pictures.
+def open_fillers(
+    args: argparse.Namespace, *, progress: Progress, connections: int = 1
+) -> Iterator[list[Filler]]:
+    """What fills, each for one thread at a time and for as many pictures as one likes.
 
     Args:
         args: of a command with the options of `add_fill_options`.
+        connections: how many to a server. In this process there is always one.
         progress: told while the server is started or the model is loaded.
 
     Raises:
@@ -41,35 +43,30 @@ def open_filler(args: argparse.Namespace, *, progress: Progress) -> Iterator[Fil
     # A path never goes to the server, and its device is its own setting.
     installed = not name or name in {model.name for model in store.list_models()}
     if installed and args.device == "auto" and not args.no_server:
-        _name_own_command()
         with contextlib.ExitStack() as stack:
             try:
-                server = stack.enter_context(
-                    connect(
-                        client="lama-fill",
-                        client_version=__version__,
-                        progress=lambda stage: progress(stage, 0.0),
+                servers = [
+                    stack.enter_context(
+                        connect(
+                            client="lama-fill",
+                            client_version=__version__,
+                            command=_own_command(),
+                            progress=lambda stage: progress(stage, 0.0),
+                        )
                     )
-                )
+                    for _ in range(connections)
+                ]
             except ServerStartError as error:
                 print(f"lama-fill: filling without the server: {error}", file=sys.stderr)
             else:
-                yield lambda pixels, hole, options, progress: fill_through_server(
-                    pixels, hole, options, server=server, model=name, progress=progress
-                )
+                yield [partial(fill_through_server, server=server, model=name) for server in servers]
                 return
     if not name:
         name = store.default_model()
         weights = store.find_model(name).path
-    yield InProcessFiller(model=name, weights=weights, device=args.device)
+    yield [InProcessFiller(model=name, weights=weights, device=args.device)]
 
 
-def _name_own_command() -> None:
-    """A server that has to be started is the one of this installation, wherever it is."""
-    from lama_core.client.launch import COMMAND_VARIABLE
-
-    own = Path(sysconfig.get_path("scripts")) / ("lama-fill.exe" if sys.platform == "win32" else "lama-fill")
-    if own.exists():
-        os.environ.setdefault(
-            COMMAND_VARIABLE, str(own) if sys.platform == "win32" else shlex.quote(str(own))
-        )
+def _own_command() -> tuple[str, ...]:
+    """What starts the server of this installation, wherever it is; a command that the user set goes first."""
+    return () if os.environ.get(COMMAND_VARIABLE) else (sys.executable, "-m", "lama_server")
