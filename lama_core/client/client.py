@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -49,6 +49,7 @@ def connect(
     client: str,
     client_version: str = "",
     start: bool = True,
+    command: Sequence[str] = (),
     folder: Path | None = None,
     start_seconds: float = 60.0,
     progress: StartProgress | None = None,
@@ -57,8 +58,9 @@ def connect(
     """Find the server, start it if it does not run, and connect.
 
     `client` and `client_version`: who asks, for the server's log. `start`: whether to start it.
-    `folder`: where its runtime file is; by default where `runtime.state_folder` says. `start_seconds`:
-    how long it may take to come up. `progress` and `cancelled`: see `StartProgress`; both are called
+    `command`: the command line of `lama-fill`, when it is not to be looked for. `folder`: where the
+    server's runtime file is; by default where `runtime.state_folder` says. `start_seconds`: how long it
+    may take to come up. `progress` and `cancelled`: see `StartProgress`; both are called
     some times a second while waiting.
 
     Raises `ClientError`s: see `lama_core.client.errors`.
@@ -66,6 +68,7 @@ def connect(
     found = Client(
         hello=Hello(client=client, client_version=client_version),
         start=start,
+        command=tuple(command),
         folder=folder or runtime.state_folder(),
         start_seconds=start_seconds,
     )
@@ -81,9 +84,12 @@ class Client:
     and calling `fill` again is the retry.
     """
 
-    def __init__(self, *, hello: Hello, start: bool, folder: Path, start_seconds: float) -> None:
+    def __init__(
+        self, *, hello: Hello, start: bool, command: Sequence[str], folder: Path, start_seconds: float
+    ) -> None:
         self._hello = hello
         self._start = start
+        self._command = command
         self._folder = folder
         self._start_seconds = start_seconds
         self._connection: Connection | None = None
@@ -123,6 +129,7 @@ class Client:
             self._hello,
             folder=self._folder,
             start=self._start,
+            command=self._command,
             seconds=self._start_seconds,
             progress=progress or (lambda stage: None),
             cancelled=cancelled or (lambda: False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,7 @@ def reach(
     *,
     folder: Path,
     start: bool,
+    command: Sequence[str],
     seconds: float,
     progress: StartProgress,
     cancelled: Callable[[], bool],
@@ -53,7 +54,7 @@ def reach(
             if cancelled():
                 raise FillCancelledError("the start of the LaMa Fill server was not waited for")
             if starter is None:
-                starter, started = launch.start(folder), time.monotonic()
+                starter, started = launch.start(folder, command), time.monotonic()
             elif starter.status:
                 words = starter.last_words() or f"status {starter.status}"
                 raise ServerStartError(f"the LaMa Fill server did not start ({words}): run `lama-fill serve`")
@@ -64,7 +65,7 @@ def reach(
                     raise problem
                 if time.monotonic() - started > RESTART_SECONDS:
                     starter.close()
-                    starter, started = launch.start(folder), time.monotonic()
+                    starter, started = launch.start(folder, command), time.monotonic()
             if time.monotonic() > deadline:
                 if isinstance(problem, NotTrustedError):
                     raise problem

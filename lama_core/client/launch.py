@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -129,7 +129,7 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
 class Starter:
     """A server that was started. It lives on when this process ends."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         """Raises `ServerStartError` when there is no such program."""
         # A file instead of a pipe: the server outlives whoever would read from one.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this object
@@ -208,8 +208,11 @@ def knock(folder: Path) -> bool:
     return True
 
 
-def start(folder: Path) -> Starter | Knocked:
-    """Have a server started. Raises `ServerStartError`."""
+def start(folder: Path, command: Sequence[str] = ()) -> Starter | Knocked:
+    """Have a server started, by `command` where the operating system does not do it.
+
+    Empty: by what `find_command` finds. Raises `ServerStartError`.
+    """
     if knock(folder):
         return Knocked()
     name = sandbox()
@@ -218,4 +221,4 @@ def start(folder: Path) -> Starter | Knocked:
             f"the LaMa Fill server is not running, and a {name} cannot start it: "
             "run `lama-fill service install` once in a terminal, which starts it with your session"
         )
-    return Starter(find_command(folder))
+    return Starter(command or find_command(folder))

@@ -209,7 +209,7 @@ def later(server: Any) -> Iterator[Any]:
 def test_a_missing_server_is_started_and_waited_for(later: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     starters: list[FakeStarter] = []
 
-    def start(folder: Path) -> FakeStarter:
+    def start(folder: Path, command: object) -> FakeStarter:
         starters.append(FakeStarter(later.begin, 0.5))
         return starters[-1]
 
@@ -228,24 +228,24 @@ def test_a_foreign_program_on_the_old_port_does_not_stop_a_start(
 ) -> None:
     """What a killed server left says a port that somebody else has now."""
     later.write_file(token="B" * 43)
-    monkeypatch.setattr(launch, "start", lambda folder: FakeStarter(later.begin, 0.2))
+    monkeypatch.setattr(launch, "start", lambda folder, command: FakeStarter(later.begin, 0.2))
     connect(client="test").close()
 
 
 def test_a_start_that_fails_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "start", lambda folder: FakeStarter(None, 0, status=2))
+    monkeypatch.setattr(launch, "start", lambda folder, command: FakeStarter(None, 0, status=2))
     with pytest.raises(ServerStartError, match="lama-fill: port 1 cannot be used"):
         connect(client="test")
 
 
 def test_a_start_that_takes_too_long_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "start", lambda folder: FakeStarter(None, 0))
+    monkeypatch.setattr(launch, "start", lambda folder, command: FakeStarter(None, 0))
     with pytest.raises(ServerStartError, match=r"not up after 0\.3 s"):
         connect(client="test", start_seconds=0.3)
 
 
 def test_a_start_can_be_cancelled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "start", lambda folder: FakeStarter(None, 0))
+    monkeypatch.setattr(launch, "start", lambda folder, command: FakeStarter(None, 0))
     begun = time.monotonic()
     with pytest.raises(FillCancelledError):
         connect(client="test", cancelled=lambda: time.monotonic() - begun > 0.2)
@@ -259,7 +259,7 @@ def test_a_server_that_is_just_ending_is_followed_by_a_new_one(
     monkeypatch.setattr(finding, "RESTART_SECONDS", 0.1)
     starters: list[FakeStarter] = []
 
-    def start(folder: Path) -> FakeStarter:
+    def start(folder: Path, command: object) -> FakeStarter:
         first = not starters
         starters.append(FakeStarter(None, 0, status=0) if first else FakeStarter(later.begin, 0.1))
         return starters[-1]
@@ -276,7 +276,7 @@ def test_a_server_that_holds_its_place_and_does_not_answer_is_said_so(
     import socket
 
     monkeypatch.setattr(finding, "ATTEMPT_SECONDS", 0.2)
-    monkeypatch.setattr(launch, "start", lambda folder: FakeStarter(None, 0, status=0))
+    monkeypatch.setattr(launch, "start", lambda folder, command: FakeStarter(None, 0, status=0))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         later.port = listener.getsockname()[1]
         later.write_file()
@@ -302,9 +302,11 @@ def test_a_real_program_is_started(folder: Path, monkeypatch: pytest.MonkeyPatch
         open(folder + "/request", "wb").write(peer.recv(65536))
         """,
     )
-    monkeypatch.setenv(launch.COMMAND_VARIABLE, str(program))
+    monkeypatch.setenv(launch.COMMAND_VARIABLE, "/nowhere/lama-fill")
+    before = dict(os.environ)
     with pytest.raises((NotTrustedError, ServerStartError)):
-        connect(client="test", start_seconds=2)
+        connect(client="test", command=[sys.executable, str(program)], start_seconds=2)
+    assert dict(os.environ) == before, "no other program of this process is told"
     request = (folder / "request").read_bytes()
     assert request.startswith(b"GET / HTTP/1.1\r\n")
     assert b"A" * 43 not in request
