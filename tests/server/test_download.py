@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import multiprocessing
+import os
 import random
 import shutil
 import ssl
@@ -16,7 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 
+from lama_core.model import Generator, GeneratorConfig
 from lama_server import download as module
 from lama_server.download import DownloadError, Policy, Wanted, check_file, download
 from lama_server.lock import Lock
@@ -331,6 +335,52 @@ def test_a_disk_that_is_full_in_the_midst(web: Web, tmp_path: Path) -> None:
     assert 0 < (tmp_path / "model.pt.part").stat().st_size <= 100_000
     assert fetch(tmp_path, web["good"]).read_bytes() == CONTENT
     assert web.asked[-1][1] is not None, "goes on with what was kept"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> list[str]:
+    """The beginning of a command that runs with a disk of 1 MiB mounted at `tmp_path/disk`, for it alone."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && exec "$@"'
+    command = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    command += ["sh", "-c", mount, "sh", str(disk)]
+    tried = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no disk can be mounted here: {tried.stderr.strip()}")
+    return command
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
+def test_a_small_disk(web: Web, tmp_path: Path, small_disk: list[str]) -> None:
+    """A real one: full in the midst of a download, too small for one, too small for an import."""
+    content = random.Random(2).randbytes(900_000)
+    web.answers["large"] = lambda request: request.part(content)
+    weights = tmp_path / "large.pt"
+    torch.save(Generator(GeneratorConfig(width=24, blocks=2)).state_dict(), weights)
+    script = Path(__file__).with_name("on_a_small_disk.py")
+    digest = hashlib.sha256(content).hexdigest()
+    arguments = [str(tmp_path / "disk"), web["large"], str(len(content)), digest, str(weights)]
+    done = subprocess.run(
+        [*small_disk, sys.executable, str(script), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    downloaded, imported = said["download"], said["import"]
+    assert f"the disk of {tmp_path / 'disk' / 'models'} is full: make room" in downloaded["said"]
+    assert list(downloaded["left"]) == ["model.pt.part"]
+    assert 0 < downloaded["left"]["model.pt.part"] < len(content)
+    assert downloaded["again"] == len(content)
+    assert web.asked[-1][1] == f"bytes={downloaded['left']['model.pt.part']}-", "goes on with what was kept"
+    assert "1 MB free, and 2 MB are needed: make room" in said["no room"]
+    assert weights.stat().st_size > 1 << 20
+    assert (imported["status"], imported["left"]) == (2, [])
+    assert imported["said"].count("\n") == 1
+    assert "make room" in imported["said"]
 
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:

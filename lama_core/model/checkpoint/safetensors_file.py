@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -130,6 +131,8 @@ def write_safetensors(
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise SaveError(f"{path} could not be written: {error.strerror or error}") from error
+        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+        remedy = "; make room there and try again" if full else ""
+        raise SaveError(f"{path} could not be written: {error.strerror or error}{remedy}") from error
     finally:
         temporary.unlink(missing_ok=True)
