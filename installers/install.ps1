@@ -86,6 +86,10 @@ function Uninstall {
         }
         if ($gone) { Remove-Folder $models } else { Write-Host "Kept: the models in $models" }
     }
+    foreach ($folder in $state, (Split-Path $models)) {
+        $there = Test-Path -LiteralPath $folder
+        if ($there -and -not (Get-ChildItem -LiteralPath $folder -Force)) { Remove-Folder $folder }
+    }
     Write-Host 'LaMa Fill is removed.'
 }
 
