@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -68,25 +70,7 @@ class Generator(nn.Module):
         Raises:
             ValueError: the shapes do not fit each other.
         """
-        if image.dim() != 4 or image.shape[1] != 3:
-            raise ValueError(f"image must be (B, 3, H, W), not {tuple(image.shape)}")
-        if hole.shape != (image.shape[0], 1, *image.shape[2:]):
-            raise ValueError(f"hole must be (B, 1, H, W) like the image, not {tuple(hole.shape)}")
-        height, width = image.shape[2:]
-        hole = hole.to(image.dtype)
-        rows, columns = self.padded_size(height, width)
-        image = _pad_symmetric(image, rows, columns)
-        hole = _pad_symmetric(hole, rows, columns)
-
-        if self.config.output == "residual":
-            with torch.no_grad():
-                smooth = membrane(image, hole)
-            prediction = smooth + self.network(torch.cat((smooth, hole), dim=1))
-        else:
-            known = image * (1 - hole)
-            prediction = self.network(torch.cat((known, hole), dim=1))
-            prediction = (torch.sigmoid if self.config.output == "sigmoid" else torch.tanh)(prediction)
-        return prediction[:, :, :height, :width]
+        return predict_with(self.network, self.config, image, hole)
 
     def network(self, x: Tensor) -> Tensor:
         """The layers alone, without what `GeneratorConfig.output` does to their value.
@@ -107,15 +91,47 @@ class Generator(nn.Module):
 
     def padded_size(self, height: int, width: int) -> tuple[int, int]:
         """The size that the layers work at: whole cells of the bottleneck, and two of them at least."""
-        cell: int = 2**self.config.downsamplings
-        if self.config.local_fourier_unit:
-            cell *= 2  # the quadrants must be equal
-        cell = max(8, cell)  # as the official pipeline, which pads to 8 whatever the depth
-        smallest = max(2 * 2**self.config.downsamplings, 4)  # reflection needs something to reflect
-        return (
-            max(smallest, -(-height // cell) * cell),
-            max(smallest, -(-width // cell) * cell),
-        )
+        return padded_size(self.config, height, width)
+
+
+def predict_with(
+    network: Callable[[Tensor], Tensor], config: GeneratorConfig, image: Tensor, hole: Tensor
+) -> Tensor:
+    """What `Generator.forward` does around its layers, for whatever computes the same as `Generator.network`.
+
+    Arguments, result and errors are those of `Generator.forward`.
+    """
+    if image.dim() != 4 or image.shape[1] != 3:
+        raise ValueError(f"image must be (B, 3, H, W), not {tuple(image.shape)}")
+    if hole.shape != (image.shape[0], 1, *image.shape[2:]):
+        raise ValueError(f"hole must be (B, 1, H, W) like the image, not {tuple(hole.shape)}")
+    height, width = image.shape[2:]
+    hole = hole.to(image.dtype)
+    rows, columns = padded_size(config, height, width)
+    image = _pad_symmetric(image, rows, columns)
+    hole = _pad_symmetric(hole, rows, columns)
+
+    if config.output == "residual":
+        with torch.no_grad():
+            smooth = membrane(image, hole)
+        prediction = smooth + network(torch.cat((smooth, hole), dim=1))
+    else:
+        prediction = network(torch.cat((image * (1 - hole), hole), dim=1))
+        prediction = (torch.sigmoid if config.output == "sigmoid" else torch.tanh)(prediction)
+    return prediction[:, :, :height, :width]
+
+
+def padded_size(config: GeneratorConfig, height: int, width: int) -> tuple[int, int]:
+    """The size that the layers work at: whole cells of the bottleneck, and two of them at least."""
+    cell: int = 2**config.downsamplings
+    if config.local_fourier_unit:
+        cell *= 2  # the quadrants must be equal
+    cell = max(8, cell)  # as the official pipeline, which pads to 8 whatever the depth
+    smallest = max(2 * 2**config.downsamplings, 4)  # reflection needs something to reflect
+    return (
+        max(smallest, -(-height // cell) * cell),
+        max(smallest, -(-width // cell) * cell),
+    )
 
 
 class UpNormAct(nn.Module):
