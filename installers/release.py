@@ -1,7 +1,7 @@
 """Build a release: `python installers/release.py --out dist`.
 
-The wheel, the source archive, the plug-ins' archives, the installers, a bill of materials and the checksums
-of all of them. The same commit gives the same bytes.
+The wheel, the source archive, the plug-ins' archives, what makes a Flatpak of GIMP's, the installers, a bill
+of materials and the checksums of all of them. The same commit gives the same bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import build_plugins
+import flatpak_extension
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,8 +38,10 @@ def build(out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     _python_packages(out)
     wheels = build_plugins.fetch_wheels()
-    for plugin in build_plugins.PLUGINS.values():
-        build_plugins.build(plugin, out, wheels)
+    archives = {
+        name: build_plugins.build(plugin, out, wheels) for name, plugin in build_plugins.PLUGINS.items()
+    }
+    flatpak_extension.write(out, archives["gimp"])
     for name in INSTALLERS:
         shutil.copy(PROJECT / "installers" / name, out / name)
     bill = json.dumps(bill_of_materials(out), indent=1, ensure_ascii=False)

@@ -41,21 +41,41 @@ class Gimp(Remote):
         plugins = folder / "profile" / "plug-ins"
         plugins.mkdir(parents=True)
         unpack(archive, plugins)
-        (folder / "profile" / "gimprc").write_text(GIMPRC.format(version=version(root)))
+        write_settings(root, folder / "profile")
+        return cls.with_profile(root, folder, folder / "profile", environment, picture=picture)
+
+    @classmethod
+    def with_profile(
+        cls,
+        root: Path,
+        folder: Path,
+        profile: Path,
+        environment: Mapping[str, str],
+        *,
+        picture: Path | None = None,
+    ) -> Gimp:
+        """A profile that is there already."""
         (folder / SCRIPT.name).write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
         inside = "/" + folder.relative_to(root).as_posix()
         batch = f"import sys; sys.path.insert(0, {inside!r}); import in_gimp; in_gimp.serve({inside!r})"
         start = ["gimp-console", "--no-interface", "--quit"]
         if picture is not None:
             start = ["gimp", "--new-instance", "/" + picture.relative_to(root).as_posix()]
+        directory = "/" + profile.relative_to(root).as_posix()
         return cls(
             root=root,
             folder=folder,
             command=[*start, "--batch-interpreter=python-fu-eval", f"--batch={batch}"],
             environment=chroot.inside_environment(
-                {"GIMP3_DIRECTORY": f"{inside}/profile", "HOME": inside, **environment}
+                {"GIMP3_DIRECTORY": directory, "HOME": inside, **environment}
             ),
         )
+
+
+def write_settings(root: Path, profile: Path, *more: str) -> None:
+    """The profile's gimprc, with these lines in it too."""
+    lines = [GIMPRC.format(version=version(root)), *(f"{line}\n" for line in more)]
+    (profile / "gimprc").write_text("".join(lines))
 
 
 def version(root: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import chroot, gimp
+from tests.hosts import gimp
 from tests.hosts.gimp import Gimp
 from tests.hosts.krita import Krita
 from tests.installers.new_user import copy_of_the_project, lend_our_packages, pip_settings, torch_as_here
@@ -23,7 +23,7 @@ def home(system: Path, inside_folder: Path) -> Path:
     Krita.make(system, folder, {})
     profile = folder / ".config/GIMP/3.0"
     profile.mkdir(parents=True)
-    (profile / "gimprc").write_text(gimp.GIMPRC.format(version=gimp.version(system)))
+    gimp.write_settings(system, profile)
     return folder
 
 
@@ -61,22 +61,7 @@ def test_a_new_user(system: Path, home: Path, installer: Callable[..., str]) -> 
 
     inside = "/" + home.relative_to(system).as_posix()
     environment = {"LAMA_FILL_RUNTIME_DIR": f"{inside}/state", "LAMA_FILL_COMMAND": "/nonexistent/lama-fill"}
-    (home / gimp.SCRIPT.name).write_text(gimp.SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
-    batch = f"import sys; sys.path.insert(0, {inside!r}); import in_gimp; in_gimp.serve({inside!r})"
-    editor = Gimp(
-        root=system,
-        folder=home,
-        command=[
-            "gimp-console",
-            "--no-interface",
-            "--quit",
-            "--batch-interpreter=python-fu-eval",
-            f"--batch={batch}",
-        ],
-        environment=chroot.inside_environment(
-            {"GIMP3_DIRECTORY": f"{inside}/.config/GIMP/3.0", "HOME": inside, **environment}
-        ),
-    )
+    editor = Gimp.with_profile(system, home, home / ".config/GIMP/3.0", environment)
     try:
         assert editor.call("one")["error"] == ""
         krita = Krita(root=system, folder=home, environment=environment)

@@ -51,6 +51,8 @@ def test_what_is_in_it(release: Path) -> None:
         "lama-fill.cdx.json",
         WHEEL,
         f"lama_fill-{__version__}.tar.gz",
+        "org.gimp.GIMP.Plugin.LaMaFill.json",
+        "org.gimp.GIMP.Plugin.LaMaFill.metainfo.xml",
     ]
     for line in (release / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")
