@@ -24,7 +24,7 @@ test: $(VENV)/.ready  ## all tests
 
 test-hosts-all: $(VENV)/.ready  ## the real editors, newer versions of them too
 	$(BIN)/python -m pytest tests/hosts
-	LAMA_FILL_SUITE=forky $(BIN)/python -m pytest tests/hosts -k gimp
+	LAMA_FILL_SUITE=forky $(BIN)/python -m pytest tests/hosts -k "gimp or krita"
 
 plugins: $(VENV)/.ready  ## the archives of the plug-ins, in dist/
 	$(BIN)/python installers/build_plugins.py --out dist

@@ -57,7 +57,7 @@ class Suite:
 SUITES = {
     # GIMP 3.0.4, Krita 5.2.9.
     "trixie": Suite(name="trixie"),
-    # GIMP 3.2, Krita 5.3: optional, because it changes every day.
+    # GIMP 3.2.6, Krita 5.3.4: optional, because it changes every day.
     "forky": Suite(name="forky"),
 }
 

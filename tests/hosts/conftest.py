@@ -20,6 +20,9 @@ from tests.hosts.chroot import SUITES, ChrootUnavailable, chroot
 from tests.hosts.gimp import Gimp
 from tests.hosts.krita import Krita, KritaUnavailable, install_on_this_machine
 
+#: The Debian that the editors are in.
+SUITE = os.environ.get("LAMA_FILL_SUITE", "trixie")
+
 #: The first test in here may have to wait until a chroot is made.
 SECONDS = 1500
 
@@ -37,7 +40,7 @@ def system() -> Path:
     When it cannot be made that is a failure in CI, and skips the tests elsewhere.
     """
     try:
-        return chroot(SUITES[os.environ.get("LAMA_FILL_SUITE", "trixie")])
+        return chroot(SUITES[SUITE])
     except ChrootUnavailable as reason:
         if os.environ.get("CI") == "true":
             pytest.fail(str(reason), pytrace=False)
@@ -141,10 +144,14 @@ def stop_server(running: Server) -> None:
         running.process.kill()
 
 
-@pytest.fixture(scope="session", params=["5.1", "5.2"])
+#: The Kritas to test: this machine's own 5.1 and trixie's 5.2, or forky's 5.3.
+KRITAS = {"trixie": ("5.1", "5.2"), "forky": ("5.3",)}[SUITE]
+
+
+@pytest.fixture(scope="session", params=KRITAS)
 def krita_place(request: pytest.FixtureRequest) -> Iterator[tuple[Path, Path]]:
-    """The system that a Krita is in, and a folder there: this machine's own 5.1, and 5.2 in the chroot."""
-    if request.param == "5.2":
+    """The system that a Krita is in, and a folder there: this machine's own for 5.1, else the chroot."""
+    if request.param != "5.1":
         root = request.getfixturevalue("system")
     else:
         root = Path("/")

@@ -10,11 +10,14 @@ import os
 import random
 import struct
 import sys
-import time
 import traceback
 
 from krita import Krita, Selection
-from PyQt5.QtWidgets import QApplication
+
+if "PyQt6.QtCore" in sys.modules:
+    from PyQt6.QtCore import QEventLoop, QTimer
+else:
+    from PyQt5.QtCore import QEventLoop, QTimer
 
 WIDTH, HEIGHT = 160, 120
 HOLE = (50, 40, 36, 28)
@@ -33,6 +36,18 @@ def __main__(arguments):
     sys.stdout.flush()
     # Krita's own way out needs a window.
     os._exit(0)
+
+
+def pause(seconds):
+    """Krita's own work goes on meanwhile, as it does in its window.
+
+    By `processEvents`, what is to be deleted later would never be, for there is no loop around it. The progress
+    of a conversion in Krita 5.3 would then outlive the layer that it is shown on, and end Krita. The Krita of
+    an artist has its loop.
+    """
+    loop = QEventLoop()
+    QTimer.singleShot(round(seconds * 1000), loop.quit)
+    loop.exec()
 
 
 def picture(model, depth, profile):
@@ -84,11 +99,15 @@ def fill(document, active, **options):
     work = filling.fill(
         opened, filling.find_hole(opened), chosen, link.Link(poster.post), lambda share, text: None
     )
-    steps.Run(work, qt.later, lambda outcome, error: ends.append(error))
-    until = time.monotonic() + 60
-    while not ends and time.monotonic() < until:
-        QApplication.processEvents()
-        time.sleep(0.001)
+    loop = QEventLoop()
+
+    def finished(outcome, error):
+        ends.append(error)
+        loop.quit()
+
+    QTimer.singleShot(60_000, loop.quit)
+    steps.Run(work, qt.later, finished)
+    loop.exec()
     document.waitForDone()
     document.refreshProjection()
     document.waitForDone()
@@ -245,8 +264,7 @@ def kinds():
         select(document)
         # A fill layer paints itself some time after it was added.
         for _round in range(12):
-            QApplication.processEvents()
-            time.sleep(0.05)
+            pause(0.05)
             document.refreshProjection()
             document.waitForDone()
         before = everything(document)
