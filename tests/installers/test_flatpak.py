@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from installers import build_plugins
+from lama_server.editors.finding import EXTENSION
 from tests.installers.extension import build_extension
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -44,7 +45,7 @@ def metainfo(release: Path) -> Path:
 
 def test_it_goes_where_gimps_flatpak_looks(manifest: Path) -> None:
     content = json.loads(manifest.read_text())
-    assert content["id"] == flatpak_extension.NAME
+    assert content["id"] == flatpak_extension.NAME == EXTENSION, "what the doctor looks for"
     assert content["build-extension"] is True
     # GIMP's extension point: the branch is that of its interface, and each extension has a folder.
     assert (content["runtime"], content["branch"]) == ("org.gimp.GIMP", "3")

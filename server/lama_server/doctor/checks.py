@@ -182,7 +182,7 @@ def _autostart() -> Finding:
 
 
 def _plugins() -> Iterator[Finding]:
-    from lama_server.editors.finding import find_editors, roots_here, unstarted
+    from lama_server.editors.finding import find_editors, has_extension, roots_here, unstarted
     from lama_server.editors.installing import find_installed
 
     roots = roots_here(os.environ)
@@ -197,6 +197,8 @@ def _plugins() -> Iterator[Finding]:
                 about += ", with files missing"
             elif found.version in (__version__, ""):
                 remedy = ""
+        elif editor.kind == "gimp" and has_extension(roots):
+            about, remedy = f"{editor.about}: plug-in as an extension of its Flatpak", ""
         yield Finding(name="plug-in", about=about, remedy=remedy)
     for name in unstarted(roots):
         yield Finding(

@@ -15,6 +15,9 @@ from typing import Literal
 
 Kind = Literal["gimp", "krita"]
 
+EXTENSION = "org.gimp.GIMP.Plugin.LaMaFill"
+"""GIMP's plug-in as an extension of its Flatpak, which Flatpak installs and removes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Editor:
@@ -69,12 +72,22 @@ def find_editors(roots: Roots) -> tuple[Editor, ...]:
 
 def flatpaks(roots: Roots) -> tuple[str, ...]:
     """Editors that are installed as a Flatpak, for people to read."""
-    places = (Path("/var/lib/flatpak/app"), roots.home / ".local" / "share" / "flatpak" / "app")
     return tuple(
         f"{name} (Flatpak)"
         for application, name in (("org.gimp.GIMP", "GIMP"), ("org.kde.krita", "Krita"))
-        if any((place / application).is_dir() for place in places)
+        if _is_in_flatpak(roots, "app", application)
     )
+
+
+def has_extension(roots: Roots) -> bool:
+    """Whether GIMP's Flatpak has the plug-in as `EXTENSION`."""
+    return _is_in_flatpak(roots, "runtime", EXTENSION)
+
+
+def _is_in_flatpak(roots: Roots, kind: str, name: str) -> bool:
+    """`kind`: "app", or "runtime", which extensions are too."""
+    places = (Path("/var/lib/flatpak"), roots.home / ".local" / "share" / "flatpak")
+    return any((place / kind / name).is_dir() for place in places)
 
 
 def unstarted(roots: Roots) -> tuple[str, ...]:

@@ -156,6 +156,15 @@ def test_what_else_is_wrong(
     assert "no model 'none' is installed" in findings(capsys, "--no-fill")["model"].about
 
 
+def test_an_extension_of_gimps_flatpak(well: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (well / ".var/app/org.gimp.GIMP/config/GIMP/3.0").mkdir(parents=True)
+    assert findings(capsys, "--no-fill")["plug-in"].remedy == "run the installer again"
+    (well / ".local/share/flatpak/runtime/org.gimp.GIMP.Plugin.LaMaFill").mkdir(parents=True)
+    found = findings(capsys, "--no-fill")["plug-in"]
+    assert found.about == "GIMP 3.0 (Flatpak): plug-in as an extension of its Flatpak"
+    assert found.ok
+
+
 def test_the_report_names_nobody(
     well: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
