@@ -1,0 +1,119 @@
+"""The compiled library and its C interface (`src/api.h`), by ctypes alone.
+
+Importing this needs neither torch nor numpy. Addresses are plain integers: whoever calls keeps alive what they
+point to, in the shapes that `src/api.h` asks for. Calls release the GIL.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import os
+from pathlib import Path
+
+__all__ = ["MAX_MAPS", "Isa", "Job", "Map", "Output", "Type", "best_isa", "library", "supported"]
+
+MAX_MAPS = 4
+_ABI = 1
+
+
+class Type(enum.IntEnum):
+    """The type of a map's values, or what the products are computed in."""
+
+    FP32 = 0
+    BF16 = 1
+
+
+class Isa(enum.IntEnum):
+    """Instruction sets, the slowest first."""
+
+    PORTABLE = 0
+    AVX2 = 1
+    AVX512 = 2
+    AVX512_BF16 = 3
+
+
+class Map(ctypes.Structure):
+    """`lfk_map`: a (batch, height, width, channels) map; strides in elements, channels contiguous."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("batch_stride", ctypes.c_int64),
+        ("row_stride", ctypes.c_int64),
+        ("pixel_stride", ctypes.c_int64),
+        ("type", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
+    )
+
+
+class Output(ctypes.Structure):
+    """`lfk_output`: what is made of an output's sum, and where it goes."""
+
+    _fields_ = (
+        ("out", Map),
+        ("add", Map),
+        ("residual", Map),
+        ("bias", ctypes.c_void_p),
+        ("relu", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
+    )
+
+
+class Job(ctypes.Structure):
+    """`lfk_job`: one use of a plan."""
+
+    _fields_ = (
+        ("plan", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        ("batch", ctypes.c_int32),
+        ("height", ctypes.c_int32),
+        ("width", ctypes.c_int32),
+        ("block_tiles", ctypes.c_int32),
+        ("next_block", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
+        ("inputs", Map * MAX_MAPS),
+        ("outputs", Output * MAX_MAPS),
+    )
+
+
+def _load() -> ctypes.CDLL:
+    native = ctypes.CDLL(str(Path(__file__).with_name("_native.so")))
+    pointer, i32, i64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
+    for name, result, arguments in (
+        ("lfk_abi", i32, []),
+        ("lfk_supported", i32, [i32, i32]),
+        ("lfk_plan_new", pointer, [i32, i32, i32, i32, pointer, i32, pointer, pointer]),
+        ("lfk_plan_free", None, [pointer]),
+        ("lfk_weight_bytes", i64, [pointer]),
+        ("lfk_pack_weights", None, [pointer, i32, i32, pointer, i32, i32, pointer]),
+        ("lfk_block_tiles", i32, [pointer, i32, i32, i32, i32]),
+        ("lfk_scratch_bytes", i64, [pointer, i32]),
+        ("lfk_run", None, [pointer, pointer]),
+    ):
+        function = getattr(native, name)
+        function.restype, function.argtypes = result, arguments
+    if native.lfk_abi() != _ABI:
+        raise ImportError("the compiled library is not of this version: install lama-fill-kernels again")
+    return native
+
+
+try:
+    library = _load()
+except (OSError, AttributeError) as reason:
+    raise ImportError(f"the compiled library cannot be loaded: {reason}") from reason
+
+
+def supported(isa: Isa, precision: Type) -> bool:
+    """Whether this CPU runs `isa`, and the code for it computes in `precision`."""
+    return bool(library.lfk_supported(isa, precision))
+
+
+def best_isa(precision: Type) -> Isa | None:
+    """The fastest that this CPU has; None: none computes in `precision`.
+
+    The environment variable LAMA_FILL_ISA (portable, avx2, avx512, avx512_bf16) lowers the choice, for tests
+    and for finding out which code is at fault.
+    """
+    limit = os.environ.get("LAMA_FILL_ISA", "").upper()
+    most = Isa[limit] if limit in Isa.__members__ else max(Isa)
+    return next((isa for isa in sorted(Isa, reverse=True) if isa <= most and supported(isa, precision)), None)

@@ -1,0 +1,84 @@
+/* The C interface of the library: 3x3 convolutions of channels-last maps by Winograd's minimal filtering.
+
+   Winograd, "Arithmetic complexity of computations" (1980); Lavin and Gray, "Fast algorithms for convolutional
+   neural networks" (2016), which names the variants F(2x2, 3x3) and F(4x4, 3x3).
+
+   A plan says which convolutions there are: each output is a sum of convolutions of some of the inputs. A job is one
+   use of a plan. Any number of threads may call lfk_run with the same job at the same time: each takes blocks of
+   tiles until none is left. The library starts no thread, allocates nothing but plans, and keeps no state. */
+#ifndef LFK_API_H
+#define LFK_API_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define LFK_EXPORT __declspec(dllexport)
+#else
+#define LFK_EXPORT __attribute__((visibility("default")))
+#endif
+
+enum { LFK_ABI = 1, LFK_MAX_MAPS = 4 };
+
+typedef enum { LFK_FP32 = 0, LFK_BF16 = 1 } lfk_type;
+
+/* Instruction sets, the slowest first. */
+typedef enum { LFK_PORTABLE = 0, LFK_AVX2 = 1, LFK_AVX512 = 2, LFK_AVX512_BF16 = 3, LFK_ISAS = 4 } lfk_isa_id;
+
+typedef struct lfk_plan lfk_plan;
+
+/* Where the values of a (batch, height, width, channels) map lie; channels are contiguous, strides in elements. */
+typedef struct {
+    void *data; /* NULL: there is no such map */
+    int64_t batch_stride, row_stride, pixel_stride;
+    int32_t type; /* lfk_type */
+    int32_t reserved;
+} lfk_map;
+
+/* out = activation(convolutions + bias + add) + residual */
+typedef struct {
+    lfk_map out;
+    lfk_map add;       /* optional; may be `out` itself */
+    lfk_map residual;  /* optional; may be `out` itself */
+    const float *bias; /* channels, rounded up to a multiple of 16 */
+    int32_t relu;
+    int32_t reserved;
+} lfk_output;
+
+typedef struct {
+    const lfk_plan *plan;
+    const void *weights; /* as lfk_pack_weights made them */
+    int32_t batch, height, width; /* height and width 2 or more: the padding reflects */
+    int32_t block_tiles;          /* tiles that a thread takes at a time */
+    int32_t next_block;           /* 0 at first; shared between the threads */
+    int32_t reserved;
+    lfk_map inputs[LFK_MAX_MAPS];
+    lfk_output outputs[LFK_MAX_MAPS];
+} lfk_job;
+
+LFK_EXPORT int32_t lfk_abi(void);
+
+/* Whether this CPU runs `isa` and the code for it computes in `precision`. */
+LFK_EXPORT int32_t lfk_supported(int32_t isa, int32_t precision);
+
+/* tile: 2 or 4, the side of the square of outputs that is computed at a time. connected[o * inputs + i] is 1 where
+   output o takes part of input i. NULL: an argument is out of range, or there is no memory. */
+LFK_EXPORT lfk_plan *lfk_plan_new(int32_t isa, int32_t precision, int32_t tile, int32_t inputs,
+                                  const int32_t *channels_in, int32_t outputs, const int32_t *channels_out,
+                                  const uint8_t *connected);
+LFK_EXPORT void lfk_plan_free(lfk_plan *plan);
+
+LFK_EXPORT int64_t lfk_weight_bytes(const lfk_plan *plan);
+
+/* Transform weights (O, I, 3, 3) of one connection into their place in `packed`, which was zero before. Only output
+   channels first..last-1 are done, so that threads can share the work. */
+LFK_EXPORT void lfk_pack_weights(const lfk_plan *plan, int32_t output, int32_t input, const float *weights,
+                                 int32_t first, int32_t last, void *packed);
+
+/* How many tiles a thread should take at a time, and the scratch memory it needs for that, aligned to 64 bytes. */
+LFK_EXPORT int32_t lfk_block_tiles(const lfk_plan *plan, int32_t batch, int32_t height, int32_t width,
+                                   int32_t threads);
+LFK_EXPORT int64_t lfk_scratch_bytes(const lfk_plan *plan, int32_t block_tiles);
+
+LFK_EXPORT void lfk_run(lfk_job *job, void *scratch);
+
+#endif

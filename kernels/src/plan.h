@@ -1,0 +1,73 @@
+/* What the parts of the library share: the plan, and what an instruction set's code provides. */
+#ifndef LFK_PLAN_H
+#define LFK_PLAN_H
+
+#include "api.h"
+
+enum {
+    /* Input channels that a GEMM sums up before it goes on to the next channels: a panel of weights of this depth
+       stays in the L1 cache while all tiles of a block pass it. */
+    LFK_DEPTH = 128,
+    /* Output channels whose products are held at a time, so that they are still in the cache when they are
+       transformed back. */
+    LFK_GROUP = 128,
+};
+
+/* Side of the square of inputs, and of the products, for a tile: 6 or 4. */
+static inline int lfk_side(int tile) { return tile + 2; }
+
+static inline int lfk_round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/* Tiles first..first+count-1 in raster order over the maps of a batch. */
+typedef struct {
+    int batch, height, width;
+    int tiles_y, tiles_x;
+    int64_t first;
+    int count;
+} lfk_tiles;
+
+/* Matrices of products or transformed inputs: one for each of side*side positions, tiles by channels. */
+typedef struct {
+    void *data;
+    int64_t position_stride, tile_stride; /* elements */
+} lfk_matrices;
+
+/* The code that depends on the vectors of a CPU; each file isa_*.c provides one of these. */
+typedef struct {
+    int lanes;  /* fp32 values in a vector */
+    int panel;  /* output channels in a panel of packed weights; the last panel of a group may be narrower */
+    int bf16;   /* whether the GEMM works in bf16 too */
+    void (*transform_input)(int tile, int precision, const lfk_tiles *tiles, const lfk_map *map, int channels,
+                            lfk_matrices to);
+    /* c[rows, columns] (+)= a[rows, depth] * b[depth, columns], b packed in panels; strides in elements. */
+    void (*multiply)(int precision, const void *a, int64_t a_stride, const void *b, float *c, int64_t c_stride,
+                     int rows, int depth, int columns, int accumulate);
+    void (*transform_output)(int tile, const lfk_tiles *tiles, lfk_matrices from, const lfk_output *output,
+                             int first_channel, int channels);
+} lfk_isa;
+
+extern const lfk_isa lfk_isa_portable, lfk_isa_avx2, lfk_isa_avx512, lfk_isa_avx512_bf16;
+
+struct lfk_plan {
+    const lfk_isa *isa;
+    int precision, tile;
+    int inputs, outputs;
+    int channels_in[LFK_MAX_MAPS], channels_out[LFK_MAX_MAPS];
+    int padded_in[LFK_MAX_MAPS], padded_out[LFK_MAX_MAPS]; /* to whole vectors */
+    int depth_offset[LFK_MAX_MAPS];                        /* of an input among all the transformed channels */
+    int depth_all;
+    uint8_t connected[LFK_MAX_MAPS][LFK_MAX_MAPS]; /* [output][input] */
+    int depth_of[LFK_MAX_MAPS];                    /* summed over the inputs of an output */
+    int64_t weights_offset[LFK_MAX_MAPS];          /* of an output's weights, elements */
+    int64_t weights_elements;
+};
+
+/* Offset in elements of the packed weights of output `o`: the group of channels that starts at `group` (of `columns`
+   channels), a position, and the depth before. They lie in the order in which lfk_run reads them. */
+static inline int64_t lfk_weights_at(const lfk_plan *plan, int o, int group, int columns, int position, int depth) {
+    const int64_t side = lfk_side(plan->tile);
+    return plan->weights_offset[o] + side * side * plan->depth_of[o] * group +
+           ((int64_t)position * plan->depth_of[o] + depth) * columns;
+}
+
+#endif

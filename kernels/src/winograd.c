@@ -1,0 +1,134 @@
+/* Plans, and the work on a block of tiles: transform the inputs, multiply, transform the products back. */
+#include <stdlib.h>
+
+#include "dispatch.h"
+
+/* A cache line more than a power of two between matrices, so that the stores of one vector to all of them do not
+   fall into one set of the cache. */
+enum { LINE = 16 /* floats */, MOST_TILES = 96 };
+
+lfk_plan *lfk_plan_new(int32_t isa, int32_t precision, int32_t tile, int32_t inputs, const int32_t *channels_in,
+                       int32_t outputs, const int32_t *channels_out, const uint8_t *connected) {
+    if (!lfk_supported(isa, precision) || (tile != 2 && tile != 4) || inputs < 1 || inputs > LFK_MAX_MAPS ||
+        outputs < 1 || outputs > LFK_MAX_MAPS)
+        return 0;
+    lfk_plan *plan = calloc(1, sizeof *plan);
+    if (!plan) return 0;
+    plan->isa = lfk_isa_of(isa);
+    plan->precision = precision;
+    plan->tile = tile;
+    plan->inputs = inputs;
+    plan->outputs = outputs;
+    for (int i = 0; i < inputs; i++) {
+        plan->channels_in[i] = channels_in[i];
+        plan->padded_in[i] = lfk_round_up(channels_in[i], plan->isa->lanes);
+        plan->depth_offset[i] = plan->depth_all;
+        plan->depth_all += plan->padded_in[i];
+    }
+    const int64_t positions = (int64_t)lfk_side(tile) * lfk_side(tile);
+    for (int o = 0; o < outputs; o++) {
+        plan->channels_out[o] = channels_out[o];
+        plan->padded_out[o] = lfk_round_up(channels_out[o], plan->isa->lanes);
+        plan->weights_offset[o] = plan->weights_elements;
+        for (int i = 0; i < inputs; i++) {
+            plan->connected[o][i] = connected[o * inputs + i] != 0;
+            if (plan->connected[o][i]) plan->depth_of[o] += plan->padded_in[i];
+        }
+        plan->weights_elements += positions * plan->depth_of[o] * plan->padded_out[o];
+    }
+    return plan;
+}
+
+void lfk_plan_free(lfk_plan *plan) { free(plan); }
+
+static int element_bytes(const lfk_plan *plan) { return plan->precision == LFK_BF16 ? 2 : 4; }
+
+int64_t lfk_weight_bytes(const lfk_plan *plan) { return plan->weights_elements * element_bytes(plan); }
+
+static int64_t tiles_along(const lfk_plan *plan, int size) { return (size + plan->tile - 1) / plan->tile; }
+
+int32_t lfk_block_tiles(const lfk_plan *plan, int32_t batch, int32_t height, int32_t width, int32_t threads) {
+    const int64_t tiles = batch * tiles_along(plan, height) * tiles_along(plan, width);
+    /* As few blocks as there can be, in a multiple of the threads. */
+    int64_t blocks = (tiles + MOST_TILES - 1) / MOST_TILES;
+    blocks = (blocks + threads - 1) / threads * threads;
+    return (int32_t)((tiles + blocks - 1) / blocks);
+}
+
+/* The transformed inputs, then the products. */
+typedef struct {
+    lfk_matrices inputs, products;
+    int64_t bytes;
+} layout;
+
+static layout lay_out(const lfk_plan *plan, int32_t block_tiles, void *scratch) {
+    const int64_t positions = (int64_t)lfk_side(plan->tile) * lfk_side(plan->tile);
+    layout it;
+    it.inputs.data = scratch;
+    it.inputs.tile_stride = plan->depth_all;
+    it.inputs.position_stride = it.inputs.tile_stride * block_tiles + LINE * 4 / element_bytes(plan);
+    const int64_t input_bytes = positions * it.inputs.position_stride * element_bytes(plan);
+    it.products.data = (char *)scratch + (input_bytes + 63) / 64 * 64;
+    it.products.tile_stride = LFK_GROUP;
+    it.products.position_stride = it.products.tile_stride * block_tiles + LINE;
+    it.bytes = (input_bytes + 63) / 64 * 64 + positions * it.products.position_stride * 4;
+    return it;
+}
+
+int64_t lfk_scratch_bytes(const lfk_plan *plan, int32_t block_tiles) { return lay_out(plan, block_tiles, 0).bytes; }
+
+/* The products of a group of output channels at all positions. */
+static void multiply_group(const lfk_plan *plan, const void *weights, int o, int group, int columns, int rows,
+                           const layout *memory) {
+    const int positions = lfk_side(plan->tile) * lfk_side(plan->tile);
+    const int size = element_bytes(plan);
+    for (int position = 0; position < positions; position++) {
+        float *sums = (float *)memory->products.data + position * memory->products.position_stride;
+        const char *values = (const char *)memory->inputs.data + position * memory->inputs.position_stride * size;
+        int depth_before = 0;
+        for (int i = 0; i < plan->inputs; i++) {
+            if (!plan->connected[o][i]) continue;
+            for (int k = 0; k < plan->padded_in[i]; k += LFK_DEPTH) {
+                const int rest = plan->padded_in[i] - k;
+                const int depth = rest < LFK_DEPTH ? rest : LFK_DEPTH;
+                const int64_t at = lfk_weights_at(plan, o, group, columns, position, depth_before);
+                plan->isa->multiply(plan->precision, values + (plan->depth_offset[i] + k) * size,
+                                    memory->inputs.tile_stride, (const char *)weights + at * size, sums,
+                                    memory->products.tile_stride, rows, depth, columns, depth_before > 0);
+                depth_before += depth;
+            }
+        }
+    }
+}
+
+static void run_block(const lfk_job *job, const lfk_tiles *tiles, const layout *memory) {
+    const lfk_plan *plan = job->plan;
+    for (int i = 0; i < plan->inputs; i++) {
+        lfk_matrices to = memory->inputs;
+        to.data = (char *)to.data + plan->depth_offset[i] * element_bytes(plan);
+        plan->isa->transform_input(plan->tile, plan->precision, tiles, &job->inputs[i], plan->channels_in[i], to);
+    }
+    for (int o = 0; o < plan->outputs; o++) {
+        for (int group = 0; group < plan->padded_out[o]; group += LFK_GROUP) {
+            const int rest = plan->padded_out[o] - group;
+            const int columns = rest < LFK_GROUP ? rest : LFK_GROUP;
+            const int stored = plan->channels_out[o] - group < columns ? plan->channels_out[o] - group : columns;
+            multiply_group(plan, job->weights, o, group, columns, tiles->count, memory);
+            plan->isa->transform_output(plan->tile, tiles, memory->products, &job->outputs[o], group, stored);
+        }
+    }
+}
+
+void lfk_run(lfk_job *job, void *scratch) {
+    const lfk_plan *plan = job->plan;
+    const layout memory = lay_out(plan, job->block_tiles, scratch);
+    lfk_tiles tiles = {job->batch, job->height, job->width, (int)tiles_along(plan, job->height),
+                       (int)tiles_along(plan, job->width), 0, 0};
+    const int64_t all = (int64_t)job->batch * tiles.tiles_y * tiles.tiles_x;
+    for (;;) {
+        tiles.first = (int64_t)__atomic_fetch_add(&job->next_block, 1, __ATOMIC_RELAXED) * job->block_tiles;
+        if (tiles.first >= all) return;
+        tiles.count = (int)(all - tiles.first < job->block_tiles ? all - tiles.first : job->block_tiles);
+        run_block(job, &tiles, &memory);
+    }
+}

@@ -1,0 +1,81 @@
+"""The compiled kernels of lama-fill-kernels, where they are installed, on the threads that torch may use.
+
+Everything works without them, more slowly: ask `available` first. Their calls release the GIL, so the threads
+are Python's; they are as many as torch's own, which are idle meanwhile.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from lama_fill_kernels import Isa, Map
+
+Precision = Literal["fp32", "bf16"]
+
+_here = threading.local()
+
+
+@functools.cache
+def available(precision: Precision = "fp32") -> bool:
+    """Whether the kernels are installed and this CPU has what they need to compute in `precision`."""
+    return best_isa(precision) is not None
+
+
+def best_isa(precision: Precision) -> Isa | None:
+    """The fastest instruction set of this CPU for `precision`, None where there is none or no kernels."""
+    try:
+        import lama_fill_kernels
+    except ImportError:
+        return None
+    return lama_fill_kernels.best_isa(lama_fill_kernels.Type[precision.upper()])
+
+
+def as_map(tensor: Tensor | None) -> Map:
+    """A (B, C, H, W) tensor, float32 or bfloat16, whose channels are contiguous, as the kernels see it.
+
+    Raises:
+        ValueError: the tensor's type or memory format is another.
+    """
+    from lama_fill_kernels import Map, Type
+
+    if tensor is None:
+        return Map()
+    if tensor.dtype not in (torch.float32, torch.bfloat16):
+        raise ValueError(f"a map must be float32 or bfloat16, not {tensor.dtype}")
+    batch, channel, row, pixel = tensor.stride()
+    if channel != 1 and tensor.shape[1] > 1:
+        raise ValueError("a map must be in channels-last order")
+    kind = Type.BF16 if tensor.dtype == torch.bfloat16 else Type.FP32
+    return Map(tensor.data_ptr(), batch, row, pixel, kind, 0)
+
+
+def on_all_threads(work: Callable[[int], None], threads: int) -> None:
+    """Call `work` with 0 .. threads-1 at the same time, 0 on the thread that calls, and wait for all."""
+    others = [_pool(threads - 1).submit(work, number) for number in range(1, threads)]
+    try:
+        work(0)
+    finally:
+        for other in others:
+            other.result()
+
+
+def scratch(size: int) -> Tensor:
+    """Memory of `size` bytes at least that is this thread's own until it asks again."""
+    kept: Tensor | None = getattr(_here, "scratch", None)
+    if kept is None or kept.numel() < size:
+        _here.scratch = None  # the old memory may become part of the new
+        kept = _here.scratch = torch.empty(size, dtype=torch.uint8)
+    return kept
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, threads), thread_name_prefix="lama-fill-kernels")
