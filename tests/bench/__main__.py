@@ -1,21 +1,32 @@
-"""`python -m tests.bench`: runs every bench of this folder, or those that are named."""
+"""`python -m tests.bench [NAME...] [--out FOLDER]`: the benches, all or those named, and their report."""
 
 from __future__ import annotations
 
+import argparse
 import importlib
-import pkgutil
-import sys
+from pathlib import Path
 
-import tests.bench
+from tests.bench.report import write
+
+NAMES = ("floor", "generator", "memory", "load", "fills", "batch", "server")
 
 
-def main(names: list[str]) -> None:
-    """Run the benches of these names; all of them when there are none."""
-    for name in names or sorted(module.name for module in pkgutil.iter_modules(tests.bench.__path__)):
-        if name != "__main__":
-            print(f"# {name}")
-            importlib.import_module(f"tests.bench.{name}").main()
+def main() -> None:
+    """Run them one after another; what is done so far is written after each."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--out", type=Path, default=Path("out/bench"), metavar="FOLDER")
+    args = parser.parse_args()
+    unknown = set(args.names) - set(NAMES)
+    if unknown:
+        parser.error(f"there is no bench {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
+    sections = []
+    for name in args.names or NAMES:
+        print(f"# {name}", flush=True)
+        sections.append(importlib.import_module(f"tests.bench.{name}").main())
+        write(sections, args.out)
+    print(f"written to {args.out}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -6,7 +6,6 @@ The engine of this bench returns at once, so all the time that is measured is th
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from lama_core.client import Client
 from lama_core.wire.codec import decode_client, decode_server, encode
 from lama_core.wire.limits import Limits
 from lama_core.wire.messages import Fill, Options, Result
+from tests.bench.report import Section
 from tests.server.harness import ServerProcess
 
 SIDE = 1024
@@ -25,17 +25,19 @@ COST_TARGET = 0.030
 START_TARGET = 0.5
 
 
-def main() -> None:
-    """Print the figures, each with its target."""
+def main() -> Section:
+    """Time the start and a fill."""
+    section = Section(title="The server")
     with tempfile.TemporaryDirectory() as folder:
         start = min(_seconds_until_up(Path(folder) / f"start{n}") for n in range(5))
-        _print("start to accepting connections", start, f"   target {START_TARGET * 1000:.0f} ms")
+        section.figure("start to accepting connections", start * 1000, "ms", target=START_TARGET * 1000)
         server = ServerProcess(Path(folder) / "run", "corner", started_by_client=True).ready()
         try:
             with server.connect() as client:
-                _print_costs(client)
+                _costs(client, section)
         finally:
             server.clean_up()
+    return section
 
 
 def _seconds_until_up(folder: Path) -> float:
@@ -46,7 +48,7 @@ def _seconds_until_up(folder: Path) -> float:
         server.clean_up()
 
 
-def _print_costs(client: Client) -> None:
+def _costs(client: Client, section: Section) -> None:
     pixels, hole = bytes(range(256)) * (SIDE * SIDE * 4 // 256), bytes([255]) * (SIDE * SIDE)
 
     def fill(side: int) -> Result:
@@ -60,7 +62,8 @@ def _print_costs(client: Client) -> None:
         )
 
     whole = _median(lambda: fill(SIDE))
-    _print(f"cost of a {SIDE}x{SIDE} window", whole, f"   target {COST_TARGET * 1000:.0f} ms")
+    section.figure("added to an 8x8 window", _median(lambda: fill(8)) * 1000, "ms")
+    section.figure(f"added to a {SIDE}x{SIDE} window", whole * 1000, "ms", target=COST_TARGET * 1000)
     message = Fill(
         job=1, width=SIDE, height=SIDE, format="rgba", depth="u8", pixels=pixels, hole=hole, options=Options()
     )
@@ -86,7 +89,6 @@ def _print_costs(client: Client) -> None:
         shared[len(pixels) :] = hole
 
     parts = {
-        "the same for 8x8": _median(lambda: fill(8)),
         "client packs the window": _median(lambda: encode(message)),
         "server unpacks it": _median(lambda: decode_client(frame, limits)),
         "server puts it into shared memory": _median(into_shared_memory),
@@ -94,12 +96,8 @@ def _print_costs(client: Client) -> None:
         "client unpacks it": _median(lambda: decode_server(answer_frame)),
     }
     for what, seconds in parts.items():
-        _print(f"  {what}", seconds)
-    _print("  the rest: masking, sockets", whole - sum(parts.values()))
-
-
-def _print(what: str, seconds: float, note: str = "") -> None:
-    print(f"{what:38}{seconds * 1000:8.2f} ms{note}")
+        section.figure(f"of it: {what}", seconds * 1000, "ms")
+    section.figure("of it: masking, sockets", (whole - sum(parts.values())) * 1000, "ms")
 
 
 def _median(work: Callable[[], object]) -> float:
@@ -112,7 +110,3 @@ def _median(work: Callable[[], object]) -> float:
         work()
         times.append(time.perf_counter() - begun)
     return statistics.median(times)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The compiled generator against the plain one, size by size, and against what the machine could do."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from lama_core.fast import compile_generator
+
+from lama_core.model import Generator
+from tests.bench.floor import convolution_rates, operations
+from tests.bench.models import CONFIGS, picture, random_generator
+from tests.bench.report import Section
+from tests.bench.timing import interleaved
+
+SIZES = (256, 512, 1024, 1280)
+ROUNDS = {256: 9, 512: 5, 1024: 3, 1280: 3}
+TARGETS = {(256, "fp32"): 1.0, (256, "bf16"): 1.0, (1024, "fp32"): 4.0, (1024, "bf16"): 6.0}
+
+
+def main() -> Section:
+    """Time both models."""
+    section = Section(
+        title="The generator",
+        note="Medians, all variants in turn in one process. Speed-up: against the plain generator, eager "
+        "fp32. Of the floor: the time that oneDNN's direct convolutions alone would take at their best rate, "
+        "over the time taken; Winograd's needs fewer operations and can be above 1. Errors: of values in "
+        "0..1, against the plain generator with the same random weights.",
+        columns=(
+            "model",
+            "size",
+            "variant",
+            "seconds",
+            "speed-up",
+            "of the floor",
+            "max error",
+            "mean error",
+        ),
+    )
+    rates = convolution_rates()
+    for name, config in CONFIGS.items():
+        plain = random_generator(config)
+        fast = {precision: compile_generator(plain, precision=precision) for precision in rates}
+        for side in SIZES:
+            _compare(section, name, plain, fast, rates, side)
+    return section
+
+
+def _compare(
+    section: Section,
+    name: str,
+    plain: Generator,
+    fast: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]],
+    rates: dict[str, float],
+    side: int,
+) -> None:
+    image, hole = picture(side, side)
+    with torch.inference_mode():
+        truth = plain(image, hole)
+        errors = {precision: (work(image, hole) - truth).abs() for precision, work in fast.items()}
+        candidates = {"plain": partial(plain, image, hole)}
+        candidates |= {precision: partial(work, image, hole) for precision, work in fast.items()}
+        seconds = interleaved(candidates, rounds=ROUNDS[side])
+    floor = operations(plain, side)
+    for variant in itertools.chain(("plain",), fast):
+        rate = rates["fp32" if variant == "plain" else variant]
+        error = errors.get(variant)
+        ratio = seconds["plain"] / seconds[variant]
+        section.row(
+            name,
+            side,
+            variant,
+            seconds[variant],
+            ratio,
+            floor / rate / seconds[variant],
+            None if error is None else float(error.max()),
+            None if error is None else float(error.mean()),
+        )
+        target = TARGETS.get((side, variant))
+        if name == "big-lama" and target is not None:
+            section.figure(
+                f"{name}, {side}x{side}, {variant}: against plain", ratio, "x", target=target, at_least=True
+            )
