@@ -41,9 +41,9 @@ def __main__(arguments):
 def pause(seconds):
     """Krita's own work goes on meanwhile, as it does in its window.
 
-    By `processEvents`, what is to be deleted later would never be, for there is no loop around it. The progress
-    of a conversion in Krita 5.3 would then outlive the layer that it is shown on, and end Krita. The Krita of
-    an artist has its loop.
+    By `processEvents`, what is to be deleted later would never be, for there is no loop around it. Then the
+    progress of a conversion in Krita 5.3 would outlive the layer that it is shown on, and end Krita. What an
+    artist uses has its loop.
     """
     loop = QEventLoop()
     QTimer.singleShot(round(seconds * 1000), loop.quit)
