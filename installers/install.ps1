@@ -90,7 +90,7 @@ function Uninstall {
         $there = Test-Path -LiteralPath $folder
         if ($there -and -not (Get-ChildItem -LiteralPath $folder -Force)) { Remove-Folder $folder }
     }
-    Write-Host 'LaMa Fill is removed.'
+    if ($DryRun) { Write-Host 'Nothing was done: that was -DryRun.' } else { Write-Host 'LaMa Fill is removed.' }
 }
 
 # Gigabytes of CUDA are for machines that can use them: the driver says which build runs.
@@ -209,5 +209,9 @@ if (-not $NoAutostart -and -not (Invoke-Step $command @('service', 'install'))) 
 }
 if (-not (Invoke-Step $command @('doctor'))) {
     Fail 'not everything works: see above for what to do; what was installed stays'
+}
+if ($DryRun) {
+    Write-Host 'Nothing was done: that was -DryRun.'
+    exit 0
 }
 Write-Host 'Done. In GIMP: Filters > LaMa Fill. In Krita: Settings > Dockers > LaMa Fill.'

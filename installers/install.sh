@@ -110,7 +110,7 @@ uninstall() {
     for folder in "$state" "$(dirname "$models")" "$base"; do
         if [ -d "$folder" ] && [ -z "$(ls -A "$folder")" ]; then run rmdir "$folder"; fi
     done
-    say "LaMa Fill is removed."
+    if [ "$dry_run" = yes ]; then say "Nothing was done: that was --dry-run."; else say "LaMa Fill is removed."; fi
 }
 
 if [ "$action" = uninstall ]; then
@@ -256,6 +256,10 @@ if [ "$autostart" = yes ]; then
 fi
 run "$command" doctor || fail "not everything works: see above for what to do; what was installed stays"
 
+if [ "$dry_run" = yes ]; then
+    say "Nothing was done: that was --dry-run."
+    exit 0
+fi
 say "Done. In GIMP: Filters > LaMa Fill. In Krita: Settings > Dockers > LaMa Fill."
 case ":$PATH:" in
     *":$(dirname "$link"):"*) ;;

@@ -92,6 +92,7 @@ def test_a_dry_run_shows_all_and_does_nothing(installer: Installer, home: Path) 
         "doctor",
     ):
         assert part in out
+    assert out.endswith("Nothing was done: that was --dry-run.\n")
     assert everything(home) == before
 
 
