@@ -62,6 +62,8 @@ def new(
 ) -> ImageProcedure: ...""",
     ("Gimp", "Procedure", "new_return_values"): """
 def new_return_values(self, status: PDBStatusType, error: GLib.Error | None) -> ValueArray: ...""",
+    ("Gimp", "Procedure", "set_documentation"): """
+def set_documentation(self, blurb: str, help: str, help_id: str | None) -> None: ...""",
     ("Gegl", "Buffer", "get"): """
 def get(self, rect: Rectangle, scale: float, format_name: str, repeat_mode: AbyssPolicy) -> bytes: ...""",
     ("Gegl", "Buffer", "set"): "def set(self, rect: Rectangle, format_name: str, src: bytes) -> None: ...",

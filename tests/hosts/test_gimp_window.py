@@ -68,8 +68,9 @@ def test_from_the_menu_to_the_new_layer_and_back(window: Gimp, screen: Desktop) 
     screen.call("click", role=MENU[0], name=MENU[1])
     screen.call("wait", role="dialog", name="LaMa Fill")
     said = [name for _role, name in screen.call("texts")]
-    for label in ("Input", "Output", "Context", "Grow", "Feather", "Quality", "Model"):
+    for label in ("Input", "Output", "Context", "Grow", "Feather", "Quality", "Variation", "Model"):
         assert any(label in name for name in said), label
+    assert "Help" not in said, "there is no page of it"
     screen.call("move", title="LaMa Fill", x=700, y=120)
     keep(screen, "dialog")
     screen.call("click", role="button", name="OK")

@@ -146,11 +146,11 @@ def test_holes_that_share_a_part_of_their_windows_are_taken_once() -> None:
 
 def test_what_is_asked_of_the_server() -> None:
     server = Server()
-    options = Options(grow=3, feather=0, context="128", quality="best", model="m")
+    options = Options(grow=3, feather=0, context="128", quality="best", variation=7, model="m")
     run([Layer(Rect(0, 0, 600, 600), Rect(300, 300, 20, 20))], options, server)
     asked = server.asked[0]["options"]
     assert (asked.grow, asked.feather, asked.context) == (3, 0, 128)
-    assert (asked.quality, asked.model) == ("best", "m")
+    assert (asked.quality, asked.seed, asked.model) == ("best", 7, "m")
 
 
 def test_every_layer_is_planned_before_one_is_sent() -> None:

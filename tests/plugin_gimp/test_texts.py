@@ -27,6 +27,7 @@ from lama_core.wire.errors import ERROR_CODES
         {"input": "everything"},
         {"output": ""},
         {"quality": "worst"},
+        {"variation": -1},
     ],
 )
 def test_an_argument_that_means_nothing_is_named(wrong: dict[str, object]) -> None:

@@ -15,7 +15,7 @@ from lama_fill_gimp.texts import N_, _
 
 _FAILURES: dict[ErrorCode, str] = {
     "unknown_model": N_(
-        "The model is not installed: choose another one, or install it with “lama-fill models install”."
+        "The model is not installed: choose another one, or install it with “lama-fill models download”."
     ),
     "too_large": N_(
         "The hole is too large for the server: choose a smaller context, or select less at once."

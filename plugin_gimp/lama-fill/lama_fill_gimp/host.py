@@ -65,7 +65,7 @@ class LamaFill(Gimp.PlugIn):
                 "Fills the selection, or the transparent pixels where nothing is selected, with what could "
                 "be behind it, in a new layer directly above the active one."
             ),
-            name,
+            None,  # a page of help would have to be in GIMP's manual; with no page, the dialog has no button
         )
         procedure.set_attribution("LaMa Fill", "LaMa Fill, Apache-2.0", "2026")
         _add_arguments(procedure)
@@ -106,6 +106,15 @@ def _add_arguments(procedure: Gimp.Procedure) -> None:
         ),
     ):
         procedure.add_int_argument(name, label, hint, -1, most, -1, flags)
+    procedure.add_int_argument(
+        "variation",
+        _("_Variation"),
+        _("Another number gives another fill of the same place"),
+        0,
+        choices.MAX_VARIATION,
+        defaults.variation,
+        flags,
+    )
     procedure.add_string_argument(
         "model", _("_Model"), _("The name of an installed model; empty for the server's default"), "", flags
     )
@@ -169,7 +178,7 @@ def _run(
 
 
 def _options(config: Gimp.ProcedureConfig) -> choices.Options:
-    names = ("grow", "feather", "context", "input", "output", "quality")
+    names = ("grow", "feather", "context", "input", "output", "quality", "variation")
     # GIMP gives an empty text back as None, sometimes.
     model = config.get_property("model") or ""
     return choices.Options(model=model, **{name: config.get_property(name) for name in names})
@@ -445,7 +454,7 @@ def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, finding: Findi
 
     GimpUi.init(PROCEDURE)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _("LaMa Fill"))
-    dialog.fill(["input", "output", "context", "grow", "feather", "quality"])
+    dialog.fill(["input", "output", "context", "grow", "feather", "quality", "variation"])
     row = _model_row(config, finding, beside=dialog.get_widget("feather", GObject.TYPE_NONE).get_label())
     dialog.get_content_area().pack_start(row, False, False, 0)
     chosen: bool = dialog.run()

@@ -46,13 +46,17 @@ QUALITIES = (
     Choice("best", N_("Best")),
 )
 
+#: GIMP's integers have a sign; the protocol takes twice as many.
+MAX_VARIATION = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class Options:
     """The arguments of the procedure, checked.
 
-    `grow` and `feather` are pixels, -1 finds them from the hole's size. The others are names of choices
-    above, but `model`: the name of an installed model, "" for the server's own default.
+    `grow` and `feather` are pixels, -1 finds them from the hole's size. `variation`: another number gives
+    another fill, the same one the same. The others are names of choices above, but `model`: the name of an
+    installed model, "" for the server's own default.
 
     Raises:
         OptionError: a value that is none of these.
@@ -64,6 +68,7 @@ class Options:
     input: str = "layer"
     output: str = "layer"
     quality: str = "balanced"
+    variation: int = 0
     model: str = ""
 
     def __post_init__(self) -> None:
@@ -74,6 +79,12 @@ class Options:
                         name=name, most=most, value=value
                     )
                 )
+        if not 0 <= self.variation <= MAX_VARIATION:
+            raise OptionError(
+                _("{name} is from 0 to {most}, not {value}.").format(
+                    name="variation", most=MAX_VARIATION, value=self.variation
+                )
+            )
         for name, chosen, choices in (
             ("context", self.context, CONTEXTS),
             ("input", self.input, INPUTS),
@@ -97,5 +108,10 @@ class Options:
         context: messages.Context = self.margin  # type: ignore[assignment]  # checked when it was made
         quality: messages.Quality = self.quality  # type: ignore[assignment]
         return messages.Options(
-            grow=self.grow, feather=self.feather, context=context, quality=quality, model=self.model
+            grow=self.grow,
+            feather=self.feather,
+            context=context,
+            quality=quality,
+            seed=self.variation,
+            model=self.model,
         )
