@@ -19,8 +19,10 @@ from lama_core.client import (
 )
 from lama_core.errors import LamaFillError
 from lama_core.wire import messages
+from lama_core.wire.limits import MAX_SEED
 from lama_fill import filling
-from lama_fill.filling import Document, Hole, Outcome
+from lama_fill.document import Document, Hole
+from lama_fill.filling import Outcome
 from lama_fill.link import Link
 from lama_fill.nodes import RefusalError
 from lama_fill.options import Options, from_text
@@ -61,11 +63,20 @@ class View:
 
 @dataclass(frozen=True)
 class Last:
-    """The last fill: `hole` with all of its mask in memory."""
+    """The last fill: `hole` with all of its mask in memory. `next_seed`: asks for one not seen yet."""
 
     document: Document
     hole: Hole
     options: Options
+    next_seed: int = 0
+
+    def is_of(self, document: Document, hole: Hole) -> bool:
+        """Whether it filled just this."""
+        return (
+            document == self.document
+            and hole.bounds == self.hole.bounds
+            and hole.read(hole.bounds) == self.hole.read(hole.bounds)
+        )
 
 
 class Controller:
@@ -103,7 +114,10 @@ class Controller:
         self._start(self.view.options, filling.find_hole)
 
     def fill_again(self) -> None:
-        """Fill with the options of the last fill: what is selected, or the last hole again."""
+        """Fill with the options of the last fill: what is selected, or the last hole again.
+
+        What was filled just now is filled in another way.
+        """
         last = self._last
         if last is None:
             self.fill()
@@ -117,7 +131,7 @@ class Controller:
                     raise
                 return replace(last.hole, marker=None)
 
-        self._start(last.options, hole)
+        self._start(last.options, hole, again=last)
 
     def fill_every_frame(self) -> None:
         """Fill what is selected in every frame of the range that is played."""
@@ -187,7 +201,12 @@ class Controller:
         return document
 
     def _start(
-        self, options: Options, find: Callable[[Document], Hole], *, every_frame: bool = False
+        self,
+        options: Options,
+        find: Callable[[Document], Hole],
+        *,
+        again: Last | None = None,
+        every_frame: bool = False,
     ) -> None:
         document = self._document()
         if document is None:
@@ -197,8 +216,11 @@ class Controller:
         except LamaFillError as refusal:
             self._refuse(str(refusal))
             return
-        self._last = Last(document=document, hole=hole, options=options)
-        work = filling.fill(document, hole, options, self._link, self._report, every_frame=every_frame)
+        seed = again.next_seed if again is not None and again.is_of(document, hole) else 0
+        self._last = Last(document=document, hole=hole, options=options, next_seed=seed)
+        work = filling.fill(
+            document, hole, options, self._link, self._report, seed=seed, every_frame=every_frame
+        )
         self._run = Run(work, self._editor.later, self._finished)
         self._show(is_running=True, fraction=0.0, text=_("Reading the picture…"))
 
@@ -208,6 +230,8 @@ class Controller:
     def _finished(self, outcome: Outcome | None, error: BaseException | None) -> None:
         self._run = None
         if outcome is not None:
+            if self._last is not None:
+                self._last = replace(self._last, next_seed=(self._last.next_seed + 1) & MAX_SEED)
             self._show(is_running=False, fraction=0.0, text=outcome_text(outcome))
         elif isinstance(error, FillCancelledError):
             self._show(is_running=False, fraction=0.0, text=_("Cancelled."))

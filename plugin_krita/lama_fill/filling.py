@@ -1,56 +1,30 @@
 """One fill from the hole to the new layer, as steps on the main thread.
 
-It knows documents as `Document` says, which is Krita's in `host` and a plain object in tests. Nothing of the
-document changes before the whole result is there, and the result is dropped when the document is no longer
-what it was made for.
+Nothing of the document changes before the whole result is there, and the result is dropped when the document
+is no longer what it was made for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Optional, Protocol
 
-from lama_core.errors import LamaFillError
 from lama_core.geometry import Rect
-from lama_core.holes import Piece, ReadMask, plan
+from lama_core.holes import Piece, plan
 from lama_core.wire import messages
 from lama_fill import pixels
+from lama_fill.areas import STEP_PIXELS, STEP_PIXELS_CONVERTED, part_of, shown_part, stripes
+from lama_fill.document import Document, Hole
 from lama_fill.link import Link, Request
 from lama_fill.nodes import Node, RefusalError, check_has_picture, place_of
 from lama_fill.options import Options
-from lama_fill.spaces import DETOUR, Space
+from lama_fill.placing import Frame, Patch, put
+from lama_fill.spaces import Space
 from lama_fill.steps import Work
 from lama_fill.texts import _
-
-#: What one step reads or writes at most: some milliseconds as it is, and as much with a conversion.
-STEP_PIXELS = 1 << 19
-STEP_PIXELS_CONVERTED = 1 << 17
+from lama_fill.ticket import StaleError, Ticket
 
 Report = Callable[[float, str], None]
-
-
-class StaleError(LamaFillError):
-    """The document is no longer what the fill was made for."""
-
-
-@dataclass(frozen=True)
-class Hole:
-    """What is to be filled. `marker`: the key of the layer that its strokes were painted on, if they were."""
-
-    bounds: Rect
-    read: ReadMask
-    marker: Optional[str] = None  # noqa: UP045 - Python 3.9
-
-
-@dataclass(frozen=True)
-class Patch:
-    """A filled rectangle of the document, in the space that it was sent in, and how much of it shows."""
-
-    rect: Rect
-    space: Space
-    pixels: bytes
-    blend: bytes
 
 
 @dataclass(frozen=True)
@@ -61,56 +35,6 @@ class Outcome:
     model: str
     device: str
     frames: int
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What the new layer shows from `time` on; `time` is None for a layer that is not animated."""
-
-    time: Optional[int]  # noqa: UP045 - Python 3.9
-    patches: Sequence[Patch]
-
-
-class Layer(Protocol):
-    """A layer that is not in the document yet."""
-
-    def write(self, time: int | None, rect: Rect, data: bytes) -> None: ...
-    def write_mask(self, rect: Rect, data: bytes) -> None: ...
-    def add(self, above: str) -> None:
-        """Put it into the document, above this node and in its group: one step of undo."""
-
-    def close(self) -> None: ...
-
-
-class Document(Protocol):
-    """A document of the editor. Every method but `is_open` and `name` needs it to be open."""
-
-    @property
-    def name(self) -> str: ...
-    def is_open(self) -> bool: ...
-    def size(self) -> tuple[int, int]: ...
-    def space(self) -> Space: ...
-    def is_busy(self) -> bool:
-        """Whether something is being painted or computed."""
-
-    def active_node(self) -> Node | None: ...
-    def node(self, key: str) -> Node | None: ...
-    def node_below(self, key: str) -> Node | None: ...
-    def activate(self, key: str) -> None: ...
-    def selection(self) -> Hole | None: ...
-    def strokes(self) -> Hole | None: ...
-    def read(self, node: str | None, rect: Rect) -> bytes:
-        """Pixels of a node as it is projected, in its space; of everything that is visible for None."""
-
-    def convert(self, data: bytes, width: int, height: int, source: Space, target: Space) -> bytes: ...
-    def show(self, key: str, visible: bool) -> None: ...
-    def clear(self, key: str) -> None: ...
-    def new_layer(self, name: str, *, with_mask: bool, times: Sequence[int]) -> Layer: ...
-    def is_animated(self) -> bool: ...
-    def time(self) -> int: ...
-    def set_time(self, time: int) -> None: ...
-    def playback(self) -> tuple[int, int]:
-        """The first and the last frame of the range that is played."""
 
 
 def find_hole(document: Document) -> Hole:
@@ -132,9 +56,16 @@ def find_hole(document: Document) -> Hole:
 
 
 def fill(
-    document: Document, hole: Hole, options: Options, link: Link, report: Report, *, every_frame: bool = False
+    document: Document,
+    hole: Hole,
+    options: Options,
+    link: Link,
+    report: Report,
+    *,
+    seed: int = 0,
+    every_frame: bool = False,
 ) -> Work:
-    """Fill a hole. The generator's value is an `Outcome`.
+    """Fill a hole. The generator's value is an `Outcome`. `seed`: another one asks for another fill.
 
     Raises:
         RefusalError: it cannot be done; nothing was sent.
@@ -148,10 +79,9 @@ def fill(
     source = place if options.input == "layer" else None
     if source is not None:
         check_has_picture(source)
-    size = document.size()
     pieces = plan(
         hole.bounds,
-        Rect(0, 0, *size),
+        Rect(0, 0, *document.size()),
         hole.read,
         grow=options.grow,
         feather=options.feather,
@@ -159,11 +89,11 @@ def fill(
     )
     if not pieces:
         raise RefusalError(_("What is selected lies outside of the picture."))
-    ticket = _Ticket(document=document, size=size, place=place.key)
-    job = _Job(ticket=ticket, hole=hole, options=options, link=link, pieces=pieces, source=source)
     times = _times(document, every_frame)
+    ticket = Ticket.take(document, hole.bounds, place.key)
+    job = _Job(ticket=ticket, hole=hole, options=options, seed=seed, link=link, pieces=pieces, source=source)
     frames, seconds = yield from job.frames(times, report)
-    yield from _put(ticket, frames, with_mask=options.output == "mask", active=active, options=options)
+    yield from put(ticket, frames, with_mask=options.output == "mask", active=active, options=options)
     if hole.marker is not None and document.node(hole.marker) is not None:
         document.clear(hole.marker)
     return Outcome(seconds=seconds, model=job.model, device=job.device, frames=job.filled)
@@ -188,34 +118,16 @@ def _times(document: Document, every_frame: bool) -> list[int] | None:
     return list(range(first, last + 1))
 
 
-@dataclass(frozen=True)
-class _Ticket:
-    """The document as it was when the fill began."""
-
-    document: Document
-    size: tuple[int, int]
-    place: str
-
-    def check(self) -> None:
-        """Raises `StaleError` when the result has no place any more."""
-        document = self.document
-        if not document.is_open():
-            raise StaleError(_("The document was closed, so the fill was dropped."))
-        if document.size() != self.size:
-            raise StaleError(_("The size of the picture has changed, so the fill was dropped. Fill again."))
-        if document.node(self.place) is None:
-            raise StaleError(_("The layer that was filled is gone, so the fill was dropped."))
-
-
 class _Job:
     """What goes to the server and comes back."""
 
     def __init__(
         self,
         *,
-        ticket: _Ticket,
+        ticket: Ticket,
         hole: Hole,
         options: Options,
+        seed: int,
         link: Link,
         pieces: Sequence[Piece],
         source: Node | None,
@@ -224,9 +136,11 @@ class _Job:
         self._document = ticket.document
         self._hole = hole
         self._options = options
+        self._seed = seed
         self._link = link
         self._pieces = pieces
         self._source = source
+        self._went_to: int | None = None
         self.model = ""
         self.device = ""
         self.filled = 0
@@ -258,7 +172,8 @@ class _Job:
                     frames.append(Frame(time, patches))
                     seconds, before = seconds + took, windows
         finally:
-            if self._document.is_open() and self._document.time() != back:
+            # Unless the artist has gone to another frame, or the job never left this one.
+            if self._document.is_open() and self._document.time() == self._went_to:
                 self._document.set_time(back)
         return [*frames, Frame(times[-1] + 1, [])], seconds
 
@@ -268,6 +183,7 @@ class _Job:
             self._ticket.check()
             if time is not None and self._document.time() != time:
                 self._document.set_time(time)
+                self._went_to = time
             hide = self._hole.marker if self._source is None else None
             if hide is not None:
                 self._document.show(hide, False)
@@ -329,7 +245,7 @@ class _Job:
                     depth=sent.wire_depth,
                     pixels=window,
                     hole=hole,
-                    options=self._options.for_server(),
+                    options=self._options.for_server(seed=self._seed),
                 ),
                 start=self._options.start_server,
                 on_progress=told,
@@ -369,114 +285,6 @@ class _Finish:
         if not self._with_mask:
             data = pixels.with_alpha(data, self._space, blend)
         return Patch(rect=kept, space=self._space, pixels=data, blend=blend), result
-
-
-def _put(
-    ticket: _Ticket, frames: Sequence[Frame], *, with_mask: bool, active: Node, options: Options
-) -> Work:
-    """Make the new layer, and put it in its place."""
-    ticket.check()
-    document = ticket.document
-    space = document.space()
-    times = [frame.time for frame in frames if frame.time is not None]
-    with_mask = with_mask and not times
-    layer = document.new_layer(_("LaMa Fill"), with_mask=with_mask, times=times)
-    try:
-        for frame in frames:
-            for patch in frame.patches:
-                most = STEP_PIXELS if patch.space == space else STEP_PIXELS_CONVERTED
-                for rect in stripes(patch.rect, most):
-                    ticket.check()
-                    data = part_of(patch.pixels, patch.rect, rect, patch.space.pixel_bytes)
-                    if patch.space != space:
-                        data = _converted(document, data, rect, patch.space, space)
-                    layer.write(frame.time, rect, data)
-                    if with_mask:
-                        layer.write_mask(rect, part_of(patch.blend, patch.rect, rect, 1))
-                    yield 0
-        yield from _quiet(document)
-        ticket.check()
-        if document.space() != space:
-            raise StaleError(_("The colour space has changed meanwhile. Fill again."))
-        now = document.active_node()
-        layer.add(ticket.place)
-    finally:
-        layer.close()
-    # Krita makes a new layer the active one, which is right when the next fill starts from what is visible,
-    # and wrong when it starts from this layer again or the artist has gone on to another one.
-    if now is not None and (options.input == "layer" or now.key != active.key):
-        yield from _stay(document, now.key)
-
-
-def _converted(document: Document, data: bytes, rect: Rect, source: Space, target: Space) -> bytes:
-    """Pixels of a detour in the document's space, where they look as they did before.
-
-    The two tables of a profile for inks or video are not each other's inverse: there and back again, dark
-    colours come out visibly lighter. So what comes out is looked at, and what goes in is changed by as much.
-    """
-    size = (rect.width, rect.height)
-    converted = document.convert(data, *size, source, target)
-    if target.model not in ("CMYKA", "YCbCrA") or source != DETOUR:
-        return converted
-    looks = document.convert(converted, *size, target, source)
-    return document.convert(pixels.corrected(data, looks), *size, source, target)
-
-
-def _quiet(document: Document) -> Work:
-    """Wait until no brush stroke is under way, which a new layer would end; but not for ever."""
-    for _look in range(QUIET_LOOKS):
-        if not document.is_open() or not document.is_busy():
-            return
-        yield QUIET_SECONDS / QUIET_LOOKS
-
-
-QUIET_SECONDS = 10.0
-QUIET_LOOKS = 200
-
-
-def _stay(document: Document, key: str) -> Work:
-    """Keep a node active while Krita is about to choose the new layer, which it does some moments later."""
-    for _look in range(STAY_LOOKS):
-        yield STAY_SECONDS / STAY_LOOKS
-        if not document.is_open() or document.node(key) is None:
-            return
-        found = document.active_node()
-        if found is not None and found.key != key:
-            document.activate(key)
-            return
-
-
-STAY_SECONDS = 1.0
-STAY_LOOKS = 50
-
-
-def stripes(rect: Rect, most_pixels: int) -> Iterator[Rect]:
-    """A rectangle from top to bottom in parts of whole rows, each of about so many pixels at most."""
-    rows = max(1, most_pixels // max(1, rect.width))
-    for y in range(rect.y, rect.bottom, rows):
-        yield Rect(rect.x, y, rect.width, min(rows, rect.bottom - y))
-
-
-def shown_part(rect: Rect, blend: bytes) -> Rect:
-    """The smallest rectangle that holds all that shows, one byte of `blend` for each pixel of `rect`."""
-    above = len(blend) - len(blend.lstrip(b"\0"))
-    if above == len(blend):
-        return Rect(rect.x, rect.y, 0, 0)
-    top, bottom = above // rect.width, -(-len(blend.rstrip(b"\0")) // rect.width)
-    rows = [blend[y * rect.width : (y + 1) * rect.width] for y in range(top, bottom)]
-    left = min(rect.width - len(row.lstrip(b"\0")) for row in rows)
-    right = max(len(row.rstrip(b"\0")) for row in rows)
-    return Rect(rect.x + left, rect.y + top, right - left, bottom - top)
-
-
-def part_of(data: bytes, rect: Rect, part: Rect, pixel_bytes: int) -> bytes:
-    """The bytes of a part of a rectangle."""
-    row = rect.width * pixel_bytes
-    begin = (part.y - rect.y) * row
-    if part.width == rect.width:
-        return data[begin : begin + part.height * row]
-    left, right = (part.x - rect.x) * pixel_bytes, (part.right - rect.x) * pixel_bytes
-    return b"".join(data[begin + y * row + left : begin + y * row + right] for y in range(part.height))
 
 
 def stage_text(stage: str, position: int) -> str:

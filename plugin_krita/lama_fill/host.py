@@ -1,4 +1,4 @@
-"""All of the plug-in that is Krita: documents and nodes as `filling` wants them, the docker, the actions.
+"""All of the plug-in that is Krita: documents and nodes as `document` has them, the docker, the actions.
 
 Everything here is called on the main thread. Krita's objects outlive what they stand for, and then answer
 with zeros and empty strings instead of an error, so whether a document is open is asked first.
@@ -11,14 +11,14 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
 from lama_core.geometry import Rect
 from lama_fill import qt, template, texts
 from lama_fill.controller import Controller
-from lama_fill.filling import Hole
+from lama_fill.document import Hole
 from lama_fill.link import Link
 from lama_fill.nodes import Node, RefusalError
 from lama_fill.pixels import alpha_as_bytes
@@ -32,7 +32,7 @@ RESOLUTION = 72.0
 
 
 class KritaDocument:
-    """A `filling.Document`."""
+    """A `document.Document`."""
 
     def __init__(self, document) -> None:
         self._document = document
@@ -183,6 +183,20 @@ class KritaDocument:
             return bytes(self._document.pixelData(*place))
         return bytes(self._found(node).projectionPixelData(*place))
 
+    def colours(self, points: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        rows: dict[int, list[int]] = {}
+        for x, y in points:
+            rows.setdefault(y, []).append(x)
+        size, found = self.space().pixel_bytes, {}
+        # A row costs about as much as a pixel of it.
+        for y, columns in rows.items():
+            left = min(columns)
+            row = bytes(self._document.pixelData(left, y, max(columns) + 1 - left, 1))
+            for x in columns:
+                begin = (x - left) * size
+                found[x, y] = row[begin : begin + size]
+        return found
+
     def convert(self, data: bytes, width: int, height: int, source: Space, target: Space) -> bytes:
         with _temporary(
             Krita.instance().createDocument(
@@ -225,7 +239,7 @@ class KritaDocument:
 
 
 class PlainLayer:
-    """A `filling.Layer` as Krita makes it."""
+    """A `document.Layer` as Krita makes it."""
 
     def __init__(self, document: KritaDocument, name: str) -> None:
         self._document = document
@@ -245,7 +259,7 @@ class PlainLayer:
 
 
 class GrownLayer:
-    """A `filling.Layer` with a transparency mask or with frames: see `template`."""
+    """A `document.Layer` with a transparency mask or with frames: see `template`."""
 
     def __init__(self, document: KritaDocument, name: str, *, with_mask: bool, times: Sequence[int]) -> None:
         self._document = document

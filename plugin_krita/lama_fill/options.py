@@ -72,13 +72,14 @@ class Options:
         """`context` as geometry and the protocol want it: "auto", "whole" or pixels."""
         return self.context if self.context in ("auto", "whole") else int(self.context)
 
-    def for_server(self) -> messages.Options:
+    def for_server(self, *, seed: int) -> messages.Options:
         return messages.Options(
             grow=self.grow,
             feather=self.feather,
             context=self.margin,
             quality=self.quality,
             model=self.model,
+            seed=seed,
         )
 
     def to_text(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ PLUGIN = Path(__file__).resolve().parents[2] / "plugin_krita"
 sys.path.insert(0, str(PLUGIN))
 
 from lama_fill import texts  # noqa: E402
-from lama_fill.filling import Hole  # noqa: E402
+from lama_fill.document import Hole  # noqa: E402
 from lama_fill.nodes import Node  # noqa: E402
 from lama_fill.spaces import DETOUR, Space  # noqa: E402
 from lama_fill.steps import Reply  # noqa: E402
@@ -76,6 +76,8 @@ class FakeDocument:
         self.now = 0
         self.range = (0, 5)
         self.drawings: Callable[[int], int] = lambda time: 7
+        self.turn: Callable[[int, int], tuple[int, int]] = lambda x, y: (x, y)
+        self.painted: dict[tuple[int, int], bytes] = {}
         self.reads: list[tuple[str | None, Rect]] = []
         self.shown: list[tuple[str, bool]] = []
         self.cleared: list[str] = []
@@ -129,6 +131,9 @@ class FakeDocument:
         space = self.colour_space if node is None else self.nodes[node].space
         return bytes([self.drawings(self.now)]) * (rect.area * space.pixel_bytes)
 
+    def colours(self, points: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        return {point: self.painted.get(point, colour_at(*self.turn(*point))) for point in points}
+
     def convert(self, data: bytes, width: int, height: int, source: Space, target: Space) -> bytes:
         self.conversions.append((source, target))
         assert len(data) == width * height * source.pixel_bytes
@@ -155,6 +160,11 @@ class FakeDocument:
 
     def playback(self) -> tuple[int, int]:
         return self.range
+
+
+def colour_at(x: int, y: int) -> bytes:
+    """White with a dark corner: nearly all of it looks the same however it is turned."""
+    return bytes((x, y, 0, 255)) if x < 100 and y < 100 else b"\xff\xff\xff\xff"
 
 
 def mask_of(selected: Rect) -> Callable[[Rect], bytes]:

@@ -15,6 +15,7 @@ from lama_core.client import (
     ServerNotFoundError,
     ServerStartError,
 )
+from lama_core.geometry import Rect
 from lama_core.wire.messages import Model, ServerStatus, Worker
 
 
@@ -106,10 +107,32 @@ def test_again_without_a_selection(controller: Controller, editor: Any, document
     controller.fill_again()
     editor.clock.run()
     first, second = link.requests
-    # The hole and the options of the last fill, not those of now.
+    # The hole and the options of the last fill, not those of now, but another fill.
     assert second.hole == first.hole
-    assert second.options == first.options
+    assert second.options == replace(first.options, seed=1)
     assert len(document.added) == 2
+
+
+def test_again_is_another_fill_each_time(
+    controller: Controller, editor: Any, document: Any, link: Any
+) -> None:
+    def fill(how: Any) -> int:
+        how()
+        editor.clock.run()
+        return int(link.requests[-1].options.seed)
+
+    assert [fill(controller.fill_again) for _time in range(3)] == [0, 1, 2]
+    assert fill(controller.fill) == 0
+    assert fill(controller.fill_again) == 1
+    # What failed was not seen.
+    link.error = FillFailedError("busy", "later", retryable=True)
+    assert fill(controller.fill_again) == 2
+    link.error = None
+    assert fill(controller.fill_again) == 2
+    # Another selection is another fill.
+    document.selected = Rect(60, 40, 30, 20)
+    assert fill(controller.fill_again) == 0
+    assert fill(controller.fill_again) == 1
 
 
 def test_again_in_another_document(controller: Controller, editor: Any, link: Any) -> None:
@@ -126,8 +149,6 @@ def test_again_in_another_document(controller: Controller, editor: Any, link: An
 def test_the_hole_is_what_was_selected_at_the_click(
     controller: Controller, editor: Any, document: Any
 ) -> None:
-    from lama_core.geometry import Rect
-
     selected = [document.selected]
     kept = document.selection()
     document.selection = lambda: replace(

@@ -4,12 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from lama_fill import filling
-from lama_fill.filling import Hole, Outcome, StaleError
+from lama_fill import filling, placing
+from lama_fill.areas import shown_part
+from lama_fill.document import Hole
+from lama_fill.filling import Outcome
 from lama_fill.nodes import Node, RefusalError
 from lama_fill.options import Options
 from lama_fill.spaces import DETOUR, Space
 from lama_fill.steps import Run
+from lama_fill.ticket import StaleError
 
 from lama_core.geometry import Rect
 
@@ -119,7 +122,7 @@ def test_large_windows_are_read_and_written_in_steps(link, clock, monkeypatch: p
     from tests.plugin_krita.conftest import FakeDocument
 
     monkeypatch.setattr(filling, "STEP_PIXELS", 4000)
-    monkeypatch.setattr(filling, "STEP_PIXELS_CONVERTED", 100)
+    monkeypatch.setattr(placing, "STEP_PIXELS_CONVERTED", 100)
     document = FakeDocument()
     fill(document, link, clock)
     assert len(document.reads) > 4
@@ -177,6 +180,9 @@ def test_a_selection_outside_of_the_picture(document, link, clock) -> None:
         (lambda document: setattr(document, "opened", False), "closed"),
         (lambda document: setattr(document, "width", 401), "size"),
         (lambda document: document.nodes.clear(), "gone"),
+        (lambda document: setattr(document, "turn", lambda x, y: (399 - x, 299 - y)), "turned"),
+        (lambda document: setattr(document, "turn", lambda x, y: (399 - x, y)), "turned"),
+        (lambda document: setattr(document, "turn", lambda x, y: (x, 299 - y)), "turned"),
     ],
 )
 def test_the_document_changes_before_the_answer(document, link, clock, change, words) -> None:
@@ -191,6 +197,49 @@ def test_the_document_changes_before_the_answer(document, link, clock, change, w
     assert isinstance(error, StaleError)
     assert words in str(error)
     assert not document.added
+
+
+@pytest.mark.parametrize("quarter", [lambda x, y: (y, 299 - x), lambda x, y: (299 - y, x)])
+def test_a_square_is_turned_by_a_quarter(link, clock, quarter) -> None:
+    from tests.plugin_krita.conftest import FakeDocument
+
+    document = FakeDocument(300, 300)
+    link.at_once = False
+    ends = start(document, link, clock)
+    clock.run()
+    document.turn = quarter
+    link.answer()
+    clock.run()
+    assert "turned" in str(ends[0])
+    assert not document.added
+
+
+def test_what_is_painted_meanwhile_is_no_turn(document, link, clock) -> None:
+    link.at_once = False
+    ends = start(document, link, clock)
+    clock.run()
+    # All of the dark corner, and as much again elsewhere.
+    for x in range(140):
+        for y in range(140):
+            document.painted[x, y] = document.painted[399 - x, y] = b"\xff\xff\xff\xff"
+            document.painted[x, 299 - y] = b"\x00\x00\x00\xff"
+    link.answer()
+    clock.run()
+    assert isinstance(ends[0], Outcome)
+    assert document.added
+
+
+def test_another_frame_than_the_filled_one_is_no_turn(document, link, clock) -> None:
+    document.animated, document.now = True, 3
+    link.at_once = False
+    ends = start(document, link, clock)
+    clock.run()
+    document.now, document.turn = 4, lambda x, y: (399 - x, y)
+    link.answer()
+    clock.run()
+    assert isinstance(ends[0], Outcome)
+    # And the artist stays there.
+    assert document.now == 4
 
 
 def test_a_document_converted_meanwhile_gets_its_own_space(document, link, clock) -> None:
@@ -344,7 +393,7 @@ def test_cancelled_between_two_frames(document, link, clock) -> None:
 
 
 def test_a_converted_fill_is_written_in_steps(document, link, clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filling, "STEP_PIXELS_CONVERTED", 100)
+    monkeypatch.setattr(placing, "STEP_PIXELS_CONVERTED", 100)
     document.colour_space = Space("LABA", "U8", "Lab identity built-in")
     fill(document, link, clock)
     (layer,) = document.added
@@ -360,11 +409,11 @@ def test_the_part_that_shows(shown: Rect) -> None:
         for y in range(7)
         for x in range(9)
     )
-    assert filling.shown_part(Rect(10, 20, 9, 7), blend) == shown.shifted(10, 20)
+    assert shown_part(Rect(10, 20, 9, 7), blend) == shown.shifted(10, 20)
 
 
 def test_nothing_shows() -> None:
-    assert filling.shown_part(Rect(10, 20, 9, 7), bytes(63)).is_empty
+    assert shown_part(Rect(10, 20, 9, 7), bytes(63)).is_empty
 
 
 def test_stage_texts() -> None:
