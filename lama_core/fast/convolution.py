@@ -1,0 +1,178 @@
+"""Convolutions with their bias, ReLU and sums fused, channels-last, in the best form that a device has.
+
+None of them pads: what is around a map is put there by the caller, by reflection. Inputs and outputs are
+(B, C, H, W) tensors that lie channels-last in memory.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, overload
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_TYPICAL_SIDE = 64
+"""oneDNN packs weights for a size of the map. It makes no difference which, but without any the packed form
+of bf16 is a slow one."""
+
+
+class Convolution(Protocol):
+    """A convolution whose weights have found their form."""
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """activation(convolution(x) + bias), a new tensor."""
+        ...
+
+    def onto(self, y: Tensor, x: Tensor, /) -> None:
+        """In place: y = activation(y + convolution(x) + bias)."""
+        ...
+
+
+class Doubling(Protocol):
+    """A transposed convolution to twice the size, whose weights have found their form."""
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """(B, C, H, W) to (B, C', 2H, 2W), after ReLU."""
+        ...
+
+
+class Backend(Protocol):
+    """Makes convolutions for one device and type."""
+
+    dtype: torch.dtype
+    device: torch.device
+
+    def convolution(
+        self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
+    ) -> Convolution:
+        """Of weights (out, in, kh, kw) and a bias (out,), float32 on the CPU."""
+        ...
+
+    def doubling(self, weight: Tensor, bias: Tensor | None) -> Doubling:
+        """Of weights (in, out, 3, 3): transposed, with ReLU, from (H, W) to (2H, 2W)."""
+        ...
+
+
+class OneDnn:
+    """oneDNN's convolutions on a CPU, in float32 or bfloat16.
+
+    Called below `F.conv2d`, because that neither fuses ReLU and sums nor uses oneDNN for 1x1 in every type.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        """`dtype`: of the maps; sums are float32 whatever it is."""
+        self.dtype = dtype
+
+    @staticmethod
+    def is_available() -> bool:
+        """Whether this torch has what is called here: builds for Arm, and old ones, have not."""
+        names = ("_convolution_pointwise", "_convolution_pointwise_", "_convolution_transpose_pointwise")
+        return torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, n) for n in names)
+
+    def convolution(
+        self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
+    ) -> Convolution:
+        return _OneDnnConvolution(weight.to(self.dtype), bias, relu=relu, stride=stride)
+
+    def doubling(self, weight: Tensor, bias: Tensor | None) -> Doubling:
+        return _OneDnnDoubling(weight.to(self.dtype), bias)
+
+
+class _OneDnnConvolution:
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, relu: bool, stride: int) -> None:
+        typical = [1, weight.shape[1], _TYPICAL_SIDE, _TYPICAL_SIDE]
+        self._weight: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
+            weight, [0, 0], [stride, stride], [1, 1], 1, typical
+        )
+        self._bias = bias
+        self._activation = "relu" if relu else "none"
+        self._stride = [stride, stride]
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, self._weight, self._bias, [0, 0], self._stride, [1, 1], 1, self._activation, [], ""
+        )
+        return y
+
+    def onto(self, y: Tensor, x: Tensor, /) -> None:
+        torch.ops.mkldnn._convolution_pointwise_.binary(
+            y,
+            x,
+            self._weight,
+            self._bias,
+            [0, 0],
+            self._stride,
+            [1, 1],
+            1,
+            "add",
+            1.0,
+            self._activation,
+            [],
+            "",
+        )
+
+
+class _OneDnnDoubling:
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        typical = [1, weight.shape[0], _TYPICAL_SIDE, _TYPICAL_SIDE]
+        self._weight: Tensor = torch.ops.mkldnn._reorder_convolution_transpose_weight(
+            weight, [1, 1], [1, 1], [2, 2], [1, 1], 1, typical
+        )
+        self._bias = bias
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        y: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(
+            x, self._weight, self._bias, [1, 1], [1, 1], [2, 2], [1, 1], 1, "relu", [], ""
+        )
+        return y
+
+
+class Portable:
+    """What every device of torch's has: nothing is fused, but BatchNorm is gone, maps lie channels-last."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.device = device
+        self.dtype = dtype
+
+    def convolution(
+        self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
+    ) -> Convolution:
+        return _PortableConvolution(self._put(weight), self._put(bias), relu=relu, stride=stride)
+
+    def doubling(self, weight: Tensor, bias: Tensor | None) -> Doubling:
+        return _PortableDoubling(self._put(weight), self._put(bias))
+
+    @overload
+    def _put(self, values: Tensor) -> Tensor: ...
+    @overload
+    def _put(self, values: None) -> None: ...
+    def _put(self, values: Tensor | None) -> Tensor | None:
+        if values is None:
+            return None
+        layout = torch.channels_last if values.dim() == 4 else torch.contiguous_format
+        return values.to(self.device, self.dtype, memory_format=layout)
+
+
+class _PortableConvolution:
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, relu: bool, stride: int) -> None:
+        self._weight, self._bias, self._relu, self._stride = weight, bias, relu, stride
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        y = F.conv2d(x, self._weight, self._bias, self._stride)
+        return y.relu_() if self._relu else y
+
+    def onto(self, y: Tensor, x: Tensor, /) -> None:
+        y.add_(F.conv2d(x, self._weight, self._bias, self._stride))
+        if self._relu:
+            y.relu_()
+
+
+class _PortableDoubling:
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self._weight, self._bias = weight, bias
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        return F.conv_transpose2d(x, self._weight, self._bias, 2, 1, 1).relu_()
