@@ -228,14 +228,15 @@ def every_precision(kind):
 def flat_colours(kind):
     """Of a picture of one colour the fill has that colour, whatever the encoding: by how much it is off."""
     off = {}
-    for precision in [*PRECISIONS, "another colour space"]:
-        elsewhere = precision == "another colour space"
-        with an_image(kind=kind, precision="U16_NON_LINEAR" if elsewhere else precision) as image:
-            if elsewhere and kind == "rgb":
+    others = {"another colour space": "U16_NON_LINEAR", "brighter than white": "FLOAT_LINEAR"}
+    for precision in [*PRECISIONS, *others]:
+        with an_image(kind=kind, precision=others.get(precision, precision)) as image:
+            if precision == "another colour space" and kind == "rgb":
                 profile = Gimp.ColorProfile.new_rgb_adobe()
                 image.convert_color_profile(profile, Gimp.ColorRenderingIntent.RELATIVE_COLORIMETRIC, True)
             layer = new_layer(image)
-            colour = struct.pack("<4f", 0.25, 0.5, 0.125, 1.0)
+            light = 4.0 if precision == "brighter than white" else 1.0
+            colour = struct.pack("<4f", 0.25 * light, 0.5 * light, 0.125 * light, 1.0)
             layer.get_buffer().set(Gegl.Rectangle.new(0, 0, 120, 96), "R'G'B'A float", colour * (120 * 96))
             layer.update(0, 0, 120, 96)
             select(image, 40, 30, 36, 28, 4)
@@ -247,6 +248,25 @@ def flat_colours(kind):
                 abs(one - other) for one, other in zip(before, seen_colours(image), strict=True)
             )
     return off
+
+
+def linear_and_not():
+    """The same picture in linear light and not, filled: how far apart that looks, and how much changed."""
+    seen = []
+    for precision in ("FLOAT_LINEAR", "FLOAT_NON_LINEAR"):
+        with an_image(precision=precision) as image:
+            layer = new_layer(image)
+            select(image, 40, 30, 36, 28, 4)
+            before = seen_colours(image)
+            error = call(image, [layer])
+            if error:
+                raise AssertionError(error)
+            seen.append(seen_colours(image))
+    apart = [
+        max(abs(one - other) for one, other in zip(seen[0], others, strict=True))
+        for others in (seen[1], before)
+    ]
+    return {"apart": apart[0], "changed": apart[1]}
 
 
 def seen_colours(image):

@@ -20,11 +20,18 @@ def test_every_precision(gimp: Gimp, kind: str) -> None:
         assert answer["precision_kept"], precision
 
 
+def test_linear_light_makes_no_difference(gimp: Gimp) -> None:
+    """The network sees the same picture, however GIMP keeps it: its pixels travel perceptually encoded."""
+    answer = gimp.call("linear_and_not")
+    assert answer["apart"] < 0.02
+    assert answer["changed"] > 0.1
+
+
 @pytest.mark.parametrize("kind", ["rgb", "gray"])
 def test_a_fill_has_the_colour_of_its_surroundings(gimp: Gimp, kind: str) -> None:
     """In every encoding and in another colour space: linear numbers taken for others would be far off."""
     off = gimp.call("flat_colours", kind=kind)
-    assert len(off) == 19
+    assert len(off) == 20
     for precision, by in off.items():
         assert by < 0.04, (precision, by)
 
