@@ -47,6 +47,10 @@ _PLACES = (
         "LAMA_FILL_DATA_DIR",
         "folder of the installed models, instead of `lama-fill` in the user's data folder",
     ),
+    (
+        "LAMA_FILL_COMMAND",
+        "command line of `lama-fill` with which editors start the server, instead of the installed one",
+    ),
 )
 
 
