@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lama_core.fast import kernels
 from lama_core.fast.convolution import Backend
 from lama_core.fast.fold import Folded
 from lama_core.fast.spectral import Spectral
+from lama_core.fast.winograd import WinogradConv
 
 
 class Branches(NamedTuple):
@@ -19,38 +22,91 @@ class Branches(NamedTuple):
     globals: Tensor
 
 
-class Ffc:
-    """An FFC with its BatchNorms and ReLUs."""
+class Paths(Protocol):
+    """The three 3x3 convolutions of an FFC, with all that is added to their sums."""
 
-    def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
-        def weights(path: str, bias: str = "") -> tuple[Tensor, Tensor | None]:
-            return folded[f"{name}.{path}.weight"], folded.get(f"{name}.{path}.bias")
+    def __call__(self, x: Branches, spectral: Tensor, skip: Branches | None, /) -> Branches:
+        """relu(convolutions + biases, + `spectral` for the global branch) + `skip`, to the same shapes.
 
-        self._local_to_local = backend.convolution(*weights("local_to_local"))
-        self._global_to_local = backend.convolution(*weights("global_to_local"), relu=True)
-        self._local_to_global = backend.convolution(*weights("local_to_global"))
-        self._spectral = Spectral(folded, f"{name}.spectral", backend)
-        self._spectral_out = backend.convolution(*weights("spectral.out"), relu=True)
-
-    def __call__(self, x: Branches) -> Branches:
-        """To the same shapes."""
-        local = F.pad(x.local, (1, 1, 1, 1), mode="reflect")
-        y_global = self._local_to_global(local)
-        y_local = self._local_to_local(local)
-        del local
-        self._global_to_local.onto(y_local, F.pad(x.globals, (1, 1, 1, 1), mode="reflect"))
-        self._spectral_out.onto(y_global, self._spectral(x.globals))
-        return Branches(y_local, y_global)
+        `spectral` and `skip` may be used for the result.
+        """
+        ...
 
 
 class Block:
     """Two FFCs with a skip around them."""
 
     def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
-        self._first = Ffc(folded, f"{name}.1", backend)
-        self._second = Ffc(folded, f"{name}.2", backend)
+        self._first = _Ffc(folded, f"{name}.1", backend)
+        self._second = _Ffc(folded, f"{name}.2", backend)
 
     def __call__(self, x: Branches) -> Branches:
-        """To the same shapes; `x` is not used any more after that."""
-        y = self._second(self._first(x))
-        return Branches(x.local.add_(y.local), x.globals.add_(y.globals))
+        """To the same shapes; `x` is not what it was after that."""
+        return self._second(self._first(x, None), x)
+
+
+class _Ffc:
+    """An FFC with its BatchNorms and ReLUs."""
+
+    def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
+        self._spectral = Spectral(folded, f"{name}.spectral", backend)
+        self._spectral_out = backend.convolution(folded[f"{name}.spectral.out.weight"], None)
+        precision = _kernel_precision(backend)
+        self._paths: Paths = (
+            _DirectPaths(folded, name, backend)
+            if precision is None
+            else _WinogradPaths(folded, name, precision)
+        )
+
+    def __call__(self, x: Branches, skip: Branches | None) -> Branches:
+        return self._paths(x, self._spectral_out(self._spectral(x.globals)), skip)
+
+
+def _kernel_precision(backend: Backend) -> kernels.Precision | None:
+    """What the compiled kernels would compute in, None where there are none for this backend."""
+    known: dict[torch.dtype, kernels.Precision] = {torch.float32: "fp32", torch.bfloat16: "bf16"}
+    precision = known.get(backend.dtype)
+    if backend.device.type != "cpu" or precision is None or not kernels.available(precision):
+        return None
+    return precision
+
+
+class _WinogradPaths:
+    """By compiled kernels: fewer products, and everything in one pass."""
+
+    def __init__(self, folded: Folded, name: str, precision: kernels.Precision) -> None:
+        self._conv = WinogradConv(
+            [
+                [folded[f"{name}.local_to_local.weight"], folded[f"{name}.global_to_local.weight"]],
+                [folded[f"{name}.local_to_global.weight"], None],
+            ],
+            [folded[f"{name}.local_to_local.bias"], folded[f"{name}.local_to_global.bias"]],
+            relu=True,
+            precision=precision,
+        )
+
+    def __call__(self, x: Branches, spectral: Tensor, skip: Branches | None, /) -> Branches:
+        outs = [torch.empty_like(x.local), spectral] if skip is None else list(skip)
+        return Branches(*self._conv(x, adds=[None, spectral], residuals=skip, outs=outs))
+
+
+class _DirectPaths:
+    """By the backend's convolutions."""
+
+    def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
+        def weights(path: str) -> tuple[Tensor, Tensor | None]:
+            return folded[f"{name}.{path}.weight"], folded.get(f"{name}.{path}.bias")
+
+        self._local_to_local = backend.convolution(*weights("local_to_local"))
+        self._global_to_local = backend.convolution(*weights("global_to_local"), relu=True)
+        self._local_to_global = backend.convolution(*weights("local_to_global"), relu=True)
+
+    def __call__(self, x: Branches, spectral: Tensor, skip: Branches | None, /) -> Branches:
+        padded = F.pad(x.local, (1, 1, 1, 1), mode="reflect")
+        self._local_to_global.onto(spectral, padded)
+        local = self._local_to_local(padded)
+        del padded
+        self._global_to_local.onto(local, F.pad(x.globals, (1, 1, 1, 1), mode="reflect"))
+        if skip is None:
+            return Branches(local, spectral)
+        return Branches(skip.local.add_(local), skip.globals.add_(spectral))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 PROBE_SIDE = 256
 MOST_ERROR = 1 / 255
-"""Mean absolute error inside the hole, of values 0..1, that a precision may have: a step of 8-bit pictures."""
+"""Mean absolute error inside the hole, of values 0..1, that a precision may have."""
 LEAST_GAIN = 1.15
 """A precision that is not faster by this factor is not worth any error."""
 _ROUNDS = 2

@@ -44,6 +44,6 @@ def _in_frequency(x: Tensor, unit: Convolution) -> Tensor:
     # Real and imaginary parts beside each other are the network's own order of channels: 2c, 2c + 1.
     pairs = torch.view_as_real(spectrum.contiguous()).flatten(3)  # (B, H, W/2+1, 2C)
     y = unit(pairs.to(x.dtype).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-    y = y.float().reshape(batch, height, width // 2 + 1, channels, 2)
-    y = torch.fft.irfft2(torch.view_as_complex(y), s=(height, width), dim=(1, 2), norm="ortho")
-    return y.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    y = torch.view_as_complex(y.float().reshape(batch, height, width // 2 + 1, channels, 2))
+    back: Tensor = torch.fft.irfft2(y, s=(height, width), dim=(1, 2), norm="ortho")
+    return back.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
