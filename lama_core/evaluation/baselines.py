@@ -9,13 +9,18 @@ import torch
 from lama_core.evaluation.metrics import Hole, Picture
 from lama_core.model.prefill import push_pull
 
-TELEA_RADIUS = 3
+RADIUS = 3
 """Pixels around each filled one that OpenCV looks at."""
 
 
 def telea(photo: Picture, hole: Hole) -> Picture:
     """OpenCV's fast marching fill (Telea, 2004): (H, W, 3) uint8 and (H, W) bool to (H, W, 3) uint8."""
-    return np.asarray(cv2.inpaint(photo, hole.astype(np.uint8), TELEA_RADIUS, cv2.INPAINT_TELEA), np.uint8)
+    return np.asarray(cv2.inpaint(photo, hole.astype(np.uint8), RADIUS, cv2.INPAINT_TELEA), np.uint8)
+
+
+def navier_stokes(photo: Picture, hole: Hole) -> Picture:
+    """OpenCV's fluid fill (Bertalmio et al., 2001): (H, W, 3) uint8 and (H, W) bool to (H, W, 3) uint8."""
+    return np.asarray(cv2.inpaint(photo, hole.astype(np.uint8), RADIUS, cv2.INPAINT_NS), np.uint8)
 
 
 def push_pull_fill(photo: Picture, hole: Hole) -> Picture:

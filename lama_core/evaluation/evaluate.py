@@ -1,120 +1,110 @@
-"""A model's fills against those of methods without a network, kind of hole by kind of hole."""
+"""Fills of several methods, and what each is worth, kind of hole by kind of hole."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 
-import numpy as np
-
-from lama_core.evaluation.baselines import push_pull_fill, telea
-from lama_core.evaluation.dataset import Case, EvaluationSet
+from lama_core.evaluation.dataset import Case, CaseSet
 from lama_core.evaluation.learned import LearnedMetric
-from lama_core.evaluation.metrics import Hole, Picture, Score, mean_score, score
+from lama_core.evaluation.methods import Method
+from lama_core.evaluation.metrics import Judge, Picture, Score, mean_score
 from lama_core.evaluation.perceptual import PerceptualNetwork
-from lama_core.fill import FillOptions, fill
-from lama_core.model import Generator
 
-Method = Callable[[Picture, Hole], Picture]
+ORIGINAL = "original"
+"""The picture itself among the methods: what figures that need no truth say of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The fills of all methods for one case, and what they are worth."""
+    """The fills of all methods for one case, what they are worth (that of the original too), and how long
+    each took, in seconds.
+    """
 
     case: Case
     fills: Mapping[str, Picture]
     scores: Mapping[str, Score]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a method's fills of all photos are worth."""
+    """What a method's fills of all pictures are worth."""
 
     score: Score
     """The means."""
-    learned: Mapping[str, float]
+    scores: tuple[Score, ...] = ()
+    """Of each picture."""
+    seconds: float = 0.0
+    """A fill, on the average."""
+    learned: Mapping[str, float] = field(default_factory=dict)
     """By name, what metrics with networks of their own say of them."""
 
     def figures(self) -> dict[str, float]:
         """All of them by name."""
-        return {**asdict(self.score), **self.learned}
+        return {**asdict(self.score), **self.learned, "seconds": self.seconds}
 
 
-def methods(generator: Generator, name: str) -> dict[str, Method]:
-    """The methods that are compared: push-pull, Telea, and the model under its name.
-
-    The model fills exactly the given hole from the whole picture, so that its figures are the network's own.
-    """
-    exactly = FillOptions(context="whole", grow=0, feather=0)
-
-    def model(photo: Picture, hole: Hole) -> Picture:
-        return np.asarray(fill(photo, hole, generator, exactly), np.uint8)
-
-    return {"push-pull": push_pull_fill, "OpenCV Telea": telea, name: model}
+Table = Mapping[str, Mapping[str, Result]]
+"""By kind of hole and method."""
 
 
-def compare(case: Case, all_methods: Mapping[str, Method], network: PerceptualNetwork) -> Comparison:
+def compare(case: Case, methods: Mapping[str, Method], network: PerceptualNetwork) -> Comparison:
     """Fill one case with every method."""
-    fills = {name: method(case.photo, case.hole) for name, method in all_methods.items()}
-    scores = {name: score(filled, case.photo, case.hole, network) for name, filled in fills.items()}
-    return Comparison(case=case, fills=fills, scores=scores)
+    judge = Judge(case.photo, case.hole, network)
+    fills, seconds = {}, {ORIGINAL: 0.0}
+    for name, method in methods.items():
+        begin = time.perf_counter()
+        fills[name] = method(case.photo, case.hole)
+        seconds[name] = time.perf_counter() - begin
+    scores = {name: judge.score(filled) for name, filled in {**fills, ORIGINAL: case.photo}.items()}
+    return Comparison(case=case, fills=fills, scores=scores, seconds=seconds)
 
 
 def evaluate(
-    data: EvaluationSet,
-    all_methods: Mapping[str, Method],
+    data: CaseSet,
+    methods: Mapping[str, Method],
     *,
     on_comparison: Callable[[Comparison], None],
     learned: Mapping[str, LearnedMetric] = MappingProxyType({}),
+    kinds: tuple[str, ...] | None = None,
 ) -> dict[str, dict[str, Result]]:
-    """Mean scores by kind of hole and method.
+    """Scores by kind of hole and method, the original itself last.
 
     Args:
-        data: the photos and holes.
-        all_methods: what to compare, in the order of the table.
+        data: the pictures and holes.
+        methods: what to compare, in the order of the table.
         on_comparison: called with every single comparison, for progress and contact sheets.
         learned: metrics by name that come with their own networks.
+        kinds: of holes; None: all that there are.
 
     Raises:
         EvaluationError: a file cannot be used.
     """
     network = PerceptualNetwork.pretrained()
     table: dict[str, dict[str, Result]] = {}
-    for kind in data.kinds:
-        scores: dict[str, list[Score]] = {name: [] for name in all_methods}
+    for kind in data.kinds if kinds is None else kinds:
+        scores: dict[str, list[Score]] = {name: [] for name in (*methods, ORIGINAL)}
+        seconds = dict.fromkeys(scores, 0.0)
         for case in data.cases(kind):
-            comparison = compare(case, all_methods, network)
+            comparison = compare(case, methods, network)
             for name, one in comparison.scores.items():
                 scores[name].append(one)
-                for metric in learned.values():
-                    metric.add(name, comparison.fills[name], case.photo)
+                seconds[name] += comparison.seconds[name]
+            for metric in learned.values():
+                for name, filled in comparison.fills.items():
+                    metric.add(name, filled, case.photo)
             on_comparison(comparison)
         of_sets = {name: metric.take() for name, metric in learned.items()}
         table[kind] = {
             method: Result(
                 score=mean_score(several),
-                learned={name: values[method] for name, values in of_sets.items()},
+                scores=tuple(several),
+                seconds=seconds[method] / len(several),
+                learned={name: values[method] for name, values in of_sets.items() if method in values},
             )
             for method, several in scores.items()
         }
     return table
-
-
-def markdown(table: Mapping[str, Mapping[str, Result]]) -> str:
-    """The table as Markdown: a row for each kind, hole L1 / PSNR / feature distance for each method, and what
-    learned metrics there are after them. Structural similarity tells fills apart too little for a place here.
-    """
-    names = list(next(iter(table.values())))
-    lines = ["| holes | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for kind, row in table.items():
-        cells = [_cell(result) for result in row.values()]
-        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _cell(result: Result) -> str:
-    one = result.score
-    figures = [f"{one.hole_l1:.1f}", f"{one.psnr:.1f}", f"{one.feature_distance:.3f}"]
-    return " / ".join(figures + [f"{value:.3f}" for value in result.learned.values()])

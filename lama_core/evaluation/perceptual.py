@@ -130,18 +130,3 @@ def direction_difference(have: Sequence[Tensor], want: Sequence[Tensor], *, floo
         )
         layers.append(difference.square().sum(dim=1).mean(dim=(1, 2)))
     return torch.stack(layers).mean(dim=0)
-
-
-def feature_distance(network: PerceptualNetwork, a: Tensor, b: Tensor) -> Tensor:
-    """How different two pictures look: 0 is the same, lower is better (see `direction_difference`).
-
-    Args:
-        network: gives the features.
-        a: (B, 3, H, W) float in 0..1.
-        b: the same shape.
-
-    Returns:
-        (B,) float.
-    """
-    with torch.no_grad():
-        return direction_difference(network(a), network(b))

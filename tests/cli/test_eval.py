@@ -20,19 +20,50 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_table_and_the_sheet_are_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sheet = folder / "sheets" / "all.png"
-    assert main(["eval", str(folder), "--model", "compact", "--sheet", str(sheet)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "| holes | push-pull | OpenCV Telea | compact |"
-    assert len(lines) == 2 + 4
+def test_the_table_the_sheet_and_the_page_are_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet, page = folder / "sheets" / "all.png", folder / "pages" / "all.html"
+    arguments = ["eval", str(folder), "--model", "compact", "--sheet", str(sheet), "--page", str(page)]
+    assert main([*arguments, "--quality", "fast,balanced", "--no-seam", "--kinds", "thin,object"]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[0] == "1 photo as they are:"
+    rows = [line.split(" | ")[:2] for line in lines[4:]]
+    methods = [
+        *("OpenCV Telea", "OpenCV Navier-Stokes", "compact alone", "compact fast", "compact balanced"),
+        *("compact fast, no seam", "compact balanced, no seam", "original"),
+    ]
+    assert rows == [[f"| {kind}", method] for kind in ("thin", "object") for method in methods]
     assert sheet.read_bytes().startswith(b"\x89PNG")
+    assert page.read_text("utf-8").count("<figure") == 2
+
+
+def test_a_brief_table_at_two_sizes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--brief", "--sizes", "40,80", "--kinds", "object", "--quality", "fast", "--grainy"]
+    assert main(["eval", str(folder), "--model", "compact", *arguments]) == 0
+    blocks = capsys.readouterr().out.strip().split("\n\n")
+    assert [block.startswith("1 photo, short side") for block in blocks] == [True, False, True, False]
+    assert "1 enlarged from 40 pixels by Lanczos" in blocks[2]
+    assert "synthetic grain" in blocks[2]
+    for table in (blocks[1], blocks[3]):
+        titles = "| holes | OpenCV Telea | OpenCV Navier-Stokes | compact alone | compact fast |"
+        assert table.splitlines()[0] == titles
+        assert len(table.splitlines()) == 3
+
+
+def test_rendered_sets_go_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--sizes", "64", "--pictures", "1", "--kinds", "object", "--quality", "fast", "--json"]
+    for name in ("periodic", "grainy", "clean"):
+        assert main(["eval", name, "--model", "compact", *arguments]) == 0
+        (only,) = json.loads(capsys.readouterr().out)
+        assert only["pictures"].endswith("drawn at 64 x 64 pixels")
+        assert only["figures"].keys() == {"object"}
 
 
 def test_json_has_every_figure(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", str(folder), "--model", "compact", "--json"]) == 0
-    table = json.loads(capsys.readouterr().out)
-    assert table["thin"]["OpenCV Telea"].keys() == {"hole_l1", "psnr", "ssim", "feature_distance"}
+    assert main(["eval", str(folder), "--model", "compact", "--kinds", "thin", "--json"]) == 0
+    (only,) = json.loads(capsys.readouterr().out)
+    figures = only["figures"]["thin"]["OpenCV Telea"]
+    ours = {"hole_l1", "psnr", "ssim", "feature_distance", "boundary_step", "grain_ratio", "seconds"}
+    assert figures.keys() == ours
 
 
 @pytest.mark.parametrize(
@@ -42,6 +73,10 @@ def test_json_has_every_figure(folder: Path, capsys: pytest.CaptureFixture[str])
         (["{folder}", "--model", "nobodys"], "nobodys"),
         (["{folder}", "--metrics", "beauty"], "there is no metric 'beauty'"),
         (["{folder}", "--sheet-rows", "0"], "--sheet-rows must be 1 or more"),
+        (["{folder}", "--pictures", "0"], "--pictures must be 1 or more"),
+        (["{folder}", "--quality", "great"], "--quality is of fast, balanced, best, not 'great'"),
+        (["{folder}", "--sizes", "512,big"], "--sizes are numbers of pixels from 16 up"),
+        (["{folder}", "--kinds", "round"], "--kinds are of thin, medium, thick, object, not 'round'"),
         (["{folder}", "--sheet", "{folder}/a.unknown"], "cannot be written"),
     ],
 )
@@ -61,11 +96,12 @@ def test_the_shipped_model_looks_more_like_the_photographs_than_telea(
 ) -> None:
     data = Path(os.environ["LAMA_FILL_DATA"]) / "eval"
     (tmp_path / "photos").mkdir()
-    for photo in sorted((data / "photos").iterdir())[::12]:
+    for photo in sorted((data / "photos").iterdir())[::17]:
         (tmp_path / "photos" / photo.name).symlink_to(photo)
     (tmp_path / "masks").symlink_to(data / "masks")
-    assert main(["eval", str(tmp_path), "--model", "compact", "--json"]) == 0
-    table = json.loads(capsys.readouterr().out)
-    assert table.keys() == {"thin", "medium", "thick", "object"}
+    assert main(["eval", str(tmp_path), "--model", "compact", "--json", "--kinds", "thin,object"]) == 0
+    (only,) = json.loads(capsys.readouterr().out)
+    table = only["figures"]
+    assert table.keys() == {"thin", "object"}
     for row in table.values():
-        assert row["compact"]["feature_distance"] < row["OpenCV Telea"]["feature_distance"]
+        assert row["compact alone"]["feature_distance"] < row["OpenCV Telea"]["feature_distance"]

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lama_core.evaluation.evaluate import Result, markdown
+from lama_core.evaluation.evaluate import Result
 from lama_core.evaluation.learned import LearnedMetric, MetricError, learned_metrics
 from lama_core.evaluation.metrics import Score
+from lama_core.evaluation.tables import brief_table
 
 
 class MeanDifference:
@@ -89,8 +90,8 @@ def test_fid_is_that_of_two_known_gaussians() -> None:
 
 
 def test_the_table_shows_learned_metrics_after_ours() -> None:
-    score = Score(hole_l1=1.0, psnr=20.0, ssim=0.5, feature_distance=0.25)
+    score = Score(hole_l1=1.0, psnr=20.0, ssim=0.5, feature_distance=0.25, boundary_step=1.0, grain_ratio=1.0)
     result = Result(score=score, learned={"lpips": 0.125})
     assert result.figures()["lpips"] == 0.125
     assert result.figures()["ssim"] == 0.5
-    assert markdown({"thin": {"mine": result}}).splitlines()[2] == "| thin | 1.0 / 20.0 / 0.250 / 0.125 |"
+    assert brief_table({"thin": {"mine": result}}).splitlines()[2] == "| thin | 1.0 / 20.0 / 0.250 / 0.125 |"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from lama_core.evaluation.metrics import Score, hole_l1, hole_psnr, mean_score, score, ssim
+from lama_core.evaluation.metrics import Judge, Score, hole_l1, hole_psnr, mean_score, ssim
 from lama_core.evaluation.perceptual import PerceptualNetwork
+from lama_core.evaluation.traces import boundary_step, grain_ratio
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,15 @@ def test_hole_l1_and_psnr_by_hand() -> None:
 
 def test_an_exact_fill_has_no_distance(network: PerceptualNetwork) -> None:
     truth = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
-    assert score(truth, truth, np.ones((40, 56), bool), network) == Score(
-        hole_l1=0.0, psnr=math.inf, ssim=1.0, feature_distance=0.0
+    hole = np.zeros((40, 56), bool)
+    hole[10:30, 10:30] = True
+    assert Judge(truth, hole, network).score(truth) == Score(
+        hole_l1=0.0,
+        psnr=math.inf,
+        ssim=pytest.approx(1.0),
+        feature_distance=0.0,
+        boundary_step=boundary_step(truth, hole),
+        grain_ratio=grain_ratio(truth, hole),
     )
 
 
@@ -40,15 +48,21 @@ def test_a_worse_picture_has_a_larger_feature_distance(network: PerceptualNetwor
     near, far = truth.copy(), truth.copy()
     near[hole] = (truth[hole].astype(int) * 0.9).astype(np.uint8)
     far[hole] = (255, 0, 255)
-    distances = [score(picture, truth, hole, network).feature_distance for picture in (near, far)]
+    judge = Judge(truth, hole, network)
+    distances = [judge.score(picture).feature_distance for picture in (near, far)]
     assert 0 < distances[0] * 2 < distances[1]
 
 
 def test_the_mean_is_taken_of_each_figure() -> None:
-    a = Score(hole_l1=1.0, psnr=20.0, ssim=0.5, feature_distance=0.2)
-    b = Score(hole_l1=3.0, psnr=30.0, ssim=0.7, feature_distance=0.4)
+    a = Score(hole_l1=1.0, psnr=20.0, ssim=0.5, feature_distance=0.2, boundary_step=0.5, grain_ratio=1.0)
+    b = Score(hole_l1=3.0, psnr=30.0, ssim=0.7, feature_distance=0.4, boundary_step=2.0, grain_ratio=0.25)
     assert mean_score([a, b]) == Score(
-        hole_l1=2.0, psnr=25.0, ssim=pytest.approx(0.6), feature_distance=pytest.approx(0.3)
+        hole_l1=2.0,
+        psnr=25.0,
+        ssim=pytest.approx(0.6),
+        feature_distance=pytest.approx(0.3),
+        boundary_step=pytest.approx(1.0),
+        grain_ratio=pytest.approx(0.5),
     )
 
 

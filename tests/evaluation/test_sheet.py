@@ -22,6 +22,10 @@ def test_a_sheet_has_hole_fills_and_original_of_each_in_a_row() -> None:
     columns = [sheet[middle, GAP + column * (32 + GAP) + 16].tolist() for column in range(4)]
     assert columns == [[40] * 3, [41] * 3, [42] * 3, [40] * 3]
     assert sheet[CAPTION_HEIGHT + GAP + 4, GAP + 16].tolist() == list(HOLE_COLOUR)
+    # In the original the hole is outlined: its last row has the colour, the middle of it has not.
+    last = GAP + 3 * (32 + GAP) + 16
+    assert sheet[CAPTION_HEIGHT + GAP + 15, last].tolist() == list(HOLE_COLOUR)
+    assert sheet[CAPTION_HEIGHT + GAP + 8, last].tolist() == [40] * 3
 
 
 def test_marking_changes_the_hole_alone() -> None:
