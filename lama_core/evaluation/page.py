@@ -14,7 +14,7 @@ from PIL import Image
 
 from lama_core.evaluation.evaluate import Comparison
 from lama_core.evaluation.metrics import Picture, Score
-from lama_core.evaluation.sheet import outline_hole, thumbnail
+from lama_core.evaluation.sheet import mark_hole, outline_hole, thumbnail
 
 SIDE = 768
 """Longest side of a picture on the page, pixels."""
@@ -22,7 +22,7 @@ SIDE = 768
 QUALITY = 92
 """Of the WebP pictures in the page: grain has to survive."""
 
-BEFORE, HOLE = "before", "before, hole outlined"
+BEFORE, OUTLINED, HOLE = "before", "before, hole outlined", "hole"
 
 
 def slider_page(comparisons: Sequence[Comparison], *, title: str = "LaMa Fill") -> str:
@@ -34,15 +34,15 @@ def slider_page(comparisons: Sequence[Comparison], *, title: str = "LaMa Fill") 
 
     Returns:
         HTML with pictures, style and script inside. Two lists choose what is left and right of the slider of
-        every picture: before, before with the hole outlined, or any method. Sliders are plain range inputs,
-        so the keyboard moves them.
+        every picture: before, before with the hole outlined, the hole, or any method. Sliders are plain
+        range inputs, so the keyboard moves them.
     """
     methods = list(comparisons[0].fills)
-    views = [BEFORE, HOLE, *methods]
+    views = [BEFORE, OUTLINED, HOLE, *methods]
     template = (resources.files("lama_core.evaluation") / "page.html").read_text("utf-8")
     parts = {
         "{{title}}": html.escape(title),
-        "{{left}}": _options(views, HOLE),
+        "{{left}}": _options(views, OUTLINED),
         "{{right}}": _options(views, methods[-1]),
         "{{figures}}": "\n".join(_figure(number, one) for number, one in enumerate(comparisons, start=1)),
     }
@@ -69,13 +69,10 @@ def _figure(number: int, one: Comparison) -> str:
     photo, hole = one.case.photo, one.case.hole
     before = thumbnail(photo, SIDE)
     small = np.asarray(Image.fromarray(hole).resize(before.size, Image.Resampling.NEAREST))
-    outlined = outline_hole(np.asarray(before), small)
-    pictures = [
-        np.asarray(before),
-        outlined,
-        *(np.asarray(thumbnail(fill, SIDE)) for fill in one.fills.values()),
-    ]
-    said = ["", "", *(_said(one.scores.get(name)) for name in one.fills)]
+    known = np.asarray(before)
+    fills = [np.asarray(thumbnail(fill, SIDE)) for fill in one.fills.values()]
+    pictures = [known, outline_hole(known, small), mark_hole(known, small), *fills]
+    said = ["", "", "", *(_said(one.scores.get(name)) for name in one.fills)]
     name = html.escape(f"{one.case.name}, {one.case.kind} hole")
     images = "".join(
         f'<img alt="" data-view="{view}" data-said="{html.escape(text)}" src="{_data(picture)}">'
