@@ -1,7 +1,7 @@
 """The compiled library and its C interface (`src/api.h`), by ctypes alone.
 
-Importing this needs neither torch nor numpy. Addresses are plain integers: whoever calls keeps alive what they
-point to, in the shapes that `src/api.h` asks for. Calls release the GIL.
+Importing this needs neither torch nor numpy. Addresses are plain integers: whoever calls keeps alive what
+they point to, in the shapes that `src/api.h` asks for. Calls release the GIL.
 """
 
 from __future__ import annotations

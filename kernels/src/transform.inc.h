@@ -72,25 +72,39 @@ INLINE void input_vector(const int tile, const int type, const int precision, co
     }
 }
 
+/* Where the pixels of a tile's square are. */
+INLINE void input_offsets(const int tile, const lfk_tiles *tiles, int64_t number, const lfk_map *map,
+                          int64_t *offsets) {
+    const int side = tile + 2;
+    int image, tile_y, tile_x;
+    locate(tiles, number, &image, &tile_y, &tile_x);
+    for (int y = 0; y < side; y++) {
+        int64_t row =
+            image * map->batch_stride + reflected(tile_y * tile - 1 + y, tiles->height) * map->row_stride;
+        for (int x = 0; x < side; x++)
+            offsets[y * side + x] = row + reflected(tile_x * tile - 1 + x, tiles->width) * map->pixel_stride;
+    }
+}
+
 INLINE void input_tiles(const int tile, const int type, const int precision, const lfk_tiles *tiles,
                         const lfk_map *map, int channels, lfk_matrices to) {
     const int side = tile + 2;
     const size_t size = precision == LFK_BF16 ? 2 : 4;
+    const int64_t element = type == LFK_BF16 ? 2 : 4;
     for (int i = 0; i < tiles->count; i++) {
-        int image, tile_y, tile_x;
-        locate(tiles, tiles->first + i, &image, &tile_y, &tile_x);
-        int64_t offsets[6 * 6];
-        for (int y = 0; y < side; y++) {
-            int64_t row = image * map->batch_stride +
-                          reflected(tile_y * tile - 1 + y, tiles->height) * map->row_stride;
-            for (int x = 0; x < side; x++)
-                offsets[y * side + x] = row + reflected(tile_x * tile - 1 + x, tiles->width) * map->pixel_stride;
-        }
+        int64_t offsets[6 * 6], next[6 * 6];
+        input_offsets(tile, tiles, tiles->first + i, map, offsets);
+        input_offsets(tile, tiles, tiles->first + (i + 1 < tiles->count ? i + 1 : i), map, next);
         char *row = (char *)to.data + i * to.tile_stride * (int64_t)size;
         int channel = 0;
-        for (; channel + LANES <= channels; channel += LANES)
+        for (; channel + LANES <= channels; channel += LANES) {
+            /* The columns that the next tile does not share with this one, before they are asked for. */
+            for (int y = 0; y < side; y++)
+                for (int x = 2; x < side; x++)
+                    __builtin_prefetch((const char *)map->data + (next[y * side + x] + channel) * element, 0, 3);
             input_vector(tile, type, precision, map->data, offsets, channel, 0, row + (size_t)channel * size,
                          to.position_stride);
+        }
         if (channel < channels)
             input_vector(tile, type, precision, map->data, offsets, channel, channels - channel,
                          row + (size_t)channel * size, to.position_stride);
@@ -120,6 +134,21 @@ static void transform_input(int tile, int precision, const lfk_tiles *tiles, con
 /* ReLU; NaN stays. */
 INLINE vec larger_of_zero(vec value) { return (vec)((vec_bits)value & ~(vec_bits)(value < (vec){0})); }
 
+/* Ask for the pixels of a tile, before they are read. */
+INLINE void fetch_tile(const int tile, const int type, const lfk_tiles *tiles, int64_t number, const lfk_map *map,
+                       int first_channel, int channels) {
+    const int64_t size = type == LFK_BF16 ? 2 : 4;
+    int image, tile_y, tile_x;
+    locate(tiles, number, &image, &tile_y, &tile_x);
+    for (int y = tile_y * tile; y < tile_y * tile + tile && y < tiles->height; y++) {
+        for (int x = tile_x * tile; x < tile_x * tile + tile && x < tiles->width; x++) {
+            const char *pixel = (const char *)map->data + (image * map->batch_stride + y * map->row_stride +
+                                                           x * map->pixel_stride + first_channel) * size;
+            for (int64_t at = 0; at < channels * size; at += 64) __builtin_prefetch(pixel + at, 0, 3);
+        }
+    }
+}
+
 INLINE void output_tiles(const int tile, const int type, const lfk_tiles *tiles, lfk_matrices from,
                          const lfk_output *output, int first_channel, int channels) {
     const int side = tile + 2;
@@ -127,6 +156,12 @@ INLINE void output_tiles(const int tile, const int type, const lfk_tiles *tiles,
     for (int i = 0; i < tiles->count; i++) {
         int image, tile_y, tile_x;
         locate(tiles, tiles->first + i, &image, &tile_y, &tile_x);
+        if (i + 1 < tiles->count) {
+            fetch_tile(tile, type, tiles, tiles->first + i + 1, out, first_channel, channels);
+            if (add->data) fetch_tile(tile, type, tiles, tiles->first + i + 1, add, first_channel, channels);
+            if (residual->data)
+                fetch_tile(tile, type, tiles, tiles->first + i + 1, residual, first_channel, channels);
+        }
         const int y0 = tile_y * tile, x0 = tile_x * tile;
         const int rows = tiles->height - y0 < tile ? tiles->height - y0 : tile;
         const int columns = tiles->width - x0 < tile ? tiles->width - x0 : tile;

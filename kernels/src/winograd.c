@@ -69,9 +69,9 @@ static layout lay_out(const lfk_plan *plan, int32_t block_tiles, void *scratch) 
     it.inputs.position_stride = it.inputs.tile_stride * block_tiles + LINE * 4 / element_bytes(plan);
     const int64_t input_bytes = positions * it.inputs.position_stride * element_bytes(plan);
     it.products.data = (char *)scratch + (input_bytes + 63) / 64 * 64;
-    it.products.tile_stride = LFK_GROUP;
-    it.products.position_stride = it.products.tile_stride * block_tiles + LINE;
-    it.bytes = (input_bytes + 63) / 64 * 64 + positions * it.products.position_stride * 4;
+    it.products.position_stride = LFK_GROUP;
+    it.products.tile_stride = positions * LFK_GROUP + LINE;
+    it.bytes = (input_bytes + 63) / 64 * 64 + block_tiles * it.products.tile_stride * 4;
     return it;
 }
 

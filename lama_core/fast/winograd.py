@@ -1,7 +1,7 @@
 """3x3 convolutions by Winograd's minimal filtering, in the compiled kernels.
 
-A tile of 4x4 outputs takes 36 products for each pair of channels instead of 144, one of 2x2 takes 16 instead of
-36 (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). Several convolutions share one
+A tile of 4x4 outputs takes 36 products for each pair of channels instead of 144, one of 2x2 takes 16 instead
+of 36 (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). Several convolutions share one
 pass: inputs that are summed are summed before the transform back, and an input is transformed once for all
 outputs.
 """
@@ -84,7 +84,7 @@ class WinogradConv:
         if not self._plan:
             raise MemoryError("no memory for a plan of convolutions")
         weakref.finalize(self, library.lfk_plan_free, self._plan)
-        self._packed = torch.zeros(library.lfk_weight_bytes(self._plan), dtype=torch.uint8)
+        self._packed = kernels.memory(library.lfk_weight_bytes(self._plan))
         for o, row in enumerate(weights):
             for i, w in enumerate(row):
                 if w is not None:
