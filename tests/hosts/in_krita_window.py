@@ -114,9 +114,11 @@ def everything(document):
     return bytes(document.pixelData(0, 0, document.width(), document.height()))
 
 
-def changed(before, after, width=WIDTH):
-    """The bounds of what differs: x, y, right, bottom; None when nothing does."""
-    where = [at // 4 for at in range(0, len(before), 4) if before[at : at + 4] != after[at : at + 4]]
+def changed(before, after, width=WIDTH, size=4):
+    """The bounds of what differs: x, y, right, bottom; None when nothing does. `size`: bytes of a pixel."""
+    where = [
+        at // size for at in range(0, len(before), size) if before[at : at + size] != after[at : at + size]
+    ]
     if not where:
         return None
     columns, rows = [at % width for at in where], [at // width for at in where]
@@ -130,7 +132,7 @@ def prepare():
     found.setFloating(True)
     found.resize(260, 460)
     found.raise_()
-    for name, value in (("lamaFillContext", "whole"), ("lamaFillQuality", "balanced")):
+    for name, value in (("lamaFillContext", "whole"), ("lamaFillQuality", "fast")):
         choose(name, value)
     for name in ("lamaFillGrow", "lamaFillFeather"):
         set_pixels(name, 0)
@@ -224,6 +226,37 @@ def nothing_to_do():
     return {"without selection": without_selection, "layers": layers, "still there": button().isEnabled()}
 
 
+def conversions():
+    """Pixels that cannot be sent as they are. Krita converts them in documents that are closed at once."""
+    answers = {}
+    for model, depth, output in (
+        ("CMYKA", "U8", "layer"),
+        ("CMYKA", "U8", "mask"),
+        ("LABA", "U16", "layer"),
+        ("XYZA", "F16", "mask"),
+    ):
+        document = open_document()
+        yield ready(document)
+        document.setColorSpace(model, depth, "")
+        document.waitForDone()
+        prepare()
+        choose("lamaFillOutput", output)
+        select(document)
+        before = everything(document)
+        button().click()
+        yield lambda: not is_running()
+        # Whatever Krita has to do with those documents, it does it now.
+        yield 0.6
+        answers[f"{model} {depth} {output}"] = {
+            "said": message(),
+            "changed": changed(before, everything(document), size=len(before) // (WIDTH * HEIGHT)),
+            "layers": names(document.topLevelNodes()),
+        }
+        close(document)
+        yield 0.3
+    return answers
+
+
 def by_shortcut():
     """The actions under Tools > Scripts, and the last hole again."""
     document = open_document()
@@ -231,15 +264,17 @@ def by_shortcut():
     prepare()
     select(document)
     krita = Krita.instance()
-    krita.action("lama_fill").trigger()
-    yield lambda: not is_running()
-    first = names(document.topLevelNodes())
-    krita.action("deselect").trigger()
-    yield 0.3
-    krita.action("lama_fill_again").trigger()
-    yield lambda: not is_running()
-    yield 0.3
-    answer = {"first": first, "again": names(document.topLevelNodes()), "said": message()}
+    answer = {"said": []}
+    for action in ("lama_fill", "lama_fill_again", "deselect", "lama_fill_again", "lama_fill"):
+        if action == "lama_fill" and answer["said"]:
+            select(document)
+        krita.action(action).trigger()
+        yield 0.1
+        yield lambda: not is_running()
+        yield 0.3
+        if action != "deselect":
+            answer["said"].append(message())
+            answer.setdefault("layers", []).append(len(names(document.topLevelNodes())))
     close(document)
     return answer
 
@@ -293,7 +328,7 @@ def closed_meanwhile():
     document, other = open_document("closed"), None
     yield ready(document)
     prepare()
-    choose("lamaFillQuality", "best")
+    choose("lamaFillQuality", "balanced")
     select(document)
     button().click()
     yield 0.5
@@ -311,7 +346,7 @@ def resized_meanwhile():
     document = open_document()
     yield ready(document)
     prepare()
-    choose("lamaFillQuality", "best")
+    choose("lamaFillQuality", "balanced")
     select(document)
     button().click()
     yield 0.5
@@ -322,6 +357,38 @@ def resized_meanwhile():
     return answer
 
 
+def turned_meanwhile():
+    """Half a turn and a mirror keep the size; painting is neither."""
+    answers = {}
+    for action in ("rotateImage180", "mirrorImageHorizontal", "mirrorImageVertical", None):
+        document = open_document()
+        yield ready(document)
+        layer = document.topLevelNodes()[0]
+        # The noise has the same rows all over, so that it looks the same upside down.
+        layer.setPixelData(b"\x20\x40\x60\xff" * 400, 100, 90, 40, 10)
+        document.refreshProjection()
+        prepare()
+        choose("lamaFillQuality", "balanced")
+        select(document)
+        button().click()
+        yield 0.5
+        before = everything(document)
+        if action is None:
+            layer.setPixelData(b"\x80\x10\x10\xff" * 15000, 0, 0, 150, 100)
+            document.refreshProjection()
+        else:
+            Krita.instance().action(action).trigger()
+        yield lambda: not is_running()
+        answers[action or "painted"] = {
+            "said": message(),
+            "layers": names(document.topLevelNodes()),
+            "changed": everything(document) != before,
+        }
+        close(document)
+        yield 0.3
+    return answers
+
+
 def node_deleted_meanwhile():
     document = open_document()
     yield ready(document)
@@ -330,7 +397,7 @@ def node_deleted_meanwhile():
     document.setActiveNode(node)
     yield 0.5
     prepare()
-    choose("lamaFillQuality", "best")
+    choose("lamaFillQuality", "balanced")
     select(document)
     button().click()
     yield 0.5
@@ -346,7 +413,7 @@ def two_documents():
     first = open_document("first")
     yield ready(first)
     prepare()
-    choose("lamaFillQuality", "best")
+    choose("lamaFillQuality", "balanced")
     select(first)
     button().click()
     yield 0.5
@@ -366,7 +433,8 @@ def two_documents():
 def alive_meanwhile():
     """How long the main thread was not to be had while a large fill ran, in seconds, longest first.
 
-    `gaps`: by a timer. `steps`: what the plug-in itself computed there, which a busy machine does not add to.
+    `gaps`: between two calls of a timer. `busy`: what the main thread computed between them, Krita's drawing
+    included, which a busy machine does not add to. `steps`: what of that was the plug-in's.
     """
     from lama_fill import controller, steps
 
@@ -392,18 +460,19 @@ def alive_meanwhile():
     prepare()
     choose("lamaFillQuality", "best")
     select(document, (900, 600, 300, 300))
-    gaps, last = [], [time.monotonic()]
+    gaps, busy, last = [], [], [time.monotonic(), time.thread_time()]
     timer = QTimer()
 
     def tick():
-        now = time.monotonic()
-        gaps.append(now - last[0])
-        last[0] = now
+        now = [time.monotonic(), time.thread_time()]
+        gaps.append(now[0] - last[0])
+        busy.append(now[1] - last[1])
+        last[:] = now
 
     timer.timeout.connect(tick)
     timer.start(5)
     yield 1.0
-    idle, gaps[:] = sorted(gaps, reverse=True), []
+    idle, gaps[:], busy[:] = sorted(gaps, reverse=True), [], []
     button().click()
     painted = 0
     begun = time.monotonic()
@@ -417,10 +486,12 @@ def alive_meanwhile():
     for (owner, name), original in zip(methods, originals, strict=True):
         setattr(owner, name, original)
     gaps.sort(reverse=True)
+    busy.sort(reverse=True)
     answer = {
         "said": message(),
         "idle": idle[:3],
         "gaps": gaps[:10],
+        "busy": busy[:5],
         "gap of 50": gaps[len(gaps) // 50],
         "count": len(gaps),
         "steps": sorted(taken, reverse=True)[:5],
@@ -574,8 +645,10 @@ def remembered_read():
 
 
 def narrow():
-    """The width that the docker needs."""
+    """The width that the docker needs, and what of it does not have the room that it needs."""
     prepare()
+    for name in ("lamaFillGrow", "lamaFillFeather"):
+        set_pixels(name, -1)
     found, panel = docker(), docker().widget()
     cut = {}
     for width in (found.minimumSizeHint().width(), 240, 400):
@@ -583,10 +656,21 @@ def narrow():
         yield 0.3
         room = panel.viewport().width()
         cut[found.width()] = [
-            part.objectName()
-            for part in panel.findChildren(QWidget)
-            if part.objectName().startswith("lamaFill")
+            f"{part.objectName() or part.text()}: {part.width()} x {part.height()}"
+            for part in [*panel.findChildren(QWidget), *panel.findChildren(QLabel)]
+            if (part.objectName().startswith("lamaFill") or isinstance(part, QLabel))
             and part.isVisible()
-            and part.mapTo(panel.viewport(), part.rect().topRight()).x() >= room
+            and (
+                part.mapTo(panel.viewport(), part.rect().topRight()).x() >= room
+                or part.width() < part.minimumSizeHint().width()
+                or part.height() < part.minimumSizeHint().height()
+            )
         ]
-    return {"minimum": panel.minimumSizeHint().width(), "em": panel.fontMetrics().height(), "cut": cut}
+    if "PROBE_PICTURE" in os.environ:
+        found.grab().save(os.environ["PROBE_PICTURE"])
+    return {
+        "minimum": panel.minimumSizeHint().width(),
+        "em": panel.fontMetrics().height(),
+        "cut": cut,
+        "scale": found.devicePixelRatioF(),
+    }
