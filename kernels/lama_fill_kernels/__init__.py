@@ -11,10 +11,23 @@ import enum
 import os
 from pathlib import Path
 
-__all__ = ["MAX_MAPS", "Isa", "Job", "Map", "Output", "Type", "best_isa", "library", "supported"]
+__all__ = [
+    "MAX_MAPS",
+    "MAX_SIDE",
+    "FourierJob",
+    "Isa",
+    "Job",
+    "Map",
+    "Output",
+    "Type",
+    "best_isa",
+    "library",
+    "supported",
+]
 
 MAX_MAPS = 4
-_ABI = 1
+MAX_SIDE = 16384
+_ABI = 2
 
 
 class Type(enum.IntEnum):
@@ -76,6 +89,21 @@ class Job(ctypes.Structure):
     )
 
 
+class FourierJob(ctypes.Structure):
+    """`lfk_fourier_job`: one use of a plan of Fourier transforms."""
+
+    _fields_ = (
+        ("plan", ctypes.c_void_p),
+        ("batch", ctypes.c_int32),
+        ("channels", ctypes.c_int32),
+        ("inverse", ctypes.c_int32),
+        ("next_block", ctypes.c_int32),
+        ("space", Map),
+        ("spectrum", Map),
+        ("add", Map),
+    )
+
+
 def _load() -> ctypes.CDLL:
     native = ctypes.CDLL(str(Path(__file__).with_name("_native.so")))
     pointer, i32, i64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
@@ -89,6 +117,10 @@ def _load() -> ctypes.CDLL:
         ("lfk_block_tiles", i32, [pointer, i32, i32, i32, i32]),
         ("lfk_scratch_bytes", i64, [pointer, i32]),
         ("lfk_run", None, [pointer, pointer]),
+        ("lfk_fourier_new", pointer, [i32, i32, i32]),
+        ("lfk_fourier_free", None, [pointer]),
+        ("lfk_fourier_scratch_bytes", i64, [pointer]),
+        ("lfk_fourier_run", None, [pointer, pointer]),
     ):
         function = getattr(native, name)
         function.restype, function.argtypes = result, arguments

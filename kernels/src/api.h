@@ -1,4 +1,5 @@
-/* The C interface of the library: 3x3 convolutions of channels-last maps by Winograd's minimal filtering.
+/* The C interface of the library: 3x3 convolutions of channels-last maps by Winograd's minimal filtering, and Fourier
+   transforms of them.
 
    Winograd, "Arithmetic complexity of computations" (1980); Lavin and Gray, "Fast algorithms for convolutional
    neural networks" (2016), which names the variants F(2x2, 3x3) and F(4x4, 3x3).
@@ -17,7 +18,7 @@
 #define LFK_EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { LFK_ABI = 1, LFK_MAX_MAPS = 4 };
+enum { LFK_ABI = 2, LFK_MAX_MAPS = 4, LFK_MAX_SIDE = 16384 };
 
 typedef enum { LFK_FP32 = 0, LFK_BF16 = 1 } lfk_type;
 
@@ -80,5 +81,24 @@ LFK_EXPORT int32_t lfk_block_tiles(const lfk_plan *plan, int32_t batch, int32_t 
 LFK_EXPORT int64_t lfk_scratch_bytes(const lfk_plan *plan, int32_t block_tiles);
 
 LFK_EXPORT void lfk_run(lfk_job *job, void *scratch);
+
+/* Real Fourier transforms in two dimensions, scaled by 1 / sqrt(height * width) in both directions. */
+typedef struct lfk_fourier lfk_fourier;
+
+typedef struct {
+    const lfk_fourier *plan;
+    int32_t batch, channels;
+    int32_t inverse;
+    int32_t next_block; /* 0 at first; shared between the threads */
+    lfk_map space;      /* (batch, height, width, channels): read, or written where inverse */
+    lfk_map spectrum;   /* (batch, height, width / 2 + 1, 2 * channels): channel 2c the real part, 2c + 1 the imaginary */
+    lfk_map add;        /* optional, for inverse: added to the result; may be `space` itself */
+} lfk_fourier_job;
+
+/* Any size up to LFK_MAX_SIDE; fast where its prime factors are small. NULL as for lfk_plan_new. */
+LFK_EXPORT lfk_fourier *lfk_fourier_new(int32_t isa, int32_t height, int32_t width);
+LFK_EXPORT void lfk_fourier_free(lfk_fourier *plan);
+LFK_EXPORT int64_t lfk_fourier_scratch_bytes(const lfk_fourier *plan);
+LFK_EXPORT void lfk_fourier_run(lfk_fourier_job *job, void *scratch);
 
 #endif

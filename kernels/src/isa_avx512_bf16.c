@@ -14,8 +14,9 @@
 #include "vector.inc.h"
 #include "transform.inc.h"
 #include "gemm.inc.h"
+#include "fourier.inc.h"
 
-const lfk_isa lfk_isa_avx512_bf16 = {LANES, PANEL, 1, transform_input, multiply, transform_output};
+const lfk_isa lfk_isa_avx512_bf16 = {LANES, PANEL, 1, transform_input, multiply, transform_output, fourier};
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

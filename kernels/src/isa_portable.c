@@ -10,5 +10,6 @@
 #include "vector.inc.h"
 #include "transform.inc.h"
 #include "gemm.inc.h"
+#include "fourier.inc.h"
 
-const lfk_isa lfk_isa_portable = {LANES, PANEL, 0, transform_input, multiply, transform_output};
+const lfk_isa lfk_isa_portable = {LANES, PANEL, 0, transform_input, multiply, transform_output, fourier};

@@ -44,6 +44,8 @@ typedef struct {
                      int rows, int depth, int columns, int accumulate);
     void (*transform_output)(int tile, const lfk_tiles *tiles, lfk_matrices from, const lfk_output *output,
                              int first_channel, int channels);
+    /* `count` channels of an image, at most `lanes`. */
+    void (*fourier)(const lfk_fourier_job *job, int image, int channel, int count, void *scratch);
 } lfk_isa;
 
 extern const lfk_isa lfk_isa_portable, lfk_isa_avx2, lfk_isa_avx512, lfk_isa_avx512_bf16;
@@ -60,6 +62,20 @@ struct lfk_plan {
     int depth_of[LFK_MAX_MAPS];                    /* summed over the inputs of an output */
     int64_t weights_offset[LFK_MAX_MAPS];          /* of an output's weights, elements */
     int64_t weights_elements;
+};
+
+/* How to transform a line of a size. */
+typedef struct {
+    int size, stages;
+    int radices[16]; /* 2^14 has 7 fours; 3^8 * 2 has 9 */
+    float *roots;    /* size complex roots of unity, exp(-2 pi i k / size) */
+} lfk_line;
+
+struct lfk_fourier {
+    const lfk_isa *isa;
+    lfk_line rows, columns;
+    int longest; /* of the two sizes */
+    float scale;
 };
 
 /* Offset in elements of the packed weights of output `o`: the group of channels that starts at `group` (of `columns`

@@ -70,8 +70,9 @@ def on_all_threads(work: Callable[[int], None], threads: int) -> None:
 
 
 def memory(size: int) -> Tensor:
-    """Zeros, `size` bytes, in large pages where the system has them: mapping 16 MiB page by page costs more time than
-    transforming the weights that fill them.
+    """Zeros, `size` bytes, in large pages where the system has them.
+
+    Mapping 16 MiB page by page costs more time than transforming the weights that fill them.
     """
     pages = mmap.mmap(-1, max(size, 1))
     if hasattr(mmap, "MADV_HUGEPAGE"):

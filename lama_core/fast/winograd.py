@@ -1,9 +1,9 @@
 """3x3 convolutions by Winograd's minimal filtering, in the compiled kernels.
 
 A tile of 4x4 outputs takes 36 products for each pair of channels instead of 144, one of 2x2 takes 16 instead
-of 36 (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). Several convolutions share one
-pass: inputs that are summed are summed before the transform back, and an input is transformed once for all
-outputs.
+of 36 (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). Several convolutions share
+one pass: inputs that are summed are summed before the transform back, and an input is transformed once for
+all outputs.
 """
 
 from __future__ import annotations
