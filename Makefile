@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-hosts-all plugins release check pictures bench clean
+.PHONY: help demo test test-hosts-all plugins release check pictures quality bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 18
@@ -42,6 +42,9 @@ check: $(VENV)/.ready  ## ruff, strict types, and who may import whom
 pictures: $(VENV)/.ready  ## make the documentation's pictures again
 	$(BIN)/python examples/sheet.py
 	$(BIN)/python -m tests.hosts.krita_pictures
+
+quality: $(VENV)/.ready  ## measure what docs/quality.md says, on the photos in PHOTOS
+	$(BIN)/python examples/quality.py $(PHOTOS)
 
 bench: $(VENV)/.ready  ## what it costs, in ratios measured in one run
 	$(BIN)/python -m tests.bench
