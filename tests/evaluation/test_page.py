@@ -3,10 +3,13 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from lama_core.evaluation.dataset import Case
@@ -98,3 +101,27 @@ def test_a_page_needs_nothing_from_elsewhere_and_suits_light_and_dark() -> None:
 def test_a_page_is_written_with_its_folder(tmp_path: Path) -> None:
     save_page("<p>–</p>", tmp_path / "new" / "page.html")
     assert (tmp_path / "new" / "page.html").read_text("utf-8") == "<p>–</p>"
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_a_browser_shows_one_view_on_either_side_and_says_what_it_is(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    save_page(slider_page([comparison("a")]), page)
+    command = [
+        "chromium",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path}/profile",
+    ]
+    done = subprocess.run(
+        [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, check=True, timeout=120
+    )
+    shown = {
+        image["class"]: (image["data-view"], image["alt"])
+        for image in parsed(done.stdout).of("img")
+        if image.get("class")
+    }
+    assert shown == {"left": ("1", "before, hole outlined"), "right": ("4", METHODS[-1])}
+    (slider,) = parsed(done.stdout).of("input")
+    assert slider["aria-valuetext"] == "50 %"
