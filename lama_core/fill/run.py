@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lama_core.fill.grain import match_grain
 from lama_core.fill.network import GeneratorLike
 from lama_core.fill.options import Cancelled, FillError, FillOptions, Progress, stop_if
 from lama_core.fill.region import FilledRegion, composite_into
 from lama_core.fill.resolution import predict_window
+from lama_core.fill.seam import correct_seam
 from lama_core.geometry import Rect, Window, feather_of, grow_of, plan_windows
 from lama_core.image.hole import HoleMask, feather, find_holes, grow, join_islands, read_hole, thickness
 from lama_core.image.pixels import (
@@ -189,6 +191,7 @@ def fill_windows(
         )
         stop_if(cancelled)
         progress("blending", blending)
+        prediction = _finished(prediction, view, options)
         region = _region(picture, pixel, window, view, prediction)
         progress("blending", end)
         yield region
@@ -229,6 +232,16 @@ def _look(picture: Pixels, mask: HoleMask, pixel: PixelFormat, window: Window, o
                 "nothing is known around the hole, only transparent pixels or values that are not numbers: "
                 "there is nothing to fill it from"
             )
+
+
+def _finished(prediction: Floats, view: _View, options: FillOptions) -> Floats:
+    """A prediction without a seam and with the grain of the picture, where that is wanted."""
+    colour, unknown = view.planes.colour, ~view.planes.usable
+    if options.seam:
+        prediction = correct_seam(prediction, colour, unknown)
+    if options.grain:
+        prediction = match_grain(prediction, colour, unknown, options.seed)
+    return prediction
 
 
 def _joined(hole: Floats, options: FillOptions) -> Floats:

@@ -29,7 +29,14 @@ from lama_core.image.hole import distance_to
 from lama_core.image.pixels import WHITE, PixelError
 from lama_core.model import Generator, GeneratorConfig
 
-EXACT = FillOptions(context="whole", grow=0, feather=0)
+
+def alone(**options: object) -> FillOptions:
+    """What the network says and nothing else."""
+    return FillOptions(quality="fast", seam=False, grain=False, **options)
+
+
+ALONE = alone()
+EXACT = alone(context="whole", grow=0, feather=0)
 
 
 def paint(value: float):
@@ -104,7 +111,7 @@ def test_not_a_bit_changes_outside_of_the_feather(
     case: tuple[np.ndarray, np.ndarray], grow: int | None, feather: int | None, context: str | int
 ) -> None:
     image, hole = case
-    options = FillOptions(grow=grow, feather=feather, context=context, join_islands=False)
+    options = alone(grow=grow, feather=feather, context=context, join_islands=False)
     before = image.copy()
     try:
         filled = fill(image, hole, mean_of_known, options)
@@ -125,7 +132,7 @@ def test_not_a_bit_changes_outside_of_the_feather(
 @given(pictures_with_holes())
 def test_the_hole_is_filled_with_numbers_and_opaque(case: tuple[np.ndarray, np.ndarray]) -> None:
     image, hole = case
-    filled = fill(image, hole, mean_of_known)
+    filled = fill(image, hole, mean_of_known, ALONE)
     inside = filled[hole == 255]
     assert np.isfinite(inside).all()
     if image.ndim == 3 and image.shape[2] in (2, 4):
@@ -140,7 +147,9 @@ def test_what_is_in_the_hole_has_no_influence(
     hole[hole > 0] = 255
     other = image.copy()
     other[hole > 0] = data.draw(st.sampled_from([0, 1]))
-    np.testing.assert_array_equal(fill(image, hole, mean_of_known), fill(other, hole, mean_of_known))
+    np.testing.assert_array_equal(
+        fill(image, hole, mean_of_known, ALONE), fill(other, hole, mean_of_known, ALONE)
+    )
 
 
 # The official pipeline
@@ -179,7 +188,7 @@ def test_without_grow_feather_and_window_it_is_the_official_pipeline(height: int
 def test_the_blend_is_full_in_the_grown_hole_and_nothing_beyond_the_feather() -> None:
     hole = square(120, 120, Rect(50, 40, 20, 30))
     image = np.zeros((120, 120, 3), np.uint8)
-    filled = fill(image, hole, paint(1.0), FillOptions(grow=5, feather=8))[:, :, 0]
+    filled = fill(image, hole, paint(1.0), alone(grow=5, feather=8))[:, :, 0]
     distance = distance_to(hole > 0, 100)
     assert (filled[distance <= 5] == 255).all()
     assert (filled[distance > 13] == 0).all()
@@ -190,7 +199,7 @@ def test_the_blend_is_full_in_the_grown_hole_and_nothing_beyond_the_feather() ->
 def test_the_network_does_not_look_into_the_grown_hole() -> None:
     hole = square(100, 100, Rect(40, 40, 10, 10))
     generator = Recorder()
-    fill(noise(100, 100, 3), hole, generator, FillOptions(grow=7, feather=5))
+    fill(noise(100, 100, 3), hole, generator, alone(grow=7, feather=5))
     ((image, unknown),) = generator.seen
     np.testing.assert_array_equal(unknown > 0, distance_to(hole > 0, 7) <= 7)
     assert (image[:, unknown > 0] == 0).all()
@@ -204,7 +213,7 @@ def test_islands_join_the_hole(grow: int | None, join: bool | None, joined: bool
     hole = square(200, 200, Rect(60, 60, 80, 80))
     hole[85:115, 85:115] = 0
     image = np.zeros((200, 200, 3), np.uint8)
-    filled = fill(image, hole, paint(1.0), FillOptions(grow=grow, feather=0, join_islands=join))
+    filled = fill(image, hole, paint(1.0), alone(grow=grow, feather=0, join_islands=join))
     assert bool((filled[100, 100] == 255).all()) == joined
 
 
@@ -212,8 +221,8 @@ def test_by_default_a_ring_around_something_large_does_not_take_it_away() -> Non
     hole = square(300, 300, Rect(60, 60, 180, 180))
     hole[66:234, 66:234] = 0
     image = np.zeros((300, 300, 3), np.uint8)
-    assert (fill(image, hole, paint(1.0))[150, 150] == 0).all()
-    assert (fill(image, hole, paint(1.0), FillOptions(join_islands=True))[150, 150] == 255).all()
+    assert (fill(image, hole, paint(1.0), ALONE)[150, 150] == 0).all()
+    assert (fill(image, hole, paint(1.0), alone(join_islands=True))[150, 150] == 255).all()
 
 
 @given(st.integers(0, 255), st.integers(0, 255))
@@ -250,7 +259,7 @@ def test_thin_strokes_across_a_picture_grow_by_their_width_and_not_by_their_boun
 def test_the_window_is_the_planned_one() -> None:
     image, rect = noise(900, 1200, 3), Rect(1100, 30, 60, 50)
     generator = Recorder()
-    fill(image, square(900, 1200, rect), generator)
+    fill(image, square(900, 1200, rect), generator, ALONE)
     window = context_window(
         rect, Rect(0, 0, 1200, 900), grow=automatic_grow(rect), feather=automatic_feather(rect)
     )
@@ -268,8 +277,8 @@ def test_a_client_that_sends_the_window_gets_what_the_whole_picture_gives() -> N
         rect, Rect(0, 0, 1200, 900), grow=automatic_grow(rect), feather=automatic_feather(rect)
     )
     rows, columns = slice(window.y, window.bottom), slice(window.x, window.right)
-    here = fill_region(image, hole, mean_of_known)
-    there = fill_region(image[rows, columns], hole[rows, columns], mean_of_known)
+    here = fill_region(image, hole, mean_of_known, ALONE)
+    there = fill_region(image[rows, columns], hole[rows, columns], mean_of_known, ALONE)
     assert there.rect.shifted(window.x, window.y) == here.rect
     np.testing.assert_array_equal(here.pixels, there.pixels)
     np.testing.assert_array_equal(here.blend, there.blend)
@@ -279,12 +288,12 @@ def test_holes_far_apart_get_their_own_windows() -> None:
     image = noise(1000, 3000, 3)
     hole = square(1000, 3000, Rect(100, 100, 60, 60)) | square(1000, 3000, Rect(2800, 800, 60, 60))
     generator = Recorder()
-    filled = fill(image, hole, generator)
+    filled = fill(image, hole, generator, ALONE)
     assert [seen.shape for seen, _ in generator.seen] == [(3, 512, 512)] * 2
     assert (filled[hole > 0] == 128).all()
-    region = fill_region(image, hole, generator)
+    region = fill_region(image, hole, generator, ALONE)
     np.testing.assert_array_equal(composite(image, region), filled)
-    assert len(list(fill_windows(image, hole, generator))) == 2
+    assert len(list(fill_windows(image, hole, generator, ALONE))) == 2
 
 
 def test_a_window_sees_no_other_hole() -> None:
@@ -292,14 +301,14 @@ def test_a_window_sees_no_other_hole() -> None:
     hole = square(600, 900, Rect(100, 250, 90, 90)) | square(600, 900, Rect(600, 250, 90, 90))
     image[hole > 0] = 255
     seen = Recorder()
-    fill(image, hole, seen, FillOptions(context=450))
+    fill(image, hole, seen, alone(context=450))
     assert all(window.max() == 0 for window, _ in seen.seen)
 
 
 def test_a_window_with_nothing_known_in_it_is_made_larger() -> None:
     image = np.zeros((1500, 1500, 4), np.uint8)
     image[:, 1300:] = (40, 80, 120, 255)
-    filled = fill(image, square(1500, 1500, Rect(100, 700, 30, 30)), mean_of_known)
+    filled = fill(image, square(1500, 1500, Rect(100, 700, 30, 30)), mean_of_known, ALONE)
     assert filled[710, 110].tolist() == [40, 80, 120, 255]
     assert filled[600, 110].tolist() == [0, 0, 0, 0]
 
@@ -319,7 +328,7 @@ def test_every_format_is_filled_in_its_own_numbers(dtype: np.dtype, channels: in
     hole = square(60, 70, Rect(20, 20, 12, 14))
     broken = image.copy()
     broken[hole > 0] = 0
-    filled = fill(broken, hole, mean_of_known, FillOptions(grow=0, feather=0))
+    filled = fill(broken, hole, mean_of_known, alone(grow=0, feather=0))
     assert filled.dtype == dtype
     tolerance = 1.01 if dtype.kind == "u" else 2e-3
     np.testing.assert_allclose(filled[25, 25], expected, atol=tolerance if dtype != np.uint16 else 8)
@@ -330,7 +339,7 @@ def test_a_bad_value_neither_spreads_nor_stays_in_the_hole(bad: float) -> None:
     image = np.full((60, 60, 3), 0.25, np.float32)
     image[28:33, 28:33, 1] = bad
     image[2, 2] = bad
-    filled = fill(image, square(60, 60, Rect(30, 30, 8, 8)), mean_of_known, FillOptions(grow=0, feather=4))
+    filled = fill(image, square(60, 60, Rect(30, 30, 8, 8)), mean_of_known, alone(grow=0, feather=4))
     assert (filled[30:38, 30:38] == 0.25).all()
     assert (filled[29, 30:33] == 0.25).all()
     assert filled[2, 2].tobytes() == image[2, 2].tobytes()
@@ -338,16 +347,18 @@ def test_a_bad_value_neither_spreads_nor_stays_in_the_hole(bad: float) -> None:
 
 def test_a_bright_float_picture_is_filled_with_its_own_brightness() -> None:
     image = np.full((80, 80, 3), 5.0, np.float32)
-    filled = fill(image, square(80, 80, Rect(30, 30, 10, 10)), mean_of_known)
+    filled = fill(image, square(80, 80, Rect(30, 30, 10, 10)), mean_of_known, ALONE)
     np.testing.assert_allclose(filled, 5.0, rtol=1e-5)
 
 
 def test_a_picture_that_is_not_contiguous() -> None:
     image, hole = noise(60, 80, 3), square(60, 80, Rect(20, 20, 9, 9))
-    expected = fill(image, hole, mean_of_known)
-    turned = fill(image.transpose(1, 0, 2), hole.T, mean_of_known)
+    expected = fill(image, hole, mean_of_known, ALONE)
+    turned = fill(image.transpose(1, 0, 2), hole.T, mean_of_known, ALONE)
     np.testing.assert_array_equal(turned.transpose(1, 0, 2), expected)
-    np.testing.assert_array_equal(fill(image[:, ::-1], hole[:, ::-1], mean_of_known)[:, ::-1], expected)
+    np.testing.assert_array_equal(
+        fill(image[:, ::-1], hole[:, ::-1], mean_of_known, ALONE)[:, ::-1], expected
+    )
 
 
 # What cannot be filled
@@ -355,23 +366,23 @@ def test_a_picture_that_is_not_contiguous() -> None:
 
 def test_an_empty_mask_says_that_there_is_nothing_to_fill() -> None:
     with pytest.raises(FillError, match="nothing to fill"):
-        fill(noise(20, 20, 3), np.zeros((20, 20), np.uint8), mean_of_known)
+        fill(noise(20, 20, 3), np.zeros((20, 20), np.uint8), mean_of_known, ALONE)
 
 
 def test_a_full_mask_says_that_nothing_is_known() -> None:
     with pytest.raises(FillError, match="whole picture"):
-        fill(noise(20, 20, 3), np.ones((20, 20), np.bool_), mean_of_known)
+        fill(noise(20, 20, 3), np.ones((20, 20), np.bool_), mean_of_known, ALONE)
 
 
 @pytest.mark.parametrize(("value", "message"), [(0, "nothing to fill"), (255, "whole picture")])
 def test_a_picture_of_one_pixel(value: int, message: str) -> None:
     with pytest.raises(FillError, match=message):
-        fill(noise(1, 1, 3), np.full((1, 1), value, np.uint8), mean_of_known)
+        fill(noise(1, 1, 3), np.full((1, 1), value, np.uint8), mean_of_known, ALONE)
 
 
 def test_a_picture_of_two_pixels_is_filled() -> None:
     image, hole = np.array([[10, 200]], np.uint8), np.array([[0, 255]], np.uint8)
-    assert fill(image, hole, mean_of_known).tolist() == [[10, 10]]
+    assert fill(image, hole, mean_of_known, ALONE).tolist() == [[10, 10]]
 
 
 def test_an_automatic_grow_leaves_something_known() -> None:
@@ -379,25 +390,25 @@ def test_an_automatic_grow_leaves_something_known() -> None:
     hole[0, 0] = 0
     image = np.full((12, 12), 77, np.uint8)
     image[hole > 0] = 0
-    assert (fill(image, hole, mean_of_known) == 77).all()
+    assert (fill(image, hole, mean_of_known, ALONE) == 77).all()
     with pytest.raises(FillError, match="smaller grow"):
-        fill(image, hole, mean_of_known, FillOptions(grow=3))
+        fill(image, hole, mean_of_known, alone(grow=3))
 
 
 def test_a_picture_that_is_transparent_around_the_hole_says_so() -> None:
     image = np.zeros((30, 30, 4), np.uint8)
     with pytest.raises(FillError, match="transparent"):
-        fill(image, square(30, 30, Rect(10, 10, 5, 5)), mean_of_known)
+        fill(image, square(30, 30, Rect(10, 10, 5, 5)), mean_of_known, ALONE)
 
 
 def test_sizes_that_do_not_match_are_both_named() -> None:
     with pytest.raises(FillError, match=r"30 x 20 .* 21 x 20"):
-        fill(noise(20, 30, 3), np.zeros((20, 21), np.uint8), mean_of_known)
+        fill(noise(20, 30, 3), np.zeros((20, 21), np.uint8), mean_of_known, ALONE)
 
 
 def test_a_type_that_is_no_picture() -> None:
     with pytest.raises(PixelError, match="int64"):
-        fill(np.zeros((4, 4), np.int64), np.zeros((4, 4), np.uint8), mean_of_known)
+        fill(np.zeros((4, 4), np.int64), np.zeros((4, 4), np.uint8), mean_of_known, ALONE)
 
 
 @pytest.mark.parametrize(
@@ -420,7 +431,7 @@ def test_options_that_mean_nothing(arguments: dict, message: str) -> None:
 
 def test_a_model_that_returns_no_numbers_is_found_out() -> None:
     with pytest.raises(PredictionError, match="not numbers"):
-        fill(noise(20, 20, 3), square(20, 20, Rect(5, 5, 5, 5)), paint(float("nan")))
+        fill(noise(20, 20, 3), square(20, 20, Rect(5, 5, 5, 5)), paint(float("nan")), ALONE)
 
 
 def test_a_model_that_returns_another_size_is_found_out() -> None:
@@ -428,7 +439,7 @@ def test_a_model_that_returns_another_size_is_found_out() -> None:
         return F.avg_pool2d(image, 2)
 
     with pytest.raises(PredictionError, match="\\(1, 3, 10, 10\\)"):
-        fill(noise(20, 20, 3), square(20, 20, Rect(5, 5, 5, 5)), smaller)
+        fill(noise(20, 20, 3), square(20, 20, Rect(5, 5, 5, 5)), smaller, ALONE)
 
 
 def test_a_region_of_another_picture_is_not_composited() -> None:
@@ -447,7 +458,7 @@ def test_progress_never_falls_and_ends_at_one() -> None:
     image = noise(800, 2600, 3)
     hole = square(800, 2600, Rect(100, 100, 60, 60)) | square(800, 2600, Rect(2400, 600, 60, 60))
     told: list[tuple[str, float]] = []
-    fill(image, hole, mean_of_known, progress=lambda stage, fraction: told.append((stage, fraction)))
+    fill(image, hole, mean_of_known, ALONE, progress=lambda stage, fraction: told.append((stage, fraction)))
     fractions = [fraction for _, fraction in told]
     assert fractions == sorted(fractions)
     assert fractions[0] == 0
@@ -467,7 +478,7 @@ def test_a_fill_can_be_cancelled_between_any_two_stages(after: int) -> None:
         return asked > after
 
     with pytest.raises(FillCancelled):
-        fill(image, hole, generator, cancelled=cancelled)
+        fill(image, hole, generator, ALONE, cancelled=cancelled)
     assert len(generator.seen) == (after + 1) // 3
 
 
@@ -479,7 +490,7 @@ def test_pixels_go_to_the_device_that_the_generator_names() -> None:
             assert image.device.type == hole.device.type == "meta"
             return torch.zeros(image.shape)
 
-    filled = fill(noise(20, 20, 3), square(20, 20, Rect(5, 5, 5, 5)), Elsewhere())
+    filled = fill(noise(20, 20, 3), square(20, 20, Rect(5, 5, 5, 5)), Elsewhere(), ALONE)
     assert (filled[5:10, 5:10] == 0).all()
 
 
@@ -488,7 +499,7 @@ def test_a_huge_picture_takes_the_memory_that_its_hole_takes() -> None:
     image = np.zeros((10_000, 10_000, 3), np.uint8)
     hole = square(10_000, 10_000, rect)
     tracemalloc.start()
-    region = fill_region(image, hole, paint(1.0))
+    region = fill_region(image, hole, paint(1.0), ALONE)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert region.rect.width < 340

@@ -1,0 +1,207 @@
+"""Evening out offsets of colour between a prediction and what is known around the hole.
+
+A network returns a picture of the known region too, and what it gets wrong there it gets wrong in the hole as
+well. And a hole may be off by itself. Both are measured in cells along the hole's boundary, trusted as far as
+they stand out from the texture there, and spread over the hole by a membrane (Laplace's equation, as in
+Pérez et al., 2003, "Poisson image editing"), on the grid of the cells: what is spread is smooth, so it costs
+next to nothing, whatever the size of the hole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lama_core.image.pixels import Floats, Mask
+
+CELL = 8
+"""Side of a cell, pixels."""
+
+MOST_CELLS = 192
+"""Cells along the longer side of a window; in larger windows the cells are larger."""
+
+REACH = 6
+"""How far from the hole, in pixels, the known region says what the prediction gets wrong."""
+
+SLOPE = 3
+"""Over how many pixels the slope at either side of the boundary is taken."""
+
+ALIKE = 12
+"""Of so many differences beside each other one is independent of the others: texture is not white noise."""
+
+RELAXATIONS = 16
+"""Jacobi steps on each level of the membrane's pyramid."""
+
+
+def correct_seam(prediction: Floats, colour: Floats, unknown: Mask) -> Floats:
+    """Take offsets of colour at the hole's boundary out of a prediction.
+
+    Args:
+        prediction: (3, H, W) float32, 1 is white.
+        colour: (3, H, W) float32 in 0..1, 0 where nothing is known.
+        unknown: (H, W), True where nothing is known.
+
+    Returns:
+        (3, H, W) float32: the prediction with something smooth added to it, in the hole and near it.
+    """
+    if not unknown.any():
+        return prediction
+    height, width = unknown.shape
+    cells = _Cells(height, width)
+    known, guess = colour.reshape(3, -1), prediction.reshape(3, -1)
+    ring = np.flatnonzero(_dilated(unknown, REACH) & ~unknown)
+    outer, inward = _boundary(unknown)
+    around = cells.offsets(ring, known[:, ring] - _clipped(guess, ring))
+    # The step from the known side to the other, beside the slope that both have.
+    inner, behind, beyond = outer + inward, outer - SLOPE * inward, outer + (1 + SLOPE) * inward
+    near = _clipped(guess, inner)
+    slope = (known[:, outer] - known[:, behind] + _clipped(guess, beyond) - near) / (2 * SLOPE)
+    step = known[:, outer] + slope - near
+    across = cells.offsets(outer, step - around.reshape(3, -1)[:, cells.index(outer)])
+    there = np.zeros(cells.rows * cells.columns, np.bool_)
+    there[cells.index(ring)] = True
+    surface = _membrane(around + across, there.reshape(cells.rows, cells.columns))
+    return prediction + _magnified(surface, cells.side, height, width)
+
+
+def _clipped(guess: Floats, place: NDArray[np.intp]) -> Floats:
+    """What of a prediction can be seen at these places."""
+    seen: Floats = guess[:, place].clip(0, 1)
+    return seen
+
+
+def _boundary(unknown: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Known pixels with the hole beside them, and the step in the flat picture that leads into it.
+
+    Only those that have `SLOPE` more pixels of their own kind behind either side.
+    """
+    width = unknown.shape[1]
+    flat = unknown.reshape(-1)
+    outers, steps = [], []
+    for axis, step in ((1, 1), (0, width)):
+        length = unknown.shape[axis]
+        first, second = unknown[:, :-1] if axis else unknown[:-1], unknown[:, 1:] if axis else unknown[1:]
+        for crossing, inward in ((second & ~first, step), (first & ~second, -step)):
+            y, x = np.nonzero(crossing)
+            along = x if axis else y
+            room = (along >= SLOPE) & (along < length - 1 - SLOPE)
+            outer = (y * width + x)[room] + (step if inward < 0 else 0)
+            pure = ~flat[outer - SLOPE * inward] & flat[outer + (1 + SLOPE) * inward]
+            outers.append(outer[pure])
+            steps.append(np.full(len(outers[-1]), inward))
+    return np.concatenate(outers), np.concatenate(steps)
+
+
+class _Cells:
+    """A window of so many pixels in square cells."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.side = max(CELL, -(-max(height, width) // MOST_CELLS))
+        self.rows, self.columns = -(-height // self.side), -(-width // self.side)
+        self._width = width
+
+    def index(self, place: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Which cell each of these pixels is in."""
+        index: NDArray[np.intp] = place // self._width // self.side * self.columns
+        return index + place % self._width // self.side
+
+    def offsets(self, place: NDArray[np.intp], difference: NDArray[np.floating[Any]]) -> Floats:
+        """Mean differences of each cell and its neighbours, shrunk to what stands out from their variation.
+
+        The shrinkage is that of James and Stein (1961): by 1 - variance of the mean / square of the mean,
+        at least 0.
+
+        Args:
+            place: (n) indices of pixels.
+            difference: (3, n) there.
+
+        Returns:
+            (3, rows, columns); 0 where there is nothing.
+        """
+        index, size = self.index(place), self.rows * self.columns
+
+        def summed(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+            sums = np.bincount(index, values, size).astype(np.float64, copy=False)
+            return _neighbourhood(sums.reshape(self.rows, self.columns))
+
+        count = np.maximum(summed(np.ones(place.size, np.float32)), 1e-9)
+        mean = np.stack([summed(channel) for channel in difference]) / count
+        signal = (mean * mean).sum(axis=0)
+        variance = np.maximum(summed((difference * difference).sum(axis=0)) / count - signal, 0)
+        trust = (1 - variance * ALIKE / (count * np.maximum(signal, 1e-12))).clip(0, 1)
+        offsets: Floats = (mean * trust).astype(np.float32)
+        return offsets
+
+
+def _neighbourhood(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each cell and its neighbours, weighed by 1 2 1 in both directions."""
+    for axis in (0, 1):
+        padded = np.pad(values, [(1, 1) if axis == side else (0, 0) for side in (0, 1)])
+        size = values.shape[axis]
+        values = 2 * values + padded.take(range(size), axis) + padded.take(range(2, size + 2), axis)
+    return values / 4
+
+
+def _membrane(values: Floats, known: Mask) -> Floats:
+    """(C, h, w): `values` where `known`, elsewhere each the mean of its neighbours; coarse to fine."""
+    weight = known.astype(np.float32)
+    pyramid = [(values * weight, weight)]
+    while max(weight.shape) > 1:
+        values, weight = (_halved(level) for level in pyramid[-1])
+        pyramid.append((values, weight))
+    surface: Floats = np.zeros((len(values), 1, 1), np.float32)
+    for values, weight in reversed(pyramid):
+        fixed = weight > 0
+        target = values / np.where(fixed, weight, 1)
+        height, width = weight.shape
+        # A frame of one cell repeats the border, so that nothing flows across it.
+        framed = np.empty((len(values), height + 2, width + 2), np.float32)
+        framed[:, 1:-1, 1:-1] = surface.repeat(2, axis=1)[:, :height].repeat(2, axis=2)[:, :, :width]
+        inside = framed[:, 1:-1, 1:-1]
+        for _ in range(RELAXATIONS):
+            np.copyto(inside, target, where=fixed)
+            framed[:, 0], framed[:, -1] = framed[:, 1], framed[:, -2]
+            framed[:, :, 0], framed[:, :, -1] = framed[:, :, 1], framed[:, :, -2]
+            mean = framed[:, 1:-1, :-2] + framed[:, 1:-1, 2:]
+            mean += framed[:, :-2, 1:-1]
+            mean += framed[:, 2:, 1:-1]
+            np.multiply(mean, np.float32(0.25), out=inside)
+        surface = np.where(fixed, target, inside)
+    return surface
+
+
+def _halved(values: Floats) -> Floats:
+    """Sums of 2x2 cells; the last row and column may be single."""
+    for axis in (-2, -1):
+        values = np.add.reduceat(values, range(0, values.shape[axis], 2), axis=axis)
+    return values
+
+
+def _magnified(values: Floats, cell: int, height: int, width: int) -> Floats:
+    """(C, H, W) of (C, h, w), linear between the centres of the cells."""
+    for axis, length in ((1, height), (2, width)):
+        position = ((np.arange(length, dtype=np.float32) + 0.5) / cell - 0.5).clip(0, values.shape[axis] - 1)
+        before = position.astype(np.intp)
+        behind = np.minimum(before + 1, values.shape[axis] - 1)
+        share = (position - before).reshape((-1, 1) if axis == 1 else (-1,))
+        low, high = values.take(before, axis), values.take(behind, axis)
+        high -= low
+        high *= share
+        high += low
+        values = high
+    return values
+
+
+def _dilated(mask: Mask, pixels: int) -> Mask:
+    """True within so many pixels of a True one, in either direction: a square."""
+    for axis in (0, 1):
+        grown = mask.copy()
+        source = mask if axis == 0 else mask.T
+        target = grown if axis == 0 else grown.T
+        for shift in range(1, pixels + 1):
+            target[shift:] |= source[:-shift]
+            target[:-shift] |= source[shift:]
+        mask = grown
+    return mask
