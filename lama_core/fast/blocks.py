@@ -26,9 +26,10 @@ class Paths(Protocol):
     """The three 3x3 convolutions of an FFC, with all that is added to their sums."""
 
     def __call__(self, x: Branches, spectral: Tensor, skip: Branches | None, /) -> Branches:
-        """relu(convolutions + biases, + `spectral` for the global branch) + `skip`, to the same shapes.
+        """relu(sums of the convolutions and what else there is) + `skip`, to the same shapes.
 
-        `spectral` and `skip` may be used for the result.
+        `spectral` is the rest of the global branch's sum, with its bias. It and
+        `skip` may be overwritten with the result.
         """
         ...
 
@@ -50,7 +51,10 @@ class _Ffc:
 
     def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
         self._spectral = Spectral(folded, f"{name}.spectral", backend)
-        self._spectral_out = backend.convolution(folded[f"{name}.spectral.out.weight"], None)
+        # The bias of the global branch is added here, and nowhere else.
+        self._spectral_out = backend.convolution(
+            folded[f"{name}.spectral.out.weight"], folded[f"{name}.local_to_global.bias"]
+        )
         precision = _kernel_precision(backend)
         self._paths: Paths = (
             _DirectPaths(folded, name, backend)
@@ -80,7 +84,7 @@ class _WinogradPaths:
                 [folded[f"{name}.local_to_local.weight"], folded[f"{name}.global_to_local.weight"]],
                 [folded[f"{name}.local_to_global.weight"], None],
             ],
-            [folded[f"{name}.local_to_local.bias"], folded[f"{name}.local_to_global.bias"]],
+            [folded[f"{name}.local_to_local.bias"], None],
             relu=True,
             precision=precision,
         )
@@ -94,12 +98,13 @@ class _DirectPaths:
     """By the backend's convolutions."""
 
     def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
-        def weights(path: str) -> tuple[Tensor, Tensor | None]:
-            return folded[f"{name}.{path}.weight"], folded.get(f"{name}.{path}.bias")
-
-        self._local_to_local = backend.convolution(*weights("local_to_local"))
-        self._global_to_local = backend.convolution(*weights("global_to_local"), relu=True)
-        self._local_to_global = backend.convolution(*weights("local_to_global"), relu=True)
+        self._local_to_local = backend.convolution(
+            folded[f"{name}.local_to_local.weight"], folded[f"{name}.local_to_local.bias"]
+        )
+        self._global_to_local, self._local_to_global = (
+            backend.convolution(folded[f"{name}.{path}.weight"], None, relu=True)
+            for path in ("global_to_local", "local_to_global")
+        )
 
     def __call__(self, x: Branches, spectral: Tensor, skip: Branches | None, /) -> Branches:
         padded = F.pad(x.local, (1, 1, 1, 1), mode="reflect")

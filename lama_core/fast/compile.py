@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from lama_core.errors import LamaFillError
 from lama_core.fast.convolution import Backend, OneDnn, Portable
@@ -17,7 +18,8 @@ from lama_core.fast.precision import try_precision
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.generator import Generator
 
-_TYPES: dict[Precision, torch.dtype] = {
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+TYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
@@ -67,7 +69,7 @@ def compile_folded(
         keep_freed_memory()
 
     def compiled(one: Precision) -> FastGenerator:
-        network = Network(folded, config, _backend(device, one))
+        network = Network(folded_in(one, folded), config, _backend(device, one))
         return FastGenerator(network, config=config, device=device, precision=one, plain=plain)
 
     if precision != "auto":
@@ -80,12 +82,21 @@ def compile_folded(
     return exact
 
 
+def folded_in(precision: Precision, folded: Folded) -> dict[str, Tensor]:
+    """Weights as they are used in a precision; biases are float32 in any.
+
+    They are rounded first of all, so that weights which were kept rounded give the same prediction.
+    """
+    dtype = TYPES[precision]
+    return {name: v.to(dtype) if name.endswith(".weight") else v for name, v in folded.items()}
+
+
 def _backend(device: torch.device, precision: Precision) -> Backend:
     if device.type != "cpu":
-        return Portable(device, _TYPES[precision])
+        return Portable(device, TYPES[precision])
     if precision not in ("fp32", *_candidates(device)):
         raise FastError(f"this CPU does not compute in {precision}: use the precision auto or fp32")
-    return OneDnn(_TYPES[precision]) if OneDnn.is_available() else Portable(device, _TYPES[precision])
+    return OneDnn(TYPES[precision]) if OneDnn.is_available() else Portable(device, TYPES[precision])
 
 
 def _candidates(device: torch.device) -> list[Precision]:

@@ -25,7 +25,7 @@ class Convolution(Protocol):
         ...
 
     def onto(self, y: Tensor, x: Tensor, /) -> None:
-        """In place: y = activation(y + convolution(x) + bias)."""
+        """In place: y = activation(y + convolution(x)), for a convolution without a bias."""
         ...
 
 
@@ -102,7 +102,7 @@ class _OneDnnConvolution:
             y,
             x,
             self._weight,
-            self._bias,
+            None,  # in half precision a bias would have to be rounded here
             [0, 0],
             self._stride,
             [1, 1],

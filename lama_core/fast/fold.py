@@ -22,8 +22,8 @@ Folded = Mapping[str, Tensor]
 stem, head: (out, in, 7, 7)
 downs.N (the last one as downs.N.local and downs.N.global): (out, in, 3, 3), stride 2
 blocks.N.1, blocks.N.2:
-    local_to_local (with the bias of the local branch), global_to_local, local_to_global (with the bias of the
-    global branch): (out, in, 3, 3)
+    local_to_local (with the bias of the local branch), global_to_local, local_to_global (with the bias of
+    the global branch): (out, in, 3, 3)
     spectral.in, spectral.out, spectral.unit, spectral.quadrants (local Fourier unit only): (out, in, 1, 1)
 ups.N: (in, out, 3, 3), transposed, stride 2
 """

@@ -27,6 +27,7 @@ from lama_server.patience import Patience
 from lama_server.runtime import Place, find_server
 from lama_server.scheduler import Scheduler
 from lama_server.settings import Settings
+from lama_server.sizes import read_size
 from lama_server.slot import Timing
 from lama_server.tasks import settle
 from lama_server.worker_process import WORKER_COMMAND, WorkerProcess
@@ -100,7 +101,14 @@ async def _serve_place(
 
     def make_worker(device: str) -> Worker:
         return WorkerProcess(
-            device, command=worker_command, threads=settings.threads, folder=str(place.folder)
+            device,
+            command=worker_command,
+            flags=(
+                *("--threads", str(settings.threads)),
+                *("--precision", settings.precision),
+                *("--memory", str(read_size(settings.memory))),
+            ),
+            folder=str(place.folder),
         )
 
     scheduler = Scheduler(

@@ -21,6 +21,7 @@ from typing import Any
 
 from lama_core.errors import LamaFillError
 from lama_core.wire import limits
+from lama_server import sizes
 
 Value = int | float | bool | str
 
@@ -84,6 +85,17 @@ class Settings:
         wording="a model's name, as `lama-fill models list` shows it",
     )
     threads: int = _setting(0, "threads that the model uses on a CPU; 0 lets torch choose", low=0, high=1024)
+    precision: str = _setting(
+        "auto",
+        "what the model computes in; auto takes half precision where that is faster and hardly shows",
+        choices=("auto", "fp32", "bf16", "fp16"),
+    )
+    memory: str = _setting(
+        "",
+        "memory that a fill may take beside the picture and the model; empty: what there is",
+        pattern=f"(?i:{sizes.PATTERN})",
+        wording=sizes.WORDING,
+    )
     preload: bool = _setting(True, "load the model when the server starts, not at the first fill")
     unload_after: float = _setting(
         600.0, "idle time after which the model and all its memory are given back; 0: never", low=0, high=1e6

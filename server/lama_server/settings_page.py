@@ -48,6 +48,11 @@ _PLACES = (
         "folder of the installed models, instead of `lama-fill` in the user's data folder",
     ),
     (
+        "LAMA_FILL_CACHE_DIR",
+        "folder of what loading a model leaves for the next time, instead of `lama-fill` in the user's cache "
+        "folder; it may be deleted",
+    ),
+    (
         "LAMA_FILL_COMMAND",
         "command line of `lama-fill` with which editors start the server, instead of the installed one",
     ),

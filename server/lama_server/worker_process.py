@@ -30,15 +30,21 @@ _END_SECONDS = 1.0
 class WorkerProcess:
     """A `lama_server.jobs.Worker` that is a process."""
 
-    def __init__(self, device: str, *, command: Sequence[str], threads: int, folder: str) -> None:
-        """`command`: to which the worker's flags are added. `folder`: the process's working directory."""
+    def __init__(self, device: str, *, command: Sequence[str], flags: Sequence[str], folder: str) -> None:
+        """
+        Args:
+            device: as the settings name it.
+            command: to which the worker's flags are added.
+            flags: how its engine is to work; see `lama_server.worker.process.run_worker`.
+            folder: the process's working directory.
+        """
         self.device: Device | None = None
         self.model = ""
         self.pid = 0
         self.memory_bytes = 0
         self._device_name = device
         self._command = command
-        self._threads = threads
+        self._flags = flags
         self._folder = folder
         self._arena = Arena()
         self._process: asyncio.subprocess.Process | None = None
@@ -54,7 +60,7 @@ class WorkerProcess:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 *("--device", self._device_name),
-                *("--threads", str(self._threads)),
+                *self._flags,
                 *("--parent", str(os.getpid())),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -26,7 +26,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAMA_FILL_DATA_DIR", str(folder))
         patch.setenv("LAMA_FILL_CONFIG", str(folder / "config.toml"))
-        (folder / "config.toml").write_text('model = "tiny"\nthreads = 1\n')
+        (folder / "config.toml").write_text('model = "tiny"\nthreads = 1\nprecision = "fp32"\n')
         yield folder
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from lama_core.errors import LamaFillError
+from lama_core.fast import load_fast
 from lama_core.fill import FillOptions, fill_region
 from lama_core.model import load_generator
 from lama_core.model.store import UnknownModelError
@@ -166,9 +167,13 @@ def test_same_as_a_fill_without_a_server(data_folder: Path) -> None:
     assert data_folder
     picture = _picture(3, "u8", 90, 120)
     hole = _hole(90, 120)
-    outcome = _run(FillEngine("cpu", 0), _fill(picture, hole, "rgb", "u8", Options(model="tiny", feather=5)))
+    engine = FillEngine("cpu", 0, precision="fp32")
+    outcome = _run(engine, _fill(picture, hole, "rgb", "u8", Options(model="tiny", feather=5)))
     region = fill_region(
-        picture, hole.astype(np.float32) / 255, load_generator("tiny"), FillOptions(feather=5)
+        picture,
+        hole.astype(np.float32) / 255,
+        load_fast("tiny", precision="fp32"),
+        FillOptions(feather=5),
     )
     assert (outcome.x, outcome.y, outcome.width) == (region.rect.x, region.rect.y, region.rect.width)
     assert bytes(outcome.pixels) == region.pixels.tobytes()

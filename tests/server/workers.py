@@ -17,7 +17,7 @@ from pathlib import Path
 from lama_core.errors import LamaFillError
 from lama_core.wire.messages import Device, Fill
 from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
-from lama_server.worker.process import run_worker
+from lama_server.worker.process import EngineSettings, run_worker
 
 INVERT = bytes(255 - value for value in range(256))
 
@@ -30,8 +30,8 @@ class ScriptedEngine:
 
     memory_bytes = 0
 
-    def __init__(self, device: str, threads: int) -> None:
-        self.device = Device(id=device, name=f"scripted {device}")
+    def __init__(self, settings: EngineSettings) -> None:
+        self.device = Device(id=settings.device, name=f"scripted {settings.device}")
 
     def load(self, model: str) -> None:
         if model == "missing":

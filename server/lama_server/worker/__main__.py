@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from lama_server.worker.process import Engine, run_worker
+from lama_server.worker.process import Engine, EngineSettings, run_worker
 
 
-def make_engine(device: str, threads: int) -> Engine:
+def make_engine(settings: EngineSettings) -> Engine:
     """The engine that fills."""
     # Importing torch takes seconds; by now the process ends with the server, whatever it is doing.
     from lama_server.worker.engine import FillEngine
 
-    return FillEngine(device, threads)
+    return FillEngine(settings.device, settings.threads, precision=settings.precision, memory=settings.memory)
 
 
 if __name__ == "__main__":

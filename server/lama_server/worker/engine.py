@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lama_core.errors import LamaFillError
+from lama_core.fast import PRECISIONS, FastGenerator, load_fast
 from lama_core.fill import FillCancelled, FilledRegion, FillOptions, PredictionError, fill_region
-from lama_core.model import load_generator
-from lama_core.model.store import UnknownModelError
+from lama_core.fill.network import GeneratorLike
+from lama_core.model.store import UnknownModelError, find_model
 from lama_core.wire.messages import Fill, Options
 from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
 from lama_server.worker.devices import (
@@ -37,7 +38,7 @@ SMALL_CONTEXT = 64
 
 _OUT_OF_MEMORY = "there is not enough memory for this fill, not even on the CPU; use a smaller selection"
 
-GeneratorLoader = Callable[[str, torch.device], nn.Module]
+GeneratorLoader = Callable[[str, torch.device], GeneratorLike]
 """From a model's name to its generator on a device."""
 
 
@@ -48,15 +49,31 @@ class ModelLoadError(LamaFillError):
 class FillEngine:
     """A `lama_server.worker.process.Engine`. Keeps the generator of one model for each device it uses."""
 
-    def __init__(self, device: str, threads: int, *, load: GeneratorLoader | None = None) -> None:
-        """`threads`: of a CPU, 0 for torch's own choice. `load`: the store's loader unless given."""
+    def __init__(
+        self,
+        device: str,
+        threads: int,
+        *,
+        precision: str = "auto",
+        memory: int = 0,
+        load: GeneratorLoader | None = None,
+    ) -> None:
+        """
+        Args:
+            device: as the settings name it.
+            threads: of a CPU, 0 for torch's own choice.
+            precision: see `lama_core.fast.compile_generator`.
+            memory: bytes that a fill may take beside the picture and the model, 0 for what there is.
+            load: loads a model on a device; by its name from the store, and compiled, unless given.
+        """
         if threads:
             torch.set_num_threads(threads)
         self._device = choose_device(device)
         self.device = describe_device(self._device)
-        self._load = load or _load
+        self._memory = memory or None
+        self._load = load or _loader(precision)
         self._watch = Watch()
-        self._generators: dict[torch.device, tuple[str, nn.Module]] = {}
+        self._generators: dict[torch.device, tuple[str, GeneratorLike]] = {}
 
     @property
     def memory_bytes(self) -> int:
@@ -111,7 +128,7 @@ class FillEngine:
         self, picture: NDArray[Any], hole: NDArray[np.float32], asked: Options
     ) -> tuple[FilledRegion, torch.device]:
         """Fill as asked; if there is not the memory, with less context; if not even that, on the CPU."""
-        wanted = _options(asked)
+        wanted = _options(asked, self._memory)
         attempts = [(self._device, wanted)]
         if not isinstance(wanted.context, int) or wanted.context > SMALL_CONTEXT:
             attempts.append((self._device, replace(wanted, context=SMALL_CONTEXT)))
@@ -136,7 +153,7 @@ class FillEngine:
             # Out of the except block, because the error's traceback holds the tensors.
             self._free(device)
 
-    def _generator(self, model: str, device: torch.device) -> nn.Module:
+    def _generator(self, model: str, device: torch.device) -> GeneratorLike:
         known = self._generators.get(device)
         if known is not None and known[0] == model:
             return known[1]
@@ -185,24 +202,28 @@ class Watch:
         self._told = time.monotonic()
         self._tell(stage, fraction)
 
-    def look_into(self, network: nn.Module) -> None:
-        """Look up before each part of the network that has parts of its own."""
-        for module in network.modules():
-            if any(True for _ in module.children()):
-                module.register_forward_pre_hook(self._look_up)
+    def look_into(self, generator: GeneratorLike) -> None:
+        """Look up between the layers of a compiled generator; of a module before each part that has parts."""
+        if isinstance(generator, FastGenerator):
+            generator.on_layer = self._look_up
+        elif isinstance(generator, nn.Module):
+            for module in generator.modules():
+                if any(True for _ in module.children()):
+                    module.register_forward_pre_hook(lambda part, inputs: self._look_up())
 
-    def _look_up(self, module: nn.Module, inputs: object) -> None:
+    def _look_up(self) -> None:
         if self.cancelled():
             raise FillCancelled("the fill was cancelled")
         if time.monotonic() - self._told > self._SIGN_SECONDS:
             self.progress(*self._last)
 
 
-def _load(model: str, device: torch.device) -> nn.Module:
-    return load_generator(model, device=device)
+def _loader(precision: str) -> GeneratorLoader:
+    known = next((p for p in PRECISIONS if p == precision), None)
+    return lambda model, device: load_fast(find_model(model).path, device=device, precision=known or "auto")
 
 
-def _options(asked: Options) -> FillOptions:
+def _options(asked: Options, memory: int | None) -> FillOptions:
     return FillOptions(
         grow=asked.grow if asked.grow >= 0 else None,
         feather=asked.feather if asked.feather >= 0 else None,
@@ -213,6 +234,7 @@ def _options(asked: Options) -> FillOptions:
         seam=asked.seam,
         grain=asked.grain,
         light=asked.light,
+        memory=memory,
     )
 
 

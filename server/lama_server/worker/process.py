@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lama_core.errors import LamaFillError
@@ -51,22 +52,42 @@ class Engine(Protocol):
         """
 
 
-EngineFactory = Callable[[str, int], Engine]
-"""Makes an engine of a device, as the settings name it, and a number of threads (0: its own choice)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How an engine is to work.
+
+    device: as the settings name it. threads: of a CPU, 0 for its own choice. precision: "auto", "fp32",
+    "bf16" or "fp16". memory: bytes that a fill may take, 0 for what there is.
+    """
+
+    device: str
+    threads: int
+    precision: str
+    memory: int
+
+
+EngineFactory = Callable[[EngineSettings], Engine]
 
 
 def run_worker(factory: EngineFactory, argv: Sequence[str] | None = None) -> int:
     """Be a worker until the server ends it or is gone. Returns the process's exit status."""
     parser = argparse.ArgumentParser(prog="lama_server.worker")
     parser.add_argument("--device", required=True)
-    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--memory", type=int, default=0)
     parser.add_argument("--parent", type=int, required=True)
     args = parser.parse_args(argv)
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is for the server alone
     _die_with(args.parent)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    return _Process(*_take_standard_streams()).run(factory, args.device, args.threads)
+    return _Process(*_take_standard_streams()).run(
+        factory,
+        EngineSettings(
+            device=args.device, threads=args.threads, precision=args.precision, memory=args.memory
+        ),
+    )
 
 
 class _Process:
@@ -80,11 +101,11 @@ class _Process:
         self._cancelled = threading.Event()
         self._job = 0
 
-    def run(self, factory: EngineFactory, device: str, threads: int) -> int:
+    def run(self, factory: EngineFactory, settings: EngineSettings) -> int:
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         first = self._notes.get()
         try:
-            engine = factory(device, threads)
+            engine = factory(settings)
             engine.load(first["model"])
         except LamaFillError as error:
             self._send({"is": "unusable", "message": str(error)})

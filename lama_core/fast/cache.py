@@ -1,0 +1,137 @@
+"""What compiling found out, kept in the user's cache folder: folded weights, and which precision to use.
+
+Everything here may be deleted at any time, and nothing of it is believed without a check: an entry that is
+cut short, changed or of another version counts as none. Entries are named by their model's file, so a model
+that is replaced has new ones; the oldest are deleted when there are more than a few.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import secrets
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import platformdirs
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+CACHE_DIR_VARIABLE = "LAMA_FILL_CACHE_DIR"
+_VERSION = "1"
+"""Of what is written here; entries of another one are left alone, and then deleted."""
+_KEPT = 4
+_MAX_HEADER = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The entries of one model's file."""
+
+    key: str
+
+    @classmethod
+    def of(cls, path: Path) -> Cache | None:
+        """The cache for a file of weights; None where the file's identity is not to be had.
+
+        The identity is the file's place, size and time of change, and its first bytes, which in our own files
+        hold a hash of all weights.
+        """
+        try:
+            state = path.stat()
+            with path.open("rb") as stream:
+                head = stream.read(8)
+                head += stream.read(min(int.from_bytes(head, "little"), _MAX_HEADER))
+        except OSError:  # a folder, say
+            return None
+        identity = f"{_VERSION} {path.resolve()} {state.st_size} {state.st_mtime_ns}\n"
+        return cls(hashlib.sha256(identity.encode() + head).hexdigest()[:32])
+
+    def read_weights(self, precision: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Folded weights, mapped from the file, and what was written with them; None: there are none."""
+        path = self._weights(precision)
+        try:
+            with path.open("rb") as stream:
+                sum_now = 0
+                while chunk := stream.read(1 << 22):
+                    sum_now = zlib.crc32(chunk, sum_now)
+            if path.with_suffix(".crc").read_text("ascii") != f"{sum_now:08x}":
+                return None
+            with cast(Any, safe_open(str(path), framework="pt")) as file:
+                facts: dict[str, Any] = json.loads(file.metadata()["facts"])
+                folded: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            os.utime(path)  # the one that is used last is deleted last
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+            return None
+        return folded, facts
+
+    def write_weights(self, precision: str, folded: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Keep folded weights, and what is needed to use them; where that fails nothing is kept."""
+        data = save(dict(folded), metadata={"facts": json.dumps(facts)})
+        path = self._weights(precision)
+        if _write(path, data):
+            _write(path.with_suffix(".crc"), f"{zlib.crc32(data):08x}".encode())
+            _delete_oldest(path.parent)
+
+    def read_choice(self, device: str) -> str | None:
+        """The precision that was chosen for a device of this machine."""
+        with contextlib.suppress(OSError, ValueError):
+            choice = json.loads(self._choice().read_text("utf-8")).get(_place(device))
+            return choice if isinstance(choice, str) else None
+        return None
+
+    def write_choice(self, device: str, precision: str) -> None:
+        """Remember the precision that was chosen for a device of this machine."""
+        choices: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError):
+            known = json.loads(self._choice().read_text("utf-8"))
+            choices = {str(k): str(v) for k, v in known.items()} if isinstance(known, dict) else {}
+        _write(self._choice(), json.dumps({**choices, _place(device): precision}).encode())
+
+    def _weights(self, precision: str) -> Path:
+        return _folder() / f"{self.key}-{precision}.safetensors"
+
+    def _choice(self) -> Path:
+        return _folder() / f"{self.key}.json"
+
+
+def _folder() -> Path:
+    """`LAMA_FILL_CACHE_DIR`/fast, else in the user's cache folder."""
+    folder = os.environ.get(CACHE_DIR_VARIABLE)
+    return Path(folder or platformdirs.user_cache_dir("lama-fill", appauthor=False)) / "fast"
+
+
+def _place(device: str) -> str:
+    """What speed depends on: the machine, the device and what computes on it."""
+    parts = (platform.node(), platform.machine(), device, torch.__version__)
+    return " ".join((*parts, torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads())))
+
+
+def _write(path: Path, data: bytes) -> bool:
+    """All of it or nothing; False for nothing: the cache is only there to save time."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(data)
+        draft.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _delete_oldest(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        paths = sorted(folder.glob("*.safetensors"), key=lambda p: p.stat().st_mtime, reverse=True)
+        for path in paths[_KEPT:]:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".crc").unlink(missing_ok=True)
