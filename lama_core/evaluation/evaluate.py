@@ -51,15 +51,16 @@ Table = Mapping[str, Mapping[str, Result]]
 """By kind of hole and method."""
 
 
-def compare(case: Case, methods: Mapping[str, Method], network: PerceptualNetwork) -> Comparison:
-    """Fill one case with every method."""
+def compare(case: Case, methods: Mapping[str, Method], network: PerceptualNetwork | None) -> Comparison:
+    """Fill one case with every method; without a network there is no feature distance."""
     judge = Judge(case.photo, case.hole, network)
     fills, seconds = {}, {ORIGINAL: 0.0}
     for name, method in methods.items():
         begin = time.perf_counter()
         fills[name] = method(case.photo, case.hole)
         seconds[name] = time.perf_counter() - begin
-    scores = {name: judge.score(filled) for name, filled in {**fills, ORIGINAL: case.photo}.items()}
+    scores = {name: judge.score(filled) for name, filled in fills.items()}
+    scores[ORIGINAL] = judge.original()
     return Comparison(case=case, fills=fills, scores=scores, seconds=seconds)
 
 
@@ -70,6 +71,7 @@ def evaluate(
     on_comparison: Callable[[Comparison], None],
     learned: Mapping[str, LearnedMetric] = MappingProxyType({}),
     kinds: tuple[str, ...] | None = None,
+    features: bool = True,
 ) -> dict[str, dict[str, Result]]:
     """Scores by kind of hole and method, the original itself last.
 
@@ -79,11 +81,12 @@ def evaluate(
         on_comparison: called with every single comparison, for progress and contact sheets.
         learned: metrics by name that come with their own networks.
         kinds: of holes; None: all that there are.
+        features: whether to work out feature distances, which takes most of the time.
 
     Raises:
         EvaluationError: a file cannot be used.
     """
-    network = PerceptualNetwork.pretrained()
+    network = PerceptualNetwork.pretrained() if features else None
     table: dict[str, dict[str, Result]] = {}
     for kind in data.kinds if kinds is None else kinds:
         scores: dict[str, list[Score]] = {name: [] for name in (*methods, ORIGINAL)}

@@ -78,29 +78,43 @@ def _window(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 class Judge:
     """Gives fills of one photograph their figures; what it needs of the photograph is worked out once."""
 
-    def __init__(self, truth: Picture, hole: Hole, network: PerceptualNetwork) -> None:
+    def __init__(self, truth: Picture, hole: Hole, network: PerceptualNetwork | None) -> None:
         """Look at the photograph.
 
         Args:
             truth: (H, W, 3) uint8.
             hole: (H, W) bool, not empty.
-            network: gives the features.
+            network: gives the features; None where their distance is not asked for, which takes longer than
+                all the rest: it is not a number then.
         """
         self._truth = truth
         self._hole = hole
         self._network = network
-        self._features = _features(network, truth)
+        self._features = [] if network is None else _features(network, truth)
 
     def score(self, filled: Picture) -> Score:
         """All figures of one fill, (H, W, 3) uint8."""
-        distance = direction_difference(_features(self._network, filled), self._features)
+        distance = math.nan
+        if self._network is not None:
+            distance = float(direction_difference(_features(self._network, filled), self._features))
         return Score(
             hole_l1=hole_l1(filled, self._truth, self._hole),
             psnr=hole_psnr(filled, self._truth, self._hole),
             ssim=ssim(filled, self._truth),
-            feature_distance=float(distance),
+            feature_distance=distance,
             boundary_step=boundary_step(filled, self._hole),
             grain_ratio=grain_ratio(filled, self._hole),
+        )
+
+    def original(self) -> Score:
+        """The figures of the photograph itself: no difference, and what traces there are without a fill."""
+        return Score(
+            hole_l1=0.0,
+            psnr=math.inf,
+            ssim=1.0,
+            feature_distance=math.nan if self._network is None else 0.0,
+            boundary_step=boundary_step(self._truth, self._hole),
+            grain_ratio=grain_ratio(self._truth, self._hole),
         )
 
 

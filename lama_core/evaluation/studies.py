@@ -80,8 +80,8 @@ def qualities(bench: Bench) -> str:
 def periodic_small(bench: Bench) -> str:
     """Periodic structures, small."""
     methods = baselines() | model_methods(bench.generator, bench.name)
-    data = bench.rendered("periodic", size=bench.small, share=0.5)
-    return _measured(data, methods, kinds=("thin", "thick", "object"))
+    data = bench.rendered("periodic", size=bench.small, share=0.24)
+    return _measured(data, methods, kinds=("thick", "object"))
 
 
 def periodic_large(bench: Bench) -> str:
@@ -102,8 +102,8 @@ def context(bench: Bench) -> str:
     methods = {name: with_options(bench.generator, chosen) for name, chosen in options.items()}
     rows = []
     for data in (
-        bench.of_photos(size=size, share=0.18),
-        bench.rendered("periodic", size=size, share=0.24),
+        bench.of_photos(size=size, share=0.12),
+        bench.rendered("periodic", size=size, share=0.12),
     ):
         table = evaluate(data, methods, on_comparison=_ignore, kinds=("object",))["object"]
         cases = list(data.cases("object"))
@@ -136,9 +136,11 @@ def seams(bench: Bench) -> str:
     rows = []
     for title, data in (
         ("photos", bench.of_photos(size=bench.small, share=0.24)),
-        ("drawings", bench.rendered("clean", size=bench.small, share=0.24)),
+        ("drawings", bench.rendered("clean", size=bench.small, share=0.18)),
     ):
-        table = evaluate(data, methods, on_comparison=_ignore, kinds=("thin", "thick", "object"))
+        table = evaluate(
+            data, methods, on_comparison=_ignore, kinds=("thin", "thick", "object"), features=False
+        )
         for kind, row in table.items():
             cells = [
                 f"{result.score.boundary_step:.2f} / {result.score.hole_l1:.1f}" for result in row.values()
@@ -157,12 +159,12 @@ def grain(bench: Bench) -> str:
     rows = []
     sets: tuple[tuple[str, CaseSet], ...] = (
         ("soft scenes, grain", bench.rendered("grainy", size=bench.small, share=0.36)),
-        ("photos, grain added", WithGrain(bench.of_photos(size=bench.small, share=0.24))),
-        ("photos as they are", bench.of_photos(size=bench.small, share=0.24)),
-        ("drawings, no grain", bench.rendered("clean", size=bench.small, share=0.36)),
+        ("photos, grain added", WithGrain(bench.of_photos(size=bench.small, share=0.18))),
+        ("photos as they are", bench.of_photos(size=bench.small, share=0.18)),
+        ("drawings, no grain", bench.rendered("clean", size=bench.small, share=0.18)),
     )
     for title, data in sets:
-        table = evaluate(data, methods, on_comparison=_ignore, kinds=("thick", "object"))
+        table = evaluate(data, methods, on_comparison=_ignore, kinds=("thick", "object"), features=False)
         for kind, row in table.items():
             rows.append([title, kind, *(_grain_cell(result, row[ORIGINAL]) for result in row.values())])
     return markdown(["pictures", "holes", *methods, ORIGINAL], rows)

@@ -61,14 +61,14 @@ def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def figure(value: float | None, form: str) -> str:
     """A figure for a cell: a dash for none, and for what is without bounds."""
-    return "–" if value is None or math.isinf(value) else format(value, form)
+    return "–" if value is None or not math.isfinite(value) else format(value, form)
 
 
 def plain(table: Table) -> dict[str, dict[str, Mapping[str, float | None]]]:
-    """The figures for JSON, which knows no infinity: None there."""
+    """The figures for JSON, which knows neither infinity nor what is no number: None there."""
     return {
         kind: {
-            name: {key: None if math.isinf(value) else value for key, value in result.figures().items()}
+            name: {key: value if math.isfinite(value) else None for key, value in result.figures().items()}
             for name, result in row.items()
         }
         for kind, row in table.items()

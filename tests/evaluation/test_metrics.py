@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -30,14 +31,27 @@ def test_an_exact_fill_has_no_distance(network: PerceptualNetwork) -> None:
     truth = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
     hole = np.zeros((40, 56), bool)
     hole[10:30, 10:30] = True
-    assert Judge(truth, hole, network).score(truth) == Score(
+    judge = Judge(truth, hole, network)
+    assert asdict(judge.score(truth)) == pytest.approx(asdict(judge.original()))
+    assert judge.original() == Score(
         hole_l1=0.0,
         psnr=math.inf,
-        ssim=pytest.approx(1.0),
+        ssim=1.0,
         feature_distance=0.0,
         boundary_step=boundary_step(truth, hole),
         grain_ratio=grain_ratio(truth, hole),
     )
+
+
+def test_without_a_network_there_is_no_feature_distance(network: PerceptualNetwork) -> None:
+    truth = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    hole = np.zeros((40, 56), bool)
+    hole[10:30, 10:30] = True
+    filled = np.where(hole[:, :, None], np.uint8(90), truth)
+    full, partly = (asdict(Judge(truth, hole, one).score(filled)) for one in (network, None))
+    assert math.isnan(partly.pop("feature_distance"))
+    assert full.pop("feature_distance") > 0
+    assert full == partly
 
 
 def test_a_worse_picture_has_a_larger_feature_distance(network: PerceptualNetwork) -> None:
