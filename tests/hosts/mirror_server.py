@@ -17,7 +17,7 @@ from lama_core.wire.messages import Device, Fill, pixel_bytes
 from lama_server import settings
 from lama_server.jobs import JobCancelledError, Outcome
 from lama_server.service import run_service
-from lama_server.worker.process import run_worker
+from lama_server.worker.process import EngineSettings, run_worker
 
 SECONDS = {"fast": 0.0, "balanced": 1.5, "best": 4.0}
 
@@ -27,8 +27,8 @@ class MirrorEngine:
 
     memory_bytes = 0
 
-    def __init__(self, device: str, threads: int) -> None:
-        self.device = Device(id=device, name="mirror")
+    def __init__(self, settings: EngineSettings) -> None:
+        self.device = Device(id=settings.device, name="mirror")
 
     def load(self, model: str) -> None:
         """There is nothing to load."""
