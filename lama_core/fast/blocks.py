@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -41,9 +42,9 @@ class Block:
         self._first = _Ffc(folded, f"{name}.1", backend)
         self._second = _Ffc(folded, f"{name}.2", backend)
 
-    def __call__(self, x: Branches) -> Branches:
+    def __call__(self, x: Branches, on_layer: Callable[[], None]) -> Branches:
         """To the same shapes; `x` is not what it was after that."""
-        return self._second(self._first(x, None), x)
+        return self._second(self._first(x, None, on_layer), x, on_layer)
 
 
 class _Ffc:
@@ -55,24 +56,17 @@ class _Ffc:
         self._spectral_out = backend.convolution(
             folded[f"{name}.spectral.out.weight"], folded[f"{name}.local_to_global.bias"]
         )
-        precision = _kernel_precision(backend)
         self._paths: Paths = (
             _DirectPaths(folded, name, backend)
-            if precision is None
-            else _WinogradPaths(folded, name, precision)
+            if backend.kernels is None
+            else _WinogradPaths(folded, name, backend.kernels)
         )
 
-    def __call__(self, x: Branches, skip: Branches | None) -> Branches:
-        return self._paths(x, self._spectral_out(self._spectral(x.globals)), skip)
-
-
-def _kernel_precision(backend: Backend) -> kernels.Precision | None:
-    """What the compiled kernels would compute in, None where there are none for this backend."""
-    known: dict[torch.dtype, kernels.Precision] = {torch.float32: "fp32", torch.bfloat16: "bf16"}
-    precision = known.get(backend.dtype)
-    if backend.device.type != "cpu" or precision is None or not kernels.available(precision):
-        return None
-    return precision
+    def __call__(self, x: Branches, skip: Branches | None, on_layer: Callable[[], None]) -> Branches:
+        on_layer()
+        spectral = self._spectral_out(self._spectral(x.globals))
+        on_layer()
+        return self._paths(x, spectral, skip)
 
 
 class _WinogradPaths:

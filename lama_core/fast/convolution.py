@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lama_core.fast import kernels
+
 _TYPICAL_SIDE = 64
 """oneDNN packs weights for a size of the map. It makes no difference which, but without any the packed form
 of bf16 is a slow one."""
@@ -38,10 +40,14 @@ class Doubling(Protocol):
 
 
 class Backend(Protocol):
-    """Makes convolutions for one device and type."""
+    """Makes convolutions for one device and type.
+
+    kernels: what the compiled kernels compute in here, None where there are none for this device and type.
+    """
 
     dtype: torch.dtype
     device: torch.device
+    kernels: kernels.Precision | None
 
     def convolution(
         self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
@@ -52,6 +58,13 @@ class Backend(Protocol):
     def doubling(self, weight: Tensor, bias: Tensor | None) -> Doubling:
         """Of weights (in, out, 3, 3): transposed, with ReLU, from (H, W) to (2H, 2W)."""
         ...
+
+
+def kernel_precision(dtype: torch.dtype) -> kernels.Precision | None:
+    """What the compiled kernels compute in for maps of a type; None where they are not to be had."""
+    known: dict[torch.dtype, kernels.Precision] = {torch.float32: "fp32", torch.bfloat16: "bf16"}
+    precision = known.get(dtype)
+    return precision if precision is not None and kernels.available(precision) else None
 
 
 class OneDnn:
@@ -65,6 +78,7 @@ class OneDnn:
     def __init__(self, dtype: torch.dtype) -> None:
         """`dtype`: of the maps; sums are float32 whatever it is."""
         self.dtype = dtype
+        self.kernels = kernel_precision(dtype)
 
     @staticmethod
     def is_available() -> bool:
@@ -136,6 +150,7 @@ class Portable:
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
         self.dtype = dtype
+        self.kernels = kernel_precision(dtype) if device.type == "cpu" else None
 
     def convolution(
         self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1

@@ -28,6 +28,5 @@ class Network:
         """
         branches = self._front(x, on_layer)
         for block in self._blocks:
-            on_layer()
-            branches = block(branches)
+            branches = block(branches, on_layer)
         return self._tail(branches, on_layer)

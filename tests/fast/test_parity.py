@@ -9,7 +9,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lama_core.fast import FastError, blocks, compile_generator, kernels, strips
+from lama_core.fast import FastError, compile_generator, convolution, kernels, strips
 from lama_core.fast.convolution import Portable
 from lama_core.fast.fold import fold
 from lama_core.fast.network import Network
@@ -32,7 +32,7 @@ each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.ke
 @pytest.fixture(params=["kernels", "direct"])
 def _with_and_without_kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "direct":
-        monkeypatch.setattr(blocks, "_kernel_precision", lambda backend: None)
+        monkeypatch.setattr(convolution, "kernel_precision", lambda dtype: None)
     elif not kernels.available("fp32"):
         pytest.skip("lama-fill-kernels is not installed, or not for this CPU")
 
