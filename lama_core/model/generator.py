@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from lama_core.model.config import GeneratorConfig
-from lama_core.model.ffc import FFCNormAct, FFCResidualBlock
+from lama_core.model.ffc import Branches, FFCNormAct, FFCResidualBlock
 from lama_core.model.prefill import membrane
 
 
@@ -77,14 +79,32 @@ class Generator(nn.Module):
 
         (B, 4, H, W), H and W as `padded_size` gives them, to (B, 3, H, W).
         """
-        branches = self.stem((x, None))  # (B, width, H, W)
+        return self.rear(self.front(x))
+
+    def front(self, x: Tensor) -> Branches:
+        """The layers before the blocks: (B, 4, H, W) to at last (B, C_l, H/8, W/8) and (B, C_g, H/8, W/8)."""
+        branches: Branches = self.stem((x, None))  # (B, width, H, W)
         for down in self.downs:
-            branches = down(branches)  # at last (B, C_l, H/8, W/8) and (B, C_g, H/8, W/8)
-        for block in self.blocks:
-            branches = block(branches)
-        y = torch.cat(branches, dim=1)  # (B, C_l + C_g, H/8, W/8)
-        for up in self.ups:
-            y = up(y)  # at last (B, width, H, W)
+            branches = down(branches)
+        return branches
+
+    def rear(self, branches: Branches, *, keep: bool = True) -> Tensor:
+        """The layers from the blocks on: what `front` gives, to (B, 3, H, W).
+
+        Without `keep` a later backward pass works the insides of each part out once more, and so has to keep
+        little of them (Chen et al., 2016, "Training Deep Nets with Sublinear Memory Cost").
+        """
+        y: Branches | Tensor = branches
+        for part in self.rear_parts():
+            y = part(y) if keep else checkpoint(part, y, use_reentrant=False)
+        assert isinstance(y, Tensor)
+        return y
+
+    def rear_parts(self) -> list[Callable[[Any], Any]]:
+        """What `rear` does one after the other: the blocks, what joins their branches, the ups, the head."""
+        return [*self.blocks, _joined, *self.ups, self._pictured]
+
+    def _pictured(self, y: Tensor) -> Tensor:
         y = F.pad(y, (3, 3, 3, 3), mode="reflect")
         out: Tensor = self.head(y)
         return out
@@ -92,6 +112,10 @@ class Generator(nn.Module):
     def padded_size(self, height: int, width: int) -> tuple[int, int]:
         """The size that the layers work at: whole cells of the bottleneck, and two of them at least."""
         return padded_size(self.config, height, width)
+
+
+def _joined(branches: tuple[Tensor, Tensor]) -> Tensor:
+    return torch.cat(branches, dim=1)  # (B, C_l + C_g, H/8, W/8)
 
 
 def predict_with(

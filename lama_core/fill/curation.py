@@ -1,0 +1,59 @@
+"""Which of two fills is the better one, place by place: what the network drew, or what patches made.
+
+The paper has a network of its own choose. Here two things are measured that tell a bad choice by themselves:
+where the network drew as much detail as patches bring, its own is kept, for it is no copy of anything; and
+where patches have other colours than the network asked for, they found nothing that belongs there.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lama_core.fill.blur import blurred
+from lama_core.image.pixels import Floats, Mask
+
+#: Detail is what a Gaussian of so many pixels takes away, looked at around each place.
+DETAIL = 2.0
+AROUND = 8.0
+
+#: A prediction with all of the patches' detail is kept, one with this share of it or less is not.
+SOFT = 0.6
+
+#: Difference of light, 0 to 1, below which detail cannot be seen.
+FAINT = 0.004
+
+#: Difference of the smoothed colours, of 1, up to which patches are what was asked for; at twice as much they
+#: are not.
+TOLERANCE = 0.1
+
+#: Over how many pixels one fill goes over into the other.
+SOFTNESS = 4.0
+
+
+def better_of(prediction: Floats, patched: Floats, colour: Floats, unknown: Mask) -> Floats:
+    """The better of two fills at each place.
+
+    Args:
+        prediction: (3, H, W) float32, what the network drew.
+        patched: (3, H, W) float32, made of patches; the colours outside of the hole.
+        colour: (3, H, W) float32 in 0..1.
+        unknown: (H, W), True in the hole.
+
+    Returns:
+        (3, H, W) float32.
+    """
+    hole, drawn, made = torch.from_numpy(unknown), torch.from_numpy(prediction), torch.from_numpy(patched)
+    shown = torch.where(hole, drawn.clamp(0, 1), torch.from_numpy(colour))
+    sharpness = (_detail(shown) + FAINT) / (_detail(made) + FAINT)
+    soft = ((1 - sharpness) / (1 - SOFT)).clamp_(0, 1)
+    other = blurred(made - shown, AROUND).abs().amax(dim=0, keepdim=True)
+    asked_for = (2 - other / TOLERANCE).clamp_(0, 1)
+    share = blurred(soft * asked_for, SOFTNESS)
+    chosen: Floats = torch.lerp(drawn, made, share).numpy()
+    return chosen
+
+
+def _detail(image: Tensor) -> Tensor:
+    """(3, H, W) to (1, H, W): how much there is around each place that is small."""
+    return blurred((image - blurred(image, DETAIL)).abs().mean(dim=0, keepdim=True), AROUND)

@@ -1,0 +1,135 @@
+"""A fill that is made of the picture itself, guided by what the network predicts.
+
+Networks see what belongs into a hole and draw it softly; patches of the picture have all of its detail and
+grain and no idea where they belong. So the prediction decides the structure, and patches that look like it at
+every scale bring the detail (Zhang et al., 2022, "Inpainting at Modern Camera Resolution by Guided PatchMatch
+with Auto-Curation"; their curation is a network that was trained for it, `lama_core.fill.curation` measures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lama_core.fill.blur import blurred
+from lama_core.fill.options import Cancelled, stop_if
+from lama_core.fill.patch_search import EXACT_SOURCES, Canvas
+from lama_core.image.pixels import Floats, Mask
+
+#: The coarsest scale is the one at which the hole has no more pixels than this ...
+COARSEST_HOLE = 1500
+#: ... or the picture's shorter side fewer than this.
+COARSEST_SIDE = 64
+#: Sides of a picture with patches to choose from, pixels.
+LEAST_SIDE = 32
+#: Fewer patches than this are no choice.
+LEAST_SOURCES = 200
+
+#: Rounds of search and vote at the coarsest scale, at the next, at all finer ones.
+ROUNDS = (8, 4, 2)
+
+#: The guide is the prediction without what is smaller than this, pixels.
+GUIDE_BLUR = 8.0
+
+
+def patch_fill(
+    colour: Floats,
+    unknown: Mask,
+    prediction: Floats,
+    *,
+    seed: int = 0,
+    progress: Callable[[float], None],
+    cancelled: Cancelled | None,
+) -> Floats | None:
+    """Fill the hole with patches of the known region.
+
+    Args:
+        colour: (3, H, W) float32 in 0..1.
+        unknown: (H, W), True in the hole.
+        prediction: (3, H, W) float32, what the hole should look like, if only roughly.
+        seed: another one finds other patches.
+        progress: told which fraction of this is done, 0 to 1.
+        cancelled: asked between rounds whether to go on.
+
+    Returns:
+        (3, H, W) float32, the colours outside of the hole; None where too little is known for patches.
+
+    Raises:
+        FillCancelled: `cancelled` said so.
+    """
+    if min(unknown.shape) < LEAST_SIDE:
+        return None
+    chance = torch.Generator().manual_seed(seed)
+    scales = _pyramid(torch.from_numpy(colour), torch.from_numpy(unknown), torch.from_numpy(prediction))
+    done, work = 0.0, sum(4.0**-level for level in range(len(scales)))
+    canvas: Canvas | None = None
+    field: Tensor | None = None
+    rounds = iter(ROUNDS)
+    count = ROUNDS[-1]
+    for level in reversed(range(len(scales))):
+        stop_if(cancelled)
+        finer = Canvas.of(*scales[level])
+        if canvas is not None or len(finer.sources) >= LEAST_SOURCES:
+            count = next(rounds, count)
+            field = _settled(finer, canvas, field, count, chance, seed, cancelled)
+            canvas = finer
+        done += 4.0**-level
+        progress(done / work)
+    if canvas is None:
+        return None
+    filled: Floats = canvas.image.numpy()
+    return filled
+
+
+def _settled(
+    canvas: Canvas,
+    coarser: Canvas | None,
+    field: Tensor | None,
+    rounds: int,
+    chance: torch.Generator,
+    seed: int,
+    cancelled: Cancelled | None,
+) -> Tensor:
+    """Search and vote at one scale until little changes: the field."""
+    among = canvas.sources
+    if coarser is not None and field is not None:
+        field = coarser.finer(field, canvas, chance)
+        canvas.vote(field, None)
+    elif seed or len(among) > EXACT_SOURCES:
+        # Another seed has another half of the patches to choose from, and so finds others.
+        few = min(len(among) // 2 if seed else len(among), EXACT_SOURCES)
+        among = among[torch.randperm(len(among), generator=chance)[:few]]
+    for _ in range(rounds):
+        stop_if(cancelled)
+        wanted = canvas.wanted()
+        if coarser is None or field is None:
+            found, costs = canvas.exact(wanted, among)
+        else:
+            found, costs = canvas.improve(wanted, field, chance)
+        same = field is not None and torch.equal(found, field)
+        field = found
+        canvas.vote(field, costs)
+        if same:
+            break
+        canvas.tire(field, costs)
+    assert field is not None
+    return field
+
+
+def _pyramid(colour: Tensor, unknown: Tensor, prediction: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """The picture with the prediction in it, the hole and the guide at every scale, the finest first."""
+    image = torch.where(unknown, prediction.clamp(0, 1), colour)
+    scales = [(image, unknown, blurred(image, GUIDE_BLUR))]
+    while True:
+        image, unknown, guide = scales[-1]
+        if int(unknown.sum()) <= COARSEST_HOLE or min(unknown.shape) < COARSEST_SIDE:
+            return scales
+        scales.append((_halved(image), _halved(unknown[None].float())[0] > 0, _halved(guide)))
+
+
+def _halved(x: Tensor) -> Tensor:
+    """(C, H, W) to (C, ceil(H/2), ceil(W/2)) by means."""
+    return F.avg_pool2d(x[None], 2, ceil_mode=True, count_include_pad=False)[0]
