@@ -10,10 +10,12 @@ help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 18
 
 # The environment is made again only when the pinned set or the project's own metadata changes.
-$(VENV)/.ready: requirements-dev.txt pyproject.toml
+$(VENV)/.ready: requirements-dev.txt pyproject.toml $(wildcard kernels/*.* kernels/*/*.[chp]*)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	$(BIN)/pip install --quiet --no-build-isolation --no-deps -e .
+	@# Without a C compiler everything works the same, only slower.
+	if command -v cc >/dev/null; then $(BIN)/pip install --quiet --no-build-isolation --no-deps ./kernels; fi
 	touch $@
 
 demo: $(VENV)/.ready  ## fill a hole in a real photograph, and say where the result is
