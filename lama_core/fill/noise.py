@@ -1,10 +1,11 @@
 """The noise of a picture, found in its flat parts: how strong at which brightness, how it hangs together.
 
-Blocks that are flat in all but noise are told apart by three signs: nothing in them is clipped, their
-residual is distributed as noise is (edges and drawings have a high kurtosis), and among blocks of their
-brightness they vary least at a coarse scale, where texture has most of its energy and noise little. What they
-hold at each spatial frequency, and how the channels go together there, is averaged. Strengths are energies
-(mean squares) of the high-pass residual, that is of what `lowpass` takes away.
+Blocks that are flat in all but noise are told apart by these signs: nothing in them is clipped, their
+residual is distributed as noise is (edges and drawings have a high kurtosis), among blocks of their
+brightness they vary least at a coarse scale, where texture has most of its energy and noise little, and they
+have no direction, as hair and grass have. What they hold at each spatial frequency, and how the channels go
+together there, is averaged. Strengths are energies (mean squares) of the high-pass residual, that is of what
+`lowpass` takes away.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ FEWEST_BLOCKS = 8
 LEVELS = 5
 """In so many steps of brightness the noise is measured."""
 
-FLATTEST, FLAT = 0.05, 0.15
+FLATTEST, FLAT = 0.05, 0.5
 """Shares of the blocks of a step of brightness that are surely flat, and that may be; three at least."""
 
 QUANTILE = 0.3
@@ -38,8 +39,15 @@ QUANTILE = 0.3
 ALIKE = 1.6
 """Of the blocks that may be flat those count that have at most this times the energy of the first guess."""
 
+COARSER = 2.5
+"""... and at a coarse scale at most this times what the surely flat ones have."""
+
 STEEPNESS = 2.0
 """The logarithm of the deviation changes by at most this from black to white; what rises more is texture."""
+
+DIRECTED = 0.3
+"""Where flat blocks have more of a direction than this, they are of hair, grass or wood: noise has 0.05 to
+0.2."""
 
 SCATTER = 1.2
 """Energies of two levels may differ by this factor by chance."""
@@ -114,15 +122,21 @@ def find_noise(colour: Floats, known: Mask) -> Noise | None:
     levels, energies, alike = [], [], []
     for step in np.array_split(order, min(LEVELS, len(order) // (FEWEST_BLOCKS // 2))):
         flat = step[np.argsort(coarse[step], kind="stable")[: max(3, round(FLAT * len(step)))]]
+        surely = max(3, round(FLATTEST * len(step)))
+        if np.median(_direction(blocks[flat[: 3 * surely]])) > DIRECTED:
+            continue
         spectra = np.fft.fft2(blocks[flat] * _window())
         energy = _highpass_energy(spectra)
         total = energy.sum(axis=1)
-        guess = np.quantile(total[: max(3, round(FLATTEST * len(step)))], QUANTILE)
+        guess = np.quantile(total[:surely], QUANTILE)
         like = total <= ALIKE * guess
+        like &= coarse[flat] <= COARSER * np.median(coarse[flat[:surely]])
         levels.append(brightness[flat[like]].mean(axis=0))
         energies.append(energy[like].mean(axis=0))
         # Each block counts as much as the others, however strong the noise of its brightness.
         alike.append(spectra[like] / np.sqrt(np.maximum(energy[like], 1e-12))[:, :, None, None])
+    if not levels:
+        return None
     return _noise(np.stack(levels, axis=1), np.stack(energies, axis=1), np.concatenate(alike))
 
 
@@ -215,6 +229,25 @@ def _coarse_energy(blocks: Floats) -> Floats:
     means: Floats = parts.mean(axis=(3, 5))
     energy: Floats = np.square(means).mean(axis=(1, 2, 3))
     return energy
+
+
+def _direction(blocks: Floats) -> Floats:
+    """(n): 0 where a block changes alike in all directions, 1 where in one alone."""
+
+    def change(rows: int, columns: int) -> Floats:
+        """The mean square of the difference of pixels that are so far apart."""
+        size = BLOCK - 2
+        first = blocks[:, :, max(0, -rows) :, max(0, -columns) :][:, :, :size, :size]
+        second = blocks[:, :, max(0, rows) :, max(0, columns) :][:, :, :size, :size]
+        energy: Floats = np.square(first - second).mean(axis=(1, 2, 3))
+        return energy
+
+    shares = []
+    for one, other in (((2, 0), (0, 2)), ((2, 2), (2, -2))):
+        first, second = change(*one), change(*other)
+        shares.append((first - second) / np.maximum(first + second, np.float32(1e-12)))
+    direction: Floats = np.hypot(*shares)
+    return direction
 
 
 def _highpass_energy(spectra: NDArray[Any]) -> NDArray[np.float64]:
