@@ -7,13 +7,20 @@ from krita import Krita, Selection
 
 if "PyQt6.QtCore" in sys.modules:
     from PyQt6.QtCore import Qt
-    from PyQt6.QtWidgets import QDockWidget, QProgressBar, QPushButton, QSpinBox
+    from PyQt6.QtWidgets import QApplication, QDockWidget, QProgressBar, QPushButton, QSpinBox
 else:
     from PyQt5.QtCore import Qt
-    from PyQt5.QtWidgets import QDockWidget, QProgressBar, QPushButton, QSpinBox
+    from PyQt5.QtWidgets import QApplication, QDockWidget, QProgressBar, QPushButton, QSpinBox
 
 FOLDER = os.environ["PROBE_PICTURES"]
 THEME = os.environ["PROBE_THEME"]
+
+
+def picture_of(window, name):
+    """What the screen shows: a widget's own picture of itself leaves out the selection's outline."""
+    area = window.geometry()
+    picture = QApplication.primaryScreen().grabWindow(0, area.x(), area.y(), area.width(), area.height())
+    picture.save(os.path.join(FOLDER, f"{THEME}-{name}.png"))
 
 
 def show():
@@ -44,15 +51,21 @@ def show():
     selection = Selection()
     selection.setPixelData(hole, 0, 0, document.width(), document.height())
     document.setSelection(selection)
+    # A selection that a script has made is drawn when Krita itself has worked on it.
+    for _time in range(2):
+        krita.action("invert_selection").trigger()
+        yield 0.5
+    # Instead of the brush, whose outline would be in the picture.
+    krita.action("KisToolSelectOutline").trigger()
     document.setModified(False)
     yield 3.0
-    window.grab().save(os.path.join(FOLDER, f"{THEME}-before.png"))
+    picture_of(window, "before")
     docker.findChild(QPushButton, "lamaFillButton").click()
     bar = docker.findChild(QProgressBar, "lamaFillProgress")
     yield lambda: not bar.isVisible()
     krita.action("deselect").trigger()
     yield 6.0
-    window.grab().save(os.path.join(FOLDER, f"{THEME}-after.png"))
+    picture_of(window, "after")
     docker.setFloating(True)
     docker.resize(docker.minimumSizeHint().width(), 520)
     yield 0.5
