@@ -66,6 +66,9 @@ function Uninstall {
     }
     $state = & $python -c 'from lama_core.client.runtime import state_folder; print(state_folder())'
     $models = & $python -c 'from lama_core.model.store import models_folder; print(models_folder())'
+    $code = "import os, platformdirs; print(os.environ.get('LAMA_FILL_CACHE_DIR') or " +
+        "platformdirs.user_cache_dir('lama-fill', appauthor=False))"
+    $cache = & $python -c $code
     if ($LASTEXITCODE -ne 0) {
         Fail "what is in $environment does not run any more: run install.ps1, which mends it, then uninstall"
     }
@@ -79,6 +82,8 @@ function Uninstall {
         }
     }
     Remove-Folder $environment
+    $compiled = Join-Path $cache 'fast'
+    if (Test-Path -LiteralPath $compiled) { Remove-Folder $compiled }
     if (Test-Path -LiteralPath $models) {
         $gone = $RemoveModels
         if (-not $gone -and -not $Yes -and -not $DryRun) {
@@ -86,7 +91,7 @@ function Uninstall {
         }
         if ($gone) { Remove-Folder $models } else { Write-Host "Kept: the models in $models" }
     }
-    foreach ($folder in $state, (Split-Path $models)) {
+    foreach ($folder in $cache, $state, (Split-Path $models)) {
         $there = Test-Path -LiteralPath $folder
         if ($there -and -not (Get-ChildItem -LiteralPath $folder -Force)) { Remove-Folder $folder }
     }

@@ -98,6 +98,9 @@ uninstall() {
         if [ -f "$log" ]; then run rm -f "$log"; fi
     done
     models=$("$environment/bin/python" -c 'from lama_core.model.store import models_folder; print(models_folder())')
+    cache=$("$environment/bin/python" -c 'import os, platformdirs
+print(os.environ.get("LAMA_FILL_CACHE_DIR") or platformdirs.user_cache_dir("lama-fill", appauthor=False))')
+    run rm -rf "$cache/fast"
     if [ -L "$link" ] && [ "$(readlink "$link")" = "$command" ]; then run rm -f "$link"; fi
     run rm -rf "$environment"
     if [ -d "$models" ]; then
@@ -107,7 +110,7 @@ uninstall() {
             say "Kept: the models in $models"
         fi
     fi
-    for folder in "$state" "$(dirname "$models")" "$base"; do
+    for folder in "$state" "$cache" "$(dirname "$models")" "$base"; do
         if [ -d "$folder" ] && [ -z "$(ls -A "$folder")" ]; then run rmdir "$folder"; fi
     done
     if [ "$dry_run" = yes ]; then say "Nothing was done: that was --dry-run."; else say "LaMa Fill is removed."; fi
@@ -184,14 +187,11 @@ else
 fi
 
 python="$environment/bin/python"
-pip() {
-    if [ "$uv" = yes ]; then
-        run uv pip install --quiet --python "$python" "$@" || fail "uv could not install this: see above"
-    else
-        run "$python" -m pip install --quiet --disable-pip-version-check "$@" ||
-            fail "pip could not install this: see above"
-    fi
+try_pip() {
+    if [ "$uv" = yes ]; then run uv pip install --quiet --python "$python" "$@"
+    else run "$python" -m pip install --quiet --disable-pip-version-check "$@"; fi
 }
+pip() { try_pip "$@" || fail "this could not be installed: see above"; }
 
 say "Installing torch: this can take some minutes."
 if [ -n "$index" ]; then pip --index-url "$index" "$requirement"; else pip "$requirement"; fi
@@ -220,6 +220,43 @@ else
     # pip takes a wheel of the same version for the one that is there.
     if [ -n "$wheel" ]; then pip --force-reinstall --no-deps "$wheel"; fi
 fi
+# --- Kernels for the processor, which need a compiler; without them fills take longer
+
+has_compiler() {
+    # Without Apple's tools cc is there, and opens a window that offers them.
+    if [ "$system" = Darwin ]; then xcode-select -p >/dev/null 2>&1 || return 1; fi
+    command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1
+}
+
+install_kernels() {
+    kernels="$here/../kernels"
+    for found in "$here"/lama_fill_kernels-*.tar.gz; do
+        if [ -f "$found" ]; then kernels=$found; fi
+    done
+    if ! [ -e "$kernels" ]; then return; fi
+    if ! has_compiler; then
+        say "There is no C compiler: fills on the processor will take longer than they could (docs/install.md)."
+        return
+    fi
+    sum=$(find "$kernels" -type f ! -path '*/build/*' ! -path '*.egg-info/*' ! -path '*/__pycache__/*' -exec cat {} + |
+        cksum)
+    if [ -f "$environment/kernels.sum" ] && [ "$(cat "$environment/kernels.sum")" = "$sum" ]; then return; fi
+    say "Compiling the kernels for this processor."
+    if [ -d "$kernels" ]; then
+        # Not where the sources are: that would leave something there.
+        run rm -rf "$environment/kernels"
+        run cp -R "$kernels" "$environment/kernels"
+        run rm -rf "$environment/kernels/build"
+        kernels="$environment/kernels"
+    fi
+    if ! try_pip --force-reinstall --no-deps "$kernels"; then
+        say "They could not be compiled: fills on the processor will take longer than they could."
+    elif [ "$dry_run" = no ]; then
+        printf '%s\n' "$sum" >"$environment/kernels.sum"
+    fi
+}
+install_kernels
+
 run mkdir -p "$(dirname "$link")"
 if [ -e "$link" ] && ! [ -L "$link" ]; then
     say "$link is something else: call $command"

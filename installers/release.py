@@ -1,19 +1,22 @@
 """Build a release: `python installers/release.py --out dist`.
 
-The wheel, the source archive, the plug-ins' archives, what makes a Flatpak of GIMP's, the installers, a bill
-of materials and the checksums of all of them. The same commit gives the same bytes.
+The wheel, the source archive, the kernels' sources, the plug-ins' archives, what makes a Flatpak of GIMP's,
+the installers, a bill of materials and the checksums of all of them. The same commit gives the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,9 @@ else:
 
 PROJECT = Path(__file__).resolve().parent.parent
 INSTALLERS = ("install.sh", "install.ps1")
+#: What a source archive of the kernels has, beside the files of their folder itself.
+KERNELS = ("lama_fill_kernels", "src")
+COMPILED = (".so", ".dll", ".dylib", ".pyc", ".o")
 BILL = "lama-fill.cdx.json"
 SUMS = "SHA256SUMS"
 
@@ -37,6 +43,7 @@ def build(out: Path) -> list[Path]:
         raise build_plugins.BuildError(f"{out} is not empty: remove it, or choose another with --out")
     out.mkdir(parents=True, exist_ok=True)
     _python_packages(out)
+    _kernels(out)
     wheels = build_plugins.fetch_wheels()
     archives = {
         name: build_plugins.build(plugin, out, wheels) for name, plugin in build_plugins.PLUGINS.items()
@@ -127,6 +134,32 @@ def _python_packages(out: Path) -> None:
             raise build_plugins.BuildError(f"the wheel could not be built: {last}")
         for path in Path(folder).iterdir():
             shutil.copy(path, out / path.name)
+
+
+def _kernels(out: Path) -> Path:
+    """The sources of the compiled kernels, for pip to build where they are installed."""
+    folder = PROJECT / "kernels"
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    stem = f"{project['name'].replace('-', '_')}-{project['version']}"
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and (path.parent == folder or path.relative_to(folder).parts[0] in KERNELS)
+    }
+    files = {name: content for name, content in files.items() if Path(name).suffix not in COMPILED}
+    files["LICENSE"] = (PROJECT / "LICENSE").read_bytes()
+    archive = out / f"{stem}.tar.gz"
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for name in sorted(files):
+            entry = tarfile.TarInfo(f"{stem}/{name}")
+            entry.size, entry.mode = len(files[name]), 0o644
+            entry.mtime = build_plugins.commit_seconds()
+            tar.addfile(entry, BytesIO(files[name]))
+    return archive
 
 
 def _sha256(path: Path) -> str:

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -60,10 +60,13 @@ def environment(home: Path, tools: Path) -> dict[str, str]:
 
 @pytest.fixture
 def installer(environment: dict[str, str]) -> Installer:
-    def run(*arguments: str, script: Path = SCRIPT, expected: int = 0) -> subprocess.CompletedProcess[str]:
-        command = ["sh", str(script), *arguments]
+    def run(
+        *arguments: str, script: Path = SCRIPT, expected: int = 0, more: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        command = ["/bin/sh", str(script), *arguments]
+        own = environment | dict(more or {})
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command, env=own, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         assert done.returncode == expected, done.stdout + done.stderr
         return done
@@ -146,6 +149,19 @@ def test_uv_is_used_when_it_is_there(installer: Installer, tools: Path) -> None:
     assert " -m pip " not in out
 
 
+def test_kernels_only_where_there_is_a_compiler(installer: Installer, tools: Path) -> None:
+    for name in ("sh", "uname", "dirname", "nvidia-smi", "sed", "head", "ls", "find", "cat", "cksum", "env"):
+        if shutil.which(name):
+            (tools / name).symlink_to(str(shutil.which(name)))
+    (tools / "python3").symlink_to(sys.executable)
+    environment_path = {"PATH": str(tools)}
+    assert "There is no C compiler" in installer("--dry-run", more=environment_path).stdout
+    tool(tools, "cc", "exit 9")
+    out = installer("--dry-run", more=environment_path).stdout
+    assert "There is no C compiler" not in out
+    assert "--force-reinstall --no-deps" in out
+
+
 def test_mistakes(installer: Installer, tmp_path: Path) -> None:
     assert "what is --tourch?" in installer("--tourch", expected=2).stderr
     assert "needs a value" in installer("--torch", expected=2).stderr
@@ -208,11 +224,16 @@ def test_install_upgrade_uninstall(
         return done.stdout
 
     assert ask("--version") == f"lama-fill {__version__}\n"
+    if shutil.which("cc"):
+        assert "Compiling the kernels" in out
+        assert "kernels for " in out, "the doctor sees them"
     old = json.loads(ask("status", "--json"))["pid"]
 
     version_file = project / "server/lama_server/__init__.py"
     version_file.write_text(version_file.read_text().replace(__version__, "99.0"))
-    assert "it is upgraded" in installer(*flags, script=script).stdout
+    out = installer(*flags, script=script).stdout
+    assert "it is upgraded" in out
+    assert "Compiling the kernels" not in out, "the same ones are there"
     assert ask("--version") == "lama-fill 99.0\n"
     status = json.loads(ask("status", "--json"))
     assert (status["server_version"], status["pid"] != old) == ("99.0", True)
@@ -228,6 +249,6 @@ def test_install_upgrade_uninstall(
     assert everything(home) == installed
     assert f"Kept: the models in {models}" in installer("uninstall", script=script).stdout
     kept = {".local/share/lama-fill", ".local/share/lama-fill/models"}
-    emptied = {".local/bin", ".local/state", ".config/autostart"}
+    emptied = {".cache", ".local/bin", ".local/state", ".config/autostart"}
     assert everything(home) - before - emptied == kept | {".local/share/lama-fill/models/mine.safetensors"}
     assert (home / ".config/kritarc").read_text() == "[theme]\nTheme=dark\n"

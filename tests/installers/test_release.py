@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -51,6 +52,7 @@ def test_what_is_in_it(release: Path) -> None:
         "lama-fill.cdx.json",
         WHEEL,
         f"lama_fill-{__version__}.tar.gz",
+        "lama_fill_kernels-0.1.0.tar.gz",
         "org.gimp.GIMP.Plugin.LaMaFill.json",
         "org.gimp.GIMP.Plugin.LaMaFill.metainfo.xml",
     ]
@@ -68,6 +70,11 @@ def test_what_is_in_it(release: Path) -> None:
     with tarfile.open(release / f"lama_fill-{__version__}.tar.gz") as sources:
         inside = {name.partition("/")[2] for name in sources.getnames()}
     assert {"pyproject.toml", "installers/install.sh", "plugin_gimp/lama-fill/lama-fill.py"} <= inside
+    with tarfile.open(release / "lama_fill_kernels-0.1.0.tar.gz") as sources:
+        inside = {name.partition("/")[2] for name in sources.getnames()}
+    assert {"setup.py", "pyproject.toml", "LICENSE", "lama_fill_kernels/__init__.py"} <= inside
+    assert any(name.startswith("src/") and name.endswith(".c") for name in inside)
+    assert not [name for name in inside if "build/" in name or name.endswith((".so", ".pyc"))]
 
 
 def test_the_bill_of_materials(release: Path) -> None:
@@ -118,3 +125,5 @@ def test_the_installer_takes_what_is_beside_it(release: Path, tmp_path: Path) ->
     assert f"Installing LaMa Fill from {release / WHEEL}\n" in shown
     assert f"lama-fill plugins install {release}\n" in shown
     assert "build_plugins" not in shown
+    if shutil.which("cc"):
+        assert f" --force-reinstall --no-deps {release}/lama_fill_kernels-0.1.0.tar.gz\n" in shown

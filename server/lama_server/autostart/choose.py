@@ -34,7 +34,7 @@ def autostart_here() -> Autostart:
 
 def launch_here() -> Launch:
     """This installation's server, with what this shell has set for it."""
-    names = (FOLDER_VARIABLE, DATA_DIR_VARIABLE, CONFIG_VARIABLE)
+    names = (FOLDER_VARIABLE, DATA_DIR_VARIABLE, CONFIG_VARIABLE, "LAMA_FILL_CACHE_DIR")
     environment = {name: os.environ[name] for name in names if os.environ.get(name)}
     return Launch(command=(_python(), "-m", "lama_server", *launch.SERVE), environment=environment)
 

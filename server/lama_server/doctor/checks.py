@@ -112,6 +112,8 @@ def _device(name: str) -> Finding:
         f"{found['device']} ({found['name']}{memory}), torch {found['torch']}, "
         f"matrix product in {found['seconds'] * 1000:.1f} ms"
     )
+    if found["device"] == "cpu":
+        about += f", kernels for {found['kernels']}" if found["kernels"] else ", no compiled kernels"
     if found["error"] > 1:
         return Finding(
             name="device",

@@ -13,9 +13,10 @@ SIZE = 512
 
 
 def main(name: str) -> int:
-    """Print one JSON object: the device, the seconds, and the largest error of the product."""
+    """Print one JSON object: the device, the seconds, the product's largest error, and the kernels."""
     import torch
 
+    from lama_core.fast.kernels import best_isa
     from lama_server.worker.devices import choose_device, describe_device
 
     device = choose_device(name)
@@ -28,6 +29,7 @@ def main(name: str) -> int:
     seconds = time.perf_counter() - began
     error = (product - SIZE * (SIZE - 1) / 2).abs().max().item()
     described = describe_device(device)
+    isa = best_isa("fp32")
     print(
         json.dumps(
             {
@@ -37,6 +39,7 @@ def main(name: str) -> int:
                 "memory_bytes": described.memory_bytes,
                 "seconds": seconds,
                 "error": error,
+                "kernels": "" if isa is None else isa.name,
             }
         )
     )

@@ -16,7 +16,8 @@ from lama_server.logs import LOG_NAME
 from lama_server.runtime import find_server
 
 _PACKAGES = (
-    "lama-fill", "torch", "numpy", "safetensors", "pyvips", "websockets", "msgpack", "platformdirs", "rich",
+    "lama-fill", "lama-fill-kernels", "torch", "numpy", "safetensors", "pyvips", "websockets", "msgpack",
+    "platformdirs", "rich",
 )  # fmt: skip
 _LOG_BYTES = 20_000
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lama_core.client.runtime import home_folder
+from lama_core.fast import kernels
 from lama_core.model import store
 from lama_server.cli import main
 from lama_server.doctor import checks, report
@@ -38,6 +39,7 @@ def well(tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "memory_bytes": 2**30,
         "seconds": 0.001,
         "error": 0.0,
+        "kernels": "AVX2",
     }
     answer(monkeypatch, stdout=json.dumps(said))
     return tmp_path
@@ -72,7 +74,9 @@ def test_all_is_well(
 
 
 def test_nothing_is_started_when_no_fill_is_wanted(well: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "fill" not in findings(capsys, "--no-fill")
+    found = findings(capsys, "--no-fill")
+    assert "fill" not in found
+    assert found["device"].about.endswith(", kernels for AVX2")
     assert not (well / "run").exists()
 
 
@@ -104,6 +108,7 @@ def test_a_device_that_computes_wrongly(
     well: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = {"torch": "2", "device": "cuda:0", "name": "x", "memory_bytes": 0, "seconds": 0.1, "error": 99.0}
+    said |= {"kernels": ""}
     answer(monkeypatch, stdout=json.dumps(said))
     assert "update the driver" in findings(capsys, "--no-fill")["device"].remedy
 
@@ -125,6 +130,7 @@ def test_the_matrix_product_itself() -> None:
     assert said["device"] == "cpu"
     assert said["error"] == 0
     assert said["seconds"] > 0
+    assert (said["kernels"] != "") == kernels.available()
 
 
 def test_what_else_is_wrong(
