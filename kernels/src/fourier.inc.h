@@ -188,13 +188,16 @@ static void fourier_backward(const lfk_fourier_job *job, int image, int channel,
     const int height = plan->columns.size, width = plan->rows.size, bins = width / 2 + 1;
     complex_vec *grid = scratch, *line = grid + (int64_t)height * bins, *other = line + plan->longest,
                 *work = other + plan->longest;
-    for (int k = 0; k < bins; k++) {
-        const int64_t column =
-            image * job->spectrum.batch_stride + k * job->spectrum.pixel_stride + 2 * channel;
-        for (int y = 0; y < height; y++) {
-            complex_vec value = load_pairs(&job->spectrum, column + y * job->spectrum.row_stride, count);
-            line[y] = (complex_vec){value.im, value.re};
+    /* Row by row into the scratch memory: down a column, each value of the map lies in another page. */
+    for (int y = 0; y < height; y++) {
+        const int64_t row = image * job->spectrum.batch_stride + y * job->spectrum.row_stride + 2 * channel;
+        for (int k = 0; k < bins; k++) {
+            complex_vec value = load_pairs(&job->spectrum, row + k * job->spectrum.pixel_stride, count);
+            grid[(int64_t)y * bins + k] = (complex_vec){value.im, value.re};
         }
+    }
+    for (int k = 0; k < bins; k++) {
+        for (int y = 0; y < height; y++) line[y] = grid[(int64_t)y * bins + k];
         const complex_vec *done = transform_line(&plan->columns, line, other, work);
         for (int y = 0; y < height; y++) grid[(int64_t)y * bins + k] = (complex_vec){done[y].im, done[y].re};
     }
@@ -211,19 +214,24 @@ static void fourier_backward(const lfk_fourier_job *job, int image, int channel,
                 line[width - k] = (complex_vec){b.re - a.im, a.re + b.im};
             }
         }
+        const int64_t added = image * job->add.batch_stride + y * job->add.row_stride + channel;
+        if (job->add.data) {
+            /* What is added, asked for before the transform that it can arrive behind. */
+            const int64_t size = job->add.type == LFK_BF16 ? 2 : 4;
+            for (int odd = 0; odd < 2 && y + odd < height; odd++)
+                for (int x = 0; x < width; x++)
+                    __builtin_prefetch((const char *)job->add.data + size * (added + odd * job->add.row_stride +
+                                                                             x * job->add.pixel_stride));
+        }
         const complex_vec *done = transform_line(&plan->rows, line, other, work);
-        for (int x = 0; x < width; x++) {
-            for (int odd = 0; odd < 2 && y + odd < height; odd++) {
+        for (int odd = 0; odd < 2 && y + odd < height; odd++) {
+            const int64_t row = image * job->space.batch_stride + (y + odd) * job->space.row_stride + channel;
+            for (int x = 0; x < width; x++) {
                 vec value = plan->scale * (odd ? done[x].re : done[x].im);
                 if (job->add.data)
-                    value += load_channels(&job->add,
-                                           image * job->add.batch_stride + (y + odd) * job->add.row_stride +
-                                               x * job->add.pixel_stride + channel,
-                                           count);
-                store_channels(&job->space,
-                               image * job->space.batch_stride + (y + odd) * job->space.row_stride +
-                                   x * job->space.pixel_stride + channel,
-                               count, value);
+                    value += load_channels(
+                        &job->add, added + odd * job->add.row_stride + x * job->add.pixel_stride, count);
+                store_channels(&job->space, row + x * job->space.pixel_stride, count, value);
             }
         }
     }

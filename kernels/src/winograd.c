@@ -5,7 +5,7 @@
 
 /* A cache line more than a power of two between matrices, so that the stores of one vector to all of them do not
    fall into one set of the cache. */
-enum { LINE = 16 /* floats */, MOST_TILES = 96 };
+enum { LINE = 16 /* floats */, MOST_TILES = 48 };
 
 lfk_plan *lfk_plan_new(int32_t isa, int32_t precision, int32_t tile, int32_t inputs, const int32_t *channels_in,
                        int32_t outputs, const int32_t *channels_out, const uint8_t *connected) {

@@ -72,10 +72,7 @@ def irfft2(
 class _Plan:
     """The factors and roots of unity for one size of map."""
 
-    def __init__(self, height: int, width: int) -> None:
-        isa = kernels.best_isa("fp32")
-        if isa is None:
-            raise RuntimeError("there are no compiled kernels on this machine")
+    def __init__(self, isa: int, height: int, width: int) -> None:
         from lama_fill_kernels import MAX_SIDE, library
 
         if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
@@ -87,13 +84,14 @@ class _Plan:
         self.scratch_bytes: int = library.lfk_fourier_scratch_bytes(self.address)
 
 
-@functools.lru_cache(maxsize=16)
-def _plan(height: int, width: int) -> _Plan:
-    return _Plan(height, width)
+_plan = functools.lru_cache(maxsize=16)(_Plan)
 
 
 def _run(space: Tensor, spectrum: Tensor, add: Tensor | None, *, inverse: bool) -> None:
-    plan = _plan(space.shape[2], space.shape[3])
+    isa = kernels.best_isa("fp32")
+    if isa is None:
+        raise RuntimeError("there are no compiled kernels on this machine")
+    plan = _plan(isa, space.shape[2], space.shape[3])
     from lama_fill_kernels import FourierJob, library
 
     job = FourierJob(
