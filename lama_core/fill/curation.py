@@ -21,7 +21,7 @@ AROUND = 8.0
 SOFT = 0.6
 
 #: Difference of light, 0 to 1, below which detail cannot be seen.
-FAINT = 0.004
+FAINT = 0.008
 
 #: Difference of the smoothed colours, of 1, up to which patches are what was asked for; at twice as much they
 #: are not.

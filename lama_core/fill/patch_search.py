@@ -76,7 +76,9 @@ class Canvas:
         sources: (S,) int64, the patches that are known as a whole.
         targets: (N,) int64, the patches that are not: those that touch the hole.
         hole: (M,) int64, the pixels that are not known.
-        described: (H * W, K + 3) float32, the sources' descriptors and what the guide says there.
+        is_source: (H * W,) bool.
+        described: (H * W, K + 3) float32, the sources' descriptors and what the guide says there; empty where
+            nothing is searched.
         wear: (H * W,) float32, what using a source costs beside not looking like the target.
     """
 
@@ -84,6 +86,7 @@ class Canvas:
     sources: Tensor
     targets: Tensor
     hole: Tensor
+    is_source: Tensor
     described: Tensor
     wear: Tensor
     _guide: Tensor
@@ -92,13 +95,14 @@ class Canvas:
     _crop: tuple[int, int, int, int]
 
     @classmethod
-    def of(cls, image: Tensor, unknown: Tensor, guide: Tensor) -> Canvas:
+    def of(cls, image: Tensor, unknown: Tensor, guide: Tensor, *, searched: bool = True) -> Canvas:
         """Look at a picture.
 
         Args:
             image: (3, H, W) float32 with a first estimate in the hole; it is copied. Sides of 8 or more.
             unknown: (H, W) bool, some of it True.
             guide: (3, H, W) float32, smooth: where two places differ in it they are no match.
+            searched: whether patches are to be looked for, or only voted with.
         """
         height, width = unknown.shape
         image = image.clone()
@@ -123,13 +127,16 @@ class Canvas:
             min(width, int(columns.max()) + 1 + SIDE),
         )
         said = guide.flatten(1).T * GUIDE_WEIGHT
-        described = torch.cat((descriptors(image), said), dim=1)
-        described[~is_source] = FAR
+        described = torch.empty(0)
+        if searched:
+            described = torch.cat((descriptors(image), said), dim=1)
+            described[~is_source] = FAR
         return cls(
             image=image,
             sources=is_source.nonzero()[:, 0],
             targets=targets,
             hole=unknown.flatten().nonzero()[:, 0],
+            is_source=is_source,
             described=described,
             wear=torch.zeros(height * width),
             _guide=said.index_select(0, targets),
@@ -248,6 +255,6 @@ class Canvas:
         row = (2 * (source // width) + rows % 2).clamp_(max=fine_height - 1)
         column = (2 * (source % width) + columns % 2).clamp_(max=fine_width - 1)
         found = row * fine_width + column
-        lost = fine.described[found, 0] >= FAR
+        lost = ~fine.is_source[found]
         anywhere = torch.randint(len(fine.sources), (len(found),), generator=chance)
         return torch.where(lost, fine.sources[anywhere], found)

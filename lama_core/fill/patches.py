@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -31,6 +32,18 @@ LEAST_SOURCES = 200
 #: Rounds of search and vote at the coarsest scale, at the next, at all finer ones.
 ROUNDS = (8, 4, 2)
 
+#: In a hole of more pixels than this no search begins: what is known is in slivers.
+LARGEST_START = 16 * COARSEST_HOLE
+
+#: Patches come from this far around the hole, pixels.
+SURROUNDINGS = 320
+
+#: What a search takes for each pixel, bytes: descriptors, and what they are made of.
+BYTES = 320
+
+#: Where the hole has more pixels than this, patches that were found at half the size are taken as they are.
+LARGEST_SEARCH = 200_000
+
 #: The guide is the prediction without what is smaller than this, pixels.
 GUIDE_BLUR = 8.0
 
@@ -40,7 +53,8 @@ def patch_fill(
     unknown: Mask,
     prediction: Floats,
     *,
-    seed: int = 0,
+    seed: int,
+    memory: int,
     progress: Callable[[float], None],
     cancelled: Cancelled | None,
 ) -> Floats | None:
@@ -51,6 +65,7 @@ def patch_fill(
         unknown: (H, W), True in the hole.
         prediction: (3, H, W) float32, what the hole should look like, if only roughly.
         seed: another one finds other patches.
+        memory: bytes it may take; a scale that needs more is not searched.
         progress: told which fraction of this is done, 0 to 1.
         cancelled: asked between rounds whether to go on.
 
@@ -63,7 +78,8 @@ def patch_fill(
     if min(unknown.shape) < LEAST_SIDE:
         return None
     chance = torch.Generator().manual_seed(seed)
-    scales = _pyramid(torch.from_numpy(colour), torch.from_numpy(unknown), torch.from_numpy(prediction))
+    rows, columns = _near(unknown)
+    scales = _pyramid(*(torch.from_numpy(x[(..., *near)]) for x in (colour, unknown, prediction)))
     done, work = 0.0, sum(4.0**-level for level in range(len(scales)))
     canvas: Canvas | None = None
     field: Tensor | None = None
@@ -71,17 +87,31 @@ def patch_fill(
     count = ROUNDS[-1]
     for level in reversed(range(len(scales))):
         stop_if(cancelled)
-        finer = Canvas.of(*scales[level])
+        pixels = int(scales[level][1].sum())
+        if canvas is None and pixels > LARGEST_START:
+            return None
+        searched = canvas is None or (pixels <= LARGEST_SEARCH and scales[level][1].numel() * BYTES <= memory)
+        finer = Canvas.of(*scales[level], searched=searched)
         if canvas is not None or len(finer.sources) >= LEAST_SOURCES:
-            count = next(rounds, count)
+            count = next(rounds, count) if searched else 0
             field = _settled(finer, canvas, field, count, chance, seed, cancelled)
             canvas = finer
         done += 4.0**-level
         progress(done / work)
     if canvas is None:
         return None
-    filled: Floats = canvas.image.numpy()
+    filled: Floats = np.where(unknown, np.float32(0), colour)
+    filled[..., rows, columns] = canvas.image.numpy()
     return filled
+
+
+def _near(unknown: Mask) -> tuple[slice, slice]:
+    """The rows and columns of the hole and what is around it."""
+    rows, columns = (np.flatnonzero(unknown.any(axis=axis)) for axis in (1, 0))
+    return (
+        slice(max(0, int(rows[0]) - SURROUNDINGS), int(rows[-1]) + 1 + SURROUNDINGS),
+        slice(max(0, int(columns[0]) - SURROUNDINGS), int(columns[-1]) + 1 + SURROUNDINGS),
+    )
 
 
 def _settled(
@@ -93,7 +123,7 @@ def _settled(
     seed: int,
     cancelled: Cancelled | None,
 ) -> Tensor:
-    """Search and vote at one scale until little changes: the field."""
+    """Search and vote at one scale so many times, or until nothing changes: the field."""
     among = canvas.sources
     if coarser is not None and field is not None:
         field = coarser.finer(field, canvas, chance)

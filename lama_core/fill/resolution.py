@@ -37,7 +37,7 @@ PATCH_THICKNESS = 32
 #: What the coarse pass says is taken without what is smaller than this, in its own pixels.
 STRUCTURE_BLUR = 4.0
 
-#: What refinement may take where nobody says, bytes.
+#: What refinement and the search for patches may take where nobody says, bytes.
 MEMORY = 4 << 30
 
 #: Shares of the time for the network, where patches follow; refinement takes nearly all of it.
@@ -77,6 +77,7 @@ def predict_window(
         return variation.undo(predict(generator, seen, hole), colour)
 
     thick = thickness(hole)
+    memory = MEMORY if options.memory is None else options.memory
     share = NETWORK_SHARE[options.quality] if thick >= PATCH_THICKNESS else 1.0
 
     def network(fraction: float) -> None:
@@ -88,14 +89,22 @@ def predict_window(
     prediction: Floats | None = None
     plain = getattr(generator, "plain", generator)
     if options.quality == "best" and isinstance(plain, Generator):
-        prediction = _refined(generator, plain, seen, hole, options, network, cancelled)
+        prediction = _refined(generator, plain, seen, hole, memory, network, cancelled)
     if prediction is None:
         halvings = max(variation.halvings, math.ceil(math.log2(max(thick, 1) / NATIVE_THICKNESS)))
         prediction = _balanced(generator, seen, hole, halvings, network, cancelled)
     stop_if(cancelled)
     network(1.0)
     if share < 1:
-        patched = patch_fill(seen, hole, prediction, seed=options.seed, progress=patches, cancelled=cancelled)
+        patched = patch_fill(
+            seen,
+            hole,
+            prediction,
+            seed=options.seed,
+            memory=memory,
+            progress=patches,
+            cancelled=cancelled,
+        )
         if patched is not None:
             prediction = better_of(prediction, patched, seen, hole)
     return variation.undo(prediction, colour)
@@ -133,11 +142,10 @@ def _refined(
     plain: Generator,
     colour: Floats,
     unknown: Mask,
-    options: FillOptions,
+    memory: int,
     progress: Callable[[float], None],
     cancelled: Cancelled | None,
 ) -> Floats | None:
-    memory = MEMORY if options.memory is None else options.memory
     filled = refine(plain, colour, unknown, memory=memory, progress=progress, cancelled=cancelled)
     if filled is None or filled.shape == colour.shape:
         return filled

@@ -1,0 +1,212 @@
+"""Fills made of patches, how they are found, and when they are taken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lama_core.fill import patches as module
+from lama_core.fill.blur import blurred
+from lama_core.fill.curation import better_of
+from lama_core.fill.patch_search import BASIS, REACH, SIDE, Canvas, descriptors
+from lama_core.fill.patches import patch_fill
+
+
+def checks(height: int, width: int, period: int = 10) -> np.ndarray:
+    """(3, H, W) float32: a chess board in two colours."""
+    y, x = np.mgrid[:height, :width] // (period // 2)
+    board = ((x + y) % 2)[None]
+    colours = np.where(
+        board, np.array([0.8, 0.7, 0.2])[:, None, None], np.array([0.2, 0.2, 0.6])[:, None, None]
+    )
+    return colours.astype(np.float32)
+
+
+def middle(height: int, width: int, side: int) -> np.ndarray:
+    hole = np.zeros((height, width), bool)
+    top, left = (height - side) // 2, (width - side) // 2
+    hole[top : top + side, left : left + side] = True
+    return hole
+
+
+def soft(picture: np.ndarray, sigma: float = 3) -> np.ndarray:
+    return blurred(torch.from_numpy(picture), sigma).numpy()
+
+
+def filled(
+    picture: np.ndarray, hole: np.ndarray, prediction: np.ndarray, seed: int = 0, memory: int = 1 << 32
+) -> np.ndarray | None:
+    return patch_fill(
+        np.where(hole, np.float32(0), picture),
+        hole,
+        prediction,
+        seed=seed,
+        memory=memory,
+        progress=lambda fraction: None,
+        cancelled=None,
+    )
+
+
+def canvas(picture: np.ndarray, hole: np.ndarray) -> Canvas:
+    image = torch.from_numpy(picture)
+    return Canvas.of(image, torch.from_numpy(hole), blurred(image, 4))
+
+
+# The fill
+
+
+def test_a_pattern_goes_on_through_the_hole() -> None:
+    truth, hole = checks(128, 144, period=16), middle(128, 144, 40)
+    made = filled(truth, hole, soft(truth))
+    assert made is not None
+    assert np.array_equal(made[:, ~hole], truth[:, ~hole])
+    error, before = (np.abs(x - truth)[:, hole].mean() for x in (made, soft(truth)))
+    assert error < 0.3 * before
+
+
+def test_nothing_is_brighter_or_darker_than_what_is_known() -> None:
+    truth, hole = checks(96, 96), middle(96, 96, 30)
+    made = filled(truth, hole, np.full_like(truth, 3.0))
+    assert made is not None
+    for channel in range(3):
+        assert made[channel].min() >= truth[channel].min() - 1e-5
+        assert made[channel].max() <= truth[channel].max() + 1e-5
+
+
+@pytest.mark.parametrize(("largest", "memory"), [(1000, 1 << 32), (10**6, 96 * 96 * module.BYTES)])
+def test_where_a_scale_is_too_large_to_search_it_follows_the_one_before(
+    monkeypatch: pytest.MonkeyPatch, largest: int, memory: int
+) -> None:
+    truth, hole = checks(160, 160, period=16), middle(160, 160, 50)
+    monkeypatch.setattr(module, "LARGEST_SEARCH", largest)
+    searched: list[bool] = []
+    of = Canvas.of
+    monkeypatch.setattr(
+        Canvas, "of", lambda *given, searched: (note(searched), of(*given, searched=searched))[1]
+    )
+    note = searched.append
+    made = filled(truth, hole, soft(truth), memory=memory)
+    assert searched == [True, False]
+    assert made is not None
+    error, before = (np.abs(x - truth)[:, hole].mean() for x in (made, soft(truth)))
+    assert error < 0.6 * before
+
+
+def test_far_from_the_hole_nothing_is_looked_at() -> None:
+    truth, hole = checks(100, 1200, period=16), np.zeros((100, 1200), bool)
+    hole[40:70, 400:440] = True
+    made = filled(truth, hole, soft(truth))
+    assert made is not None
+    assert np.array_equal(made[:, ~hole], truth[:, ~hole])
+    blue = truth.copy()
+    blue[:, :, 440 + module.SURROUNDINGS :] = np.array([0, 0, 1], np.float32)[:, None, None]
+    changed = filled(blue, hole, soft(truth))
+    assert changed is not None
+    assert np.array_equal(made[:, hole], changed[:, hole])
+
+
+def test_the_same_seed_finds_the_same_patches() -> None:
+    truth = np.random.default_rng(0).random((3, 96, 96), np.float32)
+    hole = middle(96, 96, 30)
+    one, again, other = (filled(truth, hole, soft(truth), seed) for seed in (1, 1, 2))
+    assert one is not None
+    assert other is not None
+    assert np.array_equal(one, again)
+    assert np.abs(one - other)[:, hole].mean() > 0.02
+
+
+@pytest.mark.parametrize(("size", "side"), [((20, 60), 8), ((64, 64), 58)])
+def test_with_too_little_known_there_are_no_patches(size: tuple[int, int], side: int) -> None:
+    truth, hole = checks(*size), middle(*size, side)
+    assert filled(truth, hole, soft(truth)) is None
+
+
+# The search
+
+
+def test_descriptors_are_the_low_part_of_patches() -> None:
+    flat = BASIS.flatten(1)
+    torch.testing.assert_close(flat @ flat.T, torch.eye(len(flat)), atol=1e-5, rtol=0)
+    image = torch.rand(3, 20, 21, generator=torch.Generator().manual_seed(0))
+    found = descriptors(image)[10 * 21 + 12]
+    patch = image[:, 10 - REACH : 10 + REACH + 1, 12 - REACH : 12 + REACH + 1]
+    torch.testing.assert_close(found, flat @ patch.flatten(), atol=1e-5, rtol=1e-4)
+
+
+def test_sources_are_known_and_targets_touch_the_hole() -> None:
+    hole = middle(40, 50, 12)
+    board = canvas(checks(40, 50), hole)
+    for index in board.sources.tolist():
+        row, column = divmod(index, 50)
+        patch = hole[row - REACH : row + REACH + 1, column - REACH : column + REACH + 1]
+        assert patch.shape == (SIDE, SIDE)
+        assert not patch.any()
+    assert len(board.targets) == (12 + 2 * REACH) ** 2
+
+
+def test_the_exact_search_is_exact_and_the_other_never_loses() -> None:
+    truth = np.random.default_rng(1).random((3, 48, 56), np.float32)
+    board = canvas(truth, middle(48, 56, 12))
+    wanted = board.wanted()
+    field, costs = board.exact(wanted, board.sources)
+    for target in (0, 100, len(field) - 1):
+        unlike = (board.described[board.sources] - wanted[target]).square().sum(dim=1)
+        assert float(costs[target]) == pytest.approx(float(unlike.min()), abs=1e-4)
+    torch.testing.assert_close(board.costs(wanted, field), costs, atol=1e-4, rtol=1e-4)
+
+    chance = torch.Generator().manual_seed(0)
+    found = board.sources[torch.randint(len(board.sources), (len(field),), generator=chance)]
+    before = board.costs(wanted, found)
+    for _ in range(8):
+        found, after = board.improve(wanted, found, chance)
+        assert (after <= before).all()
+        before = after
+    assert board.is_source[found].all()
+    assert float(after.mean()) < 2 * float(costs.mean()) + 1
+
+
+def test_a_source_that_is_used_everywhere_gets_dear() -> None:
+    board = canvas(checks(60, 60), middle(60, 60, 20))
+    worn = board.sources[len(board.sources) // 2]
+    board.tire(worn.expand(len(board.targets)), torch.ones(len(board.targets)))
+    assert board.wear[worn] > 1
+    assert board.wear[board.sources[0]] == 0
+    board.tire(board.sources[: len(board.targets)], torch.ones(len(board.targets)))
+    assert board.wear.max() < 1
+
+
+def test_a_whole_piece_is_voted_for_as_it_is() -> None:
+    truth = np.random.default_rng(2).random((3, 40, 80), np.float32)
+    hole = np.zeros((40, 80), bool)
+    hole[10:20, 10:20] = True
+    board = canvas(truth, hole)
+    board.vote(board.targets + 40, None)
+    torch.testing.assert_close(board.image[:, 10:20, 10:20], torch.from_numpy(truth[:, 10:20, 50:60]))
+
+
+# The choice
+
+
+def test_detail_is_taken_from_patches_and_kept_where_it_is_there() -> None:
+    truth, hole = checks(120, 120), middle(120, 120, 60)
+    chosen = better_of(soft(truth, 6), truth, truth, hole)
+    assert np.abs(chosen - truth)[:, hole].mean() < 0.1 * np.abs(soft(truth, 6) - truth)[:, hole].mean()
+    other = np.roll(truth, 5, axis=2)
+    kept = better_of(truth, np.where(hole, other, truth), truth, hole)
+    assert np.abs(kept - truth)[:, hole].mean() < 0.05
+
+
+def test_patches_of_another_colour_are_not_taken() -> None:
+    truth, hole = checks(120, 120), middle(120, 120, 60)
+    other = np.where(hole, truth * 0.2, truth)
+    prediction = soft(truth, 6)
+    chosen = better_of(prediction, other, truth, hole)
+    assert np.abs(chosen - prediction)[:, hole].mean() < 0.01
+
+
+def test_a_smooth_fill_of_something_smooth_is_kept() -> None:
+    sky = np.linspace(0.4, 0.6, 120, dtype=np.float32)[None, :, None] * np.ones((3, 1, 120), np.float32)
+    hole = middle(120, 120, 60)
+    chosen = better_of(sky, np.where(hole, sky + np.float32(0.02), sky), sky, hole)
+    assert np.abs(chosen - sky)[:, 45:75, 45:75].max() < 0.005
