@@ -1,11 +1,12 @@
 """Traces by which a fill gives itself away: figures for them that need no truth.
 
-Both are ratios, 1 where the fill cannot be told from its surroundings by them; of untouched photographs too
+All are ratios, 1 where the fill cannot be told from its surroundings by them; of untouched photographs too
 they scatter around 1, because a photograph is not the same everywhere.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -23,6 +24,12 @@ SMALLEST_STEP = 0.5
 
 GRAIN_SIGMA = 2.0
 """Of the Gaussian, pixels, whose difference from the picture is its high-pass residual."""
+
+FLATTEST = 0.1
+"""The share of a picture that is looked at where grain is to be told from texture."""
+
+FLAT_SIGMA = 4.0
+"""Of the Gaussian, pixels, that places are compared over when the flattest are looked for."""
 
 GRAIN_PIXELS = 64
 """With fewer pixels than this in the hole or in the ring there is nothing to say about grain."""
@@ -93,12 +100,42 @@ def grain_ratio(picture: Array, hole: Hole) -> float:
     Returns:
         Above 0; 1 where the hole or the ring has fewer than `GRAIN_PIXELS` pixels.
     """
+    return _ratio(picture, hole, grain_deviation)
+
+
+def flat_grain_ratio(picture: Array, hole: Hole) -> float:
+    """The grain ratio where either side is flattest, which tells grain from texture.
+
+        ratio = max(f(hole), 1/2) / max(f(ring), 1/2)
+        f(M) = mean over channels of the square root of the `FLATTEST` quantile over M of (h * r²) / (h * M)
+
+    r is as in `grain_ratio`, and h a Gaussian of `FLAT_SIGMA` pixels that sees only the side M too. Grain is
+    everywhere; texture is not, and the flattest places of a textured picture have little but grain.
+
+    Arguments and result as of `grain_ratio`.
+    """
+    return _ratio(picture, hole, _flat_deviation)
+
+
+def _ratio(picture: Array, hole: Hole, deviation: Callable[[Array, Hole], float]) -> float:
     picture, hole = _cut(picture, hole)
     ring = (_distance(hole) <= RING) & ~hole
     if min(int(hole.sum()), int(ring.sum())) < GRAIN_PIXELS:
         return 1.0
-    inside, outside = (max(grain_deviation(picture, side), SMALLEST_STEP) for side in (hole, ring))
+    inside, outside = (max(deviation(picture, side), SMALLEST_STEP) for side in (hole, ring))
     return inside / outside
+
+
+def _flat_deviation(picture: Array, where: Hole) -> float:
+    """The f(M) of `flat_grain_ratio`."""
+    weight = cv2.GaussianBlur(where.astype(np.float32), (0, 0), FLAT_SIGMA)[where]
+    deviations = []
+    for residual in _residuals(picture, where):
+        squares = np.zeros(where.shape, np.float32)
+        squares[where] = np.square(residual)
+        local = cv2.GaussianBlur(squares, (0, 0), FLAT_SIGMA)[where] / weight
+        deviations.append(float(np.sqrt(max(0.0, float(np.quantile(local, FLATTEST))))))
+    return float(np.mean(deviations))
 
 
 def grain_deviation(picture: Array, where: Hole) -> float:
@@ -108,14 +145,17 @@ def grain_deviation(picture: Array, where: Hole) -> float:
         picture: (H, W, C) of any real type, from 0 to 255.
         where: (H, W) bool, at least one pixel.
     """
+    residuals = _residuals(picture, where)
+    return float(np.mean([1.4826 * np.median(np.abs(one - np.median(one))) for one in residuals]))
+
+
+def _residuals(picture: Array, where: Hole) -> Iterator[npt.NDArray[np.float32]]:
+    """The high-pass residual of `grain_ratio` at the pixels of one side, (N,) for each channel."""
     weight = cv2.GaussianBlur(where.astype(np.float32), (0, 0), GRAIN_SIGMA)[where]
-    deviations = []
     for channel in range(picture.shape[2]):
         plane = picture[:, :, channel].astype(np.float32)
         smooth = cv2.GaussianBlur(np.where(where, plane, np.float32(0)), (0, 0), GRAIN_SIGMA)[where] / weight
-        residual = plane[where] - smooth
-        deviations.append(1.4826 * float(np.median(np.abs(residual - np.median(residual)))))
-    return float(np.mean(deviations))
+        yield np.asarray(plane[where] - smooth, np.float32)
 
 
 def _cut(picture: Array, hole: Hole) -> tuple[Array, Hole]:

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lama_core.evaluation.traces import RING, SMALLEST_STEP, boundary_step, grain_deviation, grain_ratio
+from lama_core.evaluation.traces import (
+    RING,
+    SMALLEST_STEP,
+    boundary_step,
+    flat_grain_ratio,
+    grain_deviation,
+    grain_ratio,
+)
 
 
 def disc(side: int, radius: float) -> np.ndarray:
@@ -95,6 +102,24 @@ def test_grain_is_the_ratio_of_standard_deviations(inside: float) -> None:
     assert grain_ratio(picture, hole) == pytest.approx(inside, rel=0.05)
 
 
+def test_in_flat_places_grain_is_told_from_texture() -> None:
+    y, x = np.mgrid[0:256, 0:256]
+    texture = np.where((x // 40 % 3 > 0)[:, :, None], 30 * np.sin(x * 2.0 + y * 1.3)[:, :, None], 0)
+    hole = disc(256, 60)
+    grain = noise(256, 6)
+    picture = np.where(hole[:, :, None], grain, grain + texture)
+    assert grain_ratio(picture, hole) < 0.5
+    assert flat_grain_ratio(picture, hole) == pytest.approx(1, abs=0.25)
+
+
+@pytest.mark.parametrize("inside", [0.5, 1.5])
+def test_in_flat_places_grain_is_the_ratio_of_standard_deviations(inside: float) -> None:
+    hole = disc(256, 60)
+    picture = np.where(hole[:, :, None], noise(256, 8 * inside), noise(256, 8, seed=1))
+    assert flat_grain_ratio(picture, hole) == pytest.approx(inside, rel=0.06)
+    assert flat_grain_ratio(np.full((256, 256, 3), 90), hole) == 1
+
+
 def test_neither_an_offset_nor_a_shade_is_grain() -> None:
     hole = disc(256, 60)
     y, x = np.mgrid[0:256, 0:256]
@@ -127,6 +152,7 @@ def test_any_hole_has_finite_figures(x: int, y: int, width: int, height: int) ->
     hole = np.zeros((40, 48), bool)
     hole[y : y + height, x : x + width] = True
     picture = noise(48, 5)[:40]
-    for figure in (boundary_step(picture, hole), grain_ratio(picture, hole)):
-        assert np.isfinite(figure)
-        assert figure > 0
+    for figure in (boundary_step, grain_ratio, flat_grain_ratio):
+        value = figure(picture, hole)
+        assert np.isfinite(value)
+        assert value > 0
