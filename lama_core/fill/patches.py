@@ -79,7 +79,7 @@ def patch_fill(
         return None
     chance = torch.Generator().manual_seed(seed)
     rows, columns = _near(unknown)
-    scales = _pyramid(*(torch.from_numpy(x[(..., *near)]) for x in (colour, unknown, prediction)))
+    scales = _pyramid(*(torch.from_numpy(x[..., rows, columns]) for x in (colour, unknown, prediction)))
     done, work = 0.0, sum(4.0**-level for level in range(len(scales)))
     canvas: Canvas | None = None
     field: Tensor | None = None
