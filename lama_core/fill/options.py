@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from lama_core.errors import LamaFillError
+from lama_core.image.light import LIGHTS, Light
 
 #: Told how far a fill is: the stage ("preparing", "filling", "blending") and the fraction of all of it, 0
 #: to 1.
@@ -17,9 +18,6 @@ Cancelled = Callable[[], bool]
 
 Quality = Literal["fast", "balanced", "best"]
 QUALITIES: Final[tuple[Quality, ...]] = ("fast", "balanced", "best")
-
-Light = Literal["perceptual", "linear"]
-LIGHTS: Final[tuple[Light, ...]] = ("perceptual", "linear")
 
 
 class FillError(LamaFillError):

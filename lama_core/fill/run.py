@@ -215,7 +215,7 @@ def _look(picture: Pixels, mask: HoleMask, pixel: PixelFormat, window: Window, o
     while True:
         hole = grow(mask.window(rect), window.grow)
         hole = _joined(hole, options)
-        planes = to_planes(_cut(picture, rect), pixel, hole > 0)
+        planes = to_planes(_cut(picture, rect), pixel, hole > 0, options.light)
         if planes.usable.any():
             return _View(rect=rect, planes=planes, hole=hole)
         if rect != canvas:
@@ -259,7 +259,8 @@ def _region(
     inside = written.shifted(-view.rect.x, -view.rect.y)
     blend = feather(_cut(view.hole, inside), window.feather)
     colour = prediction[:, inside.y : inside.bottom, inside.x : inside.right]
-    filled = from_planes(colour, pixel, scale=view.planes.scale, offset=view.planes.offset)
+    planes = view.planes
+    filled = from_planes(colour, pixel, scale=planes.scale, offset=planes.offset, light=planes.light)
     pixels = np.where(blend[:, :, None] > 0, filled, _cut(picture, written))
     return FilledRegion(rect=written, pixels=pixels, blend=blend)
 

@@ -31,6 +31,9 @@ SLOPE = 3
 ALIKE = 12
 """Of so many differences beside each other one is independent of the others: texture is not white noise."""
 
+LARGEST = 0.1
+"""Offsets of colour are smaller than this, of white; what is larger is in the picture."""
+
 RELAXATIONS = 16
 """Jacobi steps on each level of the membrane's pyramid."""
 
@@ -111,7 +114,8 @@ class _Cells:
         """Mean differences of each cell and its neighbours, shrunk to what stands out from their variation.
 
         The shrinkage is that of James and Stein (1961): by 1 - variance of the mean / square of the mean,
-        at least 0.
+        at least 0. What is far more than `LARGEST` is left out: an edge of something that happens to be where
+        the hole ends.
 
         Args:
             place: (n) indices of pixels.
@@ -131,6 +135,7 @@ class _Cells:
         signal = (mean * mean).sum(axis=0)
         variance = np.maximum(summed((difference * difference).sum(axis=0)) / count - signal, 0)
         trust = (1 - variance * ALIKE / (count * np.maximum(signal, 1e-12))).clip(0, 1)
+        trust /= 1 + (signal / (3 * LARGEST**2)) ** 4
         offsets: Floats = (mean * trust).astype(np.float32)
         return offsets
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_core.errors import LamaFillError
+from lama_core.image.light import Light, decode, encode
 
 Pixels = NDArray[Any]
 Floats = NDArray[np.float32]
@@ -68,13 +69,15 @@ class Planes:
 
     `colour` is (3, H, W) float32 in 0..1; gray is there three times. `usable` is (H, W): False where a
     pixel has no colour that means anything, because it is fully transparent or not a number; `colour` is 0
-    there. A value v of `colour` stands for v * scale + offset of white.
+    there. A value v of `colour` stands for v * scale + offset of white, or in a linear picture for the light
+    that `light.decode` makes of that.
     """
 
     colour: Floats
     usable: Mask
     scale: float = 1.0
     offset: float = 0.0
+    light: Light = "perceptual"
 
 
 def pixel_format(image: Pixels) -> PixelFormat:
@@ -103,13 +106,14 @@ def as_channels(image: Pixels) -> Pixels:
     return image[:, :, None] if image.ndim == 2 else image
 
 
-def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask) -> Planes:
+def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask, light: Light = "perceptual") -> Planes:
     """What the network sees of a picture, or of a window of it.
 
     Args:
         pixels: (H, W, C) of that format.
         pixel: its format.
         hole: (H, W), True where the colour is not known; it is not looked at there, and 0 in the result.
+        light: how the picture's numbers stand for light; linear ones are encoded first.
 
     A float picture with known values outside of 0..1 is mapped linearly into 0..1, all but a few outliers
     of it, and the result says how to get back. Pixels with a value that is not finite are not usable, so
@@ -119,12 +123,17 @@ def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask) -> Planes:
     if pixel.has_alpha:
         # What colour a fully transparent pixel has is an accident of the editor.
         usable &= pixels[:, :, -1] > 0
-    light = pixels[:, :, : pixel.colours]
+    numbers = pixels[:, :, : pixel.colours]
     scale, offset = 1.0, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        colour = numbers.astype(np.float32)
     if pixel.is_float:
-        with np.errstate(over="ignore", invalid="ignore"):
-            colour = light.astype(np.float32)
         usable &= np.isfinite(colour).all(axis=2)
+    else:
+        colour /= np.float32(pixel.white)
+    if light == "linear":
+        colour = encode(np.where(usable[:, :, None], colour, np.float32(0)))
+    if pixel.is_float:
         known = colour[usable]
         if known.size and (known.min() < 0 or known.max() > 1):
             low, high = np.quantile(known.astype(np.float64), (OUTLIERS, 1 - OUTLIERS))
@@ -133,33 +142,44 @@ def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask) -> Planes:
             # In float64: the range between two float32 may be more than a float32.
             known_only = np.where(usable[:, :, None], colour, 0).astype(np.float64)
             colour = ((known_only - offset) / scale).astype(np.float32)
-    else:
-        colour = light.astype(np.float32) / np.float32(pixel.white)
     colour = np.where(usable[:, :, None], colour, np.float32(0)).clip(0, 1)
     planes = np.repeat(colour, 3, axis=2) if pixel.colours == 1 else colour
     return Planes(
-        colour=np.ascontiguousarray(planes.transpose(2, 0, 1)), usable=usable, scale=scale, offset=offset
+        colour=np.ascontiguousarray(planes.transpose(2, 0, 1)),
+        usable=usable,
+        scale=scale,
+        offset=offset,
+        light=light,
     )
 
 
-def from_planes(colour: Floats, pixel: PixelFormat, *, scale: float = 1.0, offset: float = 0.0) -> Pixels:
+def from_planes(
+    colour: Floats,
+    pixel: PixelFormat,
+    *,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    light: Light = "perceptual",
+) -> Pixels:
     """The picture that planes of the network stand for, opaque everywhere.
 
     Args:
         colour: (3, H, W) float32; values outside of 0..1 are clipped.
         pixel: the format to return.
-        scale, offset: as in `Planes`.
+        scale, offset, light: as in `Planes`.
 
     Returns:
         (H, W, C) of that format. Integers are rounded to the nearest; gray is the mean of the three planes.
     """
-    light = colour.transpose(1, 2, 0).clip(0, 1)
+    values: NDArray[np.floating[Any]] = colour.transpose(1, 2, 0).clip(0, 1)
     if pixel.colours == 1:
-        light = light.mean(axis=2, keepdims=True, dtype=np.float32)
+        values = values.mean(axis=2, keepdims=True, dtype=np.float32)
     if (scale, offset) != (1.0, 0.0):
-        light = light.astype(np.float64) * scale + offset
-    pixels = np.empty((*light.shape[:2], pixel.channels), pixel.dtype)
-    pixels[:, :, : pixel.colours] = to_values(light, pixel)
+        values = values.astype(np.float64) * scale + offset
+    if light == "linear":
+        values = decode(values)
+    pixels = np.empty((*values.shape[:2], pixel.channels), pixel.dtype)
+    pixels[:, :, : pixel.colours] = to_values(values, pixel)
     if pixel.has_alpha:
         pixels[:, :, -1] = pixel.white
     return pixels

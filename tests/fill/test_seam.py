@@ -68,6 +68,14 @@ def test_texture_that_the_prediction_lacks_is_no_offset() -> None:
     assert np.abs(added[:, unknown]).mean() < 0.004
 
 
+def test_an_edge_where_the_hole_ends_is_not_smeared_into_it() -> None:
+    unknown = disc(80, 80, 40)
+    known = np.full((3, SIZE, SIZE), 0.3, np.float32)
+    prediction = np.where(unknown, np.float32(0.7), known)
+    corrected = correct_seam(prediction, known_of(known, unknown), unknown)
+    assert np.abs(corrected - prediction).max() < 0.004
+
+
 @given(
     hnp.array_shapes(min_dims=2, max_dims=2, max_side=24).flatmap(lambda shape: hnp.arrays(np.bool_, shape)),
     st.integers(0, 99),
