@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
@@ -117,6 +117,7 @@ def run_batch(
     *,
     max_pixels: int,
     tell: Callable[[Done], None],
+    light_of_files: bool = False,
 ) -> float:
     """Fill them all. What goes wrong with one of them is told and does not stop the others.
 
@@ -130,6 +131,7 @@ def run_batch(
         options: how.
         max_pixels: larger pictures are refused.
         tell: called for each picture when it is written or has failed, in their order.
+        light_of_files: take each picture's numbers for the light that its file says, whatever the options.
 
     Returns:
         Seconds from the first picture's reading to the last one's end on the disk.
@@ -142,7 +144,8 @@ def run_batch(
         loaded = reading.result()
         filler = free.get()
         try:
-            return loaded, filler(loaded.picture.pixels, loaded.hole, options, _silent)
+            how = replace(options, light=loaded.picture.light) if light_of_files else options
+            return loaded, filler(loaded.picture.pixels, loaded.hole, how, _silent)
         finally:
             free.put(filler)
 

@@ -72,13 +72,13 @@ class InProcessFiller:
         Raises:
             LamaFillError: of whatever stands in the way; the picture is as it was.
         """
-        from lama_core.model import load_generator
+        from lama_core.fast import load_fast
         from lama_server.worker.devices import is_out_of_memory
 
         try:
             if self._generator is None:
                 progress("loading", 0.0)
-                self._generator = load_generator(self._weights, device=self._device)
+                self._generator = load_fast(self._weights, device=self._device)
             begin = time.perf_counter()
             # All windows first: each sees the picture as it was.
             regions = list(fill_windows(image, hole, self._generator, options, progress=progress))
@@ -178,6 +178,11 @@ def _wire_options(window: Window, options: FillOptions, model: str, alone: bool)
         context="whole",
         model=model,
         join_islands=options.join_islands,
+        quality=options.quality,
+        seed=options.seed,
+        light=options.light,
+        seam=options.seam,
+        grain=options.grain,
     )
 
 

@@ -22,6 +22,8 @@ from lama_core.fill import FillOptions, fill
 from lama_core.model import Generator, GeneratorConfig, load_generator
 from lama_core.model.checkpoint import write_safetensors
 from lama_server.cli import main
+from lama_server.pictures import Picture, read_picture, write_picture
+from lama_server.pictures.files import Metadata
 
 COMMAND = Path(sysconfig.get_path("scripts")) / ("lama-fill.exe" if sys.platform == "win32" else "lama-fill")
 
@@ -216,6 +218,30 @@ def test_the_model_that_ships_is_the_default(run: Run) -> None:
     save(hole(), "m.png")
     done = run("a.png", "--mask", "m.png", "-o", "b.png", "--no-server", "--json", model=None)
     assert json.loads(done.out)["model"] == "compact"
+
+
+def test_a_picture_of_floats_is_taken_for_linear_light_unless_said_otherwise(run: Run) -> None:
+    light = photo(90, 100).astype(np.float32) / 255
+    write_picture(Picture(pixels=light, metadata=Metadata()), Path("a.tif"))
+    save(hole(90, 100), "m.png")
+    filled = {}
+    for choice in ("auto", "linear", "perceptual"):
+        assert run("a.tif", "--mask", "m.png", "-o", f"{choice}.tif", "--light", choice).status == 0
+        filled[choice] = read_picture(Path(f"{choice}.tif")).pixels
+    np.testing.assert_array_equal(filled["auto"], filled["linear"])
+    assert np.abs(filled["auto"] - filled["perceptual"]).max() > 0.01
+
+
+def test_seam_and_grain_can_be_switched_off(run: Run, weights: Path) -> None:
+    save(photo(), "a.png")
+    save(hole(), "m.png")
+    assert (
+        run("a.png", "--mask", "m.png", "-o", "b.png", "--no-seam", "--no-grain", "--quality", "fast").status
+        == 0
+    )
+    bare = FillOptions(quality="fast", seam=False, grain=False)
+    expected = fill(photo(), hole(), load_generator(weights), bare)
+    np.testing.assert_array_equal(load("b.png"), expected)
 
 
 def test_by_the_server_it_is_the_same(run: Run, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
                 options,
                 max_pixels=MAX_PIXELS if args.max_pixels is None else args.max_pixels,
                 tell=tell,
+                light_of_files=args.light == "auto",
             )
 
     filled = sum(one.error is None for one in done)

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
     options = fill_options(args)
     max_pixels = MAX_PIXELS if args.max_pixels is None else args.max_pixels
     picture = read_picture(args.picture, max_pixels=max_pixels)
+    if args.light == "auto":
+        options = replace(options, light=picture.light)
     output = _output(args)
     if args.mask is not None:
         hole = read_mask(args.mask, max_pixels=max_pixels)

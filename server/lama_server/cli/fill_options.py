@@ -39,6 +39,24 @@ def add_fill_options(parser: argparse.ArgumentParser) -> None:
         help="fill nothing that the hole encloses",
     )
     parser.add_argument(
+        "--quality",
+        choices=("fast", "balanced", "best"),
+        default="balanced",
+        help="the better, the longer it takes (default: balanced)",
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="another number varies the fill (default: 0)"
+    )
+    parser.add_argument(
+        "--light",
+        choices=("auto", "perceptual", "linear"),
+        default="auto",
+        help="how the picture's numbers stand for light: auto takes a picture for linear whose ICC profile "
+        "says so, and one of floats that has none (default: auto)",
+    )
+    parser.add_argument("--no-seam", action="store_true", help="leave offsets of colour at the hole's edge")
+    parser.add_argument("--no-grain", action="store_true", help="add no grain, whatever the picture has")
+    parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="other than auto: fill here, not by the server"
     )
     parser.add_argument("--no-server", action="store_true", help="load the model here, not in the server")
@@ -53,7 +71,15 @@ def fill_options(args: argparse.Namespace) -> FillOptions:
     from lama_core.fill import FillOptions
 
     return FillOptions(
-        grow=args.grow, feather=args.feather, context=args.context, join_islands=args.join_islands
+        grow=args.grow,
+        feather=args.feather,
+        context=args.context,
+        join_islands=args.join_islands,
+        quality=args.quality,
+        seed=args.seed,
+        seam=not args.no_seam,
+        grain=not args.no_grain,
+        light="perceptual" if args.light == "auto" else args.light,
     )
 
 

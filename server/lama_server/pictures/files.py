@@ -12,6 +12,8 @@ import pyvips
 from numpy.typing import NDArray
 
 from lama_core.errors import LamaFillError
+from lama_core.image.light import Light
+from lama_server.pictures.light import light_of
 
 #: The default limit for width times height of a picture: beyond every camera, far below a decompression bomb.
 MAX_PIXELS: Final = 400_000_000
@@ -36,6 +38,8 @@ _KEPT: Final = re.compile(
 _NOT_KEPT: Final = re.compile(r"exif-ifd0-Orientation")
 _EXIF_PREFIX: Final = b"Exif\x00\x00"
 _XMP_ORIENTATION: Final = re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)[2-8]")
+
+_PROFILE: Final = "icc-profile-data"
 
 #: A lossy file's black and white are only nearly so: a mask from one is stretched, from these shares of
 #: white.
@@ -67,11 +71,13 @@ class Picture:
     Attributes:
         pixels: (H, W, C), 1 to 4 channels; uint8, uint16 or float32; writable.
         metadata: what is written again with them.
+        light: how its numbers stand for light, as far as the file tells.
         note: one line about what of the file is not in `pixels`, or empty.
     """
 
     pixels: NDArray[Any]
     metadata: Metadata
+    light: Light = "perceptual"
     note: str = ""
 
     @property
@@ -99,9 +105,11 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         pixels: NDArray[Any] = image.numpy().reshape(image.height, image.width, image.bands)
     except pyvips.Error as error:
         raise _unreadable(path, error) from error
+    profile = bytes(image.get(_PROFILE)) if image.get_typeof(_PROFILE) else None
     return Picture(
         pixels=pixels,
         metadata=_metadata(image),
+        light=light_of(profile, is_float=pixels.dtype.kind == "f"),
         note=f"{path} has {pages} pages, only the first was taken" if pages > 1 else "",
     )
 
