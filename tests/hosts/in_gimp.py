@@ -301,6 +301,20 @@ def both_outputs():
     return {"differ_by": max(abs(one - other) for one, other in zip(*seen, strict=True))}
 
 
+def variations():
+    """Which of some fills of the same place look the same."""
+    seen = []
+    for variation in (0, 0, 1, 1):
+        with an_image() as image:
+            layer = new_layer(image)
+            select(image, 40, 30, 36, 28, 4)
+            error = call(image, [layer], variation=variation)
+            if error:
+                raise AssertionError(error)
+            seen.append(hash_of(flattened(image)))
+    return [seen.index(one) for one in seen]
+
+
 def exactly_this_hole():
     with an_image() as image:
         layer = new_layer(image)

@@ -62,6 +62,10 @@ def test_both_outputs_look_the_same(gimp: Gimp) -> None:
     assert answer["differ_by"] <= 1
 
 
+def test_another_variation_is_another_fill(gimp: Gimp) -> None:
+    assert gimp.call("variations") == [0, 0, 2, 2]
+
+
 def test_what_shows_is_what_the_server_made(gimp: Gimp) -> None:
     answer = gimp.call("exactly_this_hole")
     assert answer["error"] == ""
