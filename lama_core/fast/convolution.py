@@ -101,7 +101,7 @@ class _OneDnnConvolution:
         self._weight: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
             weight, [0, 0], [stride, stride], [1, 1], 1, typical
         )
-        self._bias = bias
+        self._bias = _own(bias)
         self._activation = "relu" if relu else "none"
         self._stride = [stride, stride]
 
@@ -129,13 +129,18 @@ class _OneDnnConvolution:
         )
 
 
+def _own(bias: Tensor | None) -> Tensor | None:
+    """A copy: a part of a mapped file would keep all of it in memory."""
+    return None if bias is None else bias.clone()
+
+
 class _OneDnnDoubling:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         typical = [1, weight.shape[0], _TYPICAL_SIDE, _TYPICAL_SIDE]
         self._weight: Tensor = torch.ops.mkldnn._reorder_convolution_transpose_weight(
             weight, [1, 1], [1, 1], [2, 2], [1, 1], 1, typical
         )
-        self._bias = bias
+        self._bias = _own(bias)
 
     def __call__(self, x: Tensor, /) -> Tensor:
         y: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(

@@ -13,6 +13,7 @@ from lama_core.fast.cache import Cache
 from lama_core.fast.compile import PRECISIONS, compile_folded, folded_in
 from lama_core.fast.fold import fold
 from lama_core.fast.generator import FastGenerator, Precision
+from lama_core.fast.memory import give_back_freed_memory
 from lama_core.model.checkpoint import load_generator
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.generator import Generator
@@ -53,6 +54,9 @@ def load_fast(
             cache.write_choice(str(place), fast.precision)
         rounded = folded_in(fast.precision, folded)
         cache.write_weights(fast.precision, rounded, asdict(generator.config))
+        del rounded
+    del generator, folded
+    give_back_freed_memory()
     return fast
 
 

@@ -112,7 +112,7 @@ class Tail:
         weight = folded["head.weight"]  # (3, C, 7, 7)
         columns = weight.permute(2, 0, 1, 3).reshape(21, weight.shape[1], 1, 7)
         self._head = backend.convolution(columns, None)
-        self._bias = folded["head.bias"].to(backend.device).view(1, 3, 1, 1)
+        self._bias = folded["head.bias"].clone().to(backend.device).view(1, 3, 1, 1)
 
     def __call__(self, x: Branches, on_layer: Callable[[], None]) -> Tensor:
         """Both branches to (B, 3, H, W) float32."""

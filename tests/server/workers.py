@@ -37,6 +37,9 @@ class ScriptedEngine:
         if model == "missing":
             raise LamaFillError("the model missing cannot be loaded: it is missing")
 
+    def rest(self) -> None:
+        """Nothing is kept."""
+
     def fill(
         self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
     ) -> Outcome:

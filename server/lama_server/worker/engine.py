@@ -16,6 +16,7 @@ from torch import nn
 
 from lama_core.errors import LamaFillError
 from lama_core.fast import PRECISIONS, FastGenerator, load_fast
+from lama_core.fast.memory import give_back_freed_memory
 from lama_core.fill import FillCancelled, FilledRegion, FillOptions, PredictionError, fill_region
 from lama_core.fill.network import GeneratorLike
 from lama_core.model.store import UnknownModelError, find_model
@@ -87,6 +88,9 @@ class FillEngine:
                 raise
             # Other programs may need less by the time of the first fill, and there is the CPU.
             log.warning("%s has not the memory for the model now", self._device)
+
+    def rest(self) -> None:
+        self._free(self._device)
 
     def fill(
         self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
@@ -178,6 +182,7 @@ class FillEngine:
     def _free(device: torch.device) -> None:
         gc.collect()
         give_back_memory(device)
+        give_back_freed_memory()
 
 
 class Watch:

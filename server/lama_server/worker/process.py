@@ -42,6 +42,9 @@ class Engine(Protocol):
     def load(self, model: str) -> None:
         """Have `model` ready. Raises LamaFillError."""
 
+    def rest(self) -> None:
+        """Give back the memory that is kept for the next job: there has been none for a while."""
+
     def fill(
         self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
     ) -> Outcome:
@@ -65,6 +68,9 @@ class EngineSettings:
     precision: str
     memory: int
 
+
+_REST_SECONDS = 3.0
+"""Time without a job after which an engine is told to give back what it does not need for now."""
 
 EngineFactory = Callable[[EngineSettings], Engine]
 
@@ -116,7 +122,12 @@ class _Process:
             return 1
         self._send({"is": "ready", "device": _device_note(engine.device), "memory": engine.memory_bytes})
         while True:
-            self._work(engine, self._notes.get())
+            try:
+                note = self._notes.get(timeout=_REST_SECONDS)
+            except queue.Empty:
+                engine.rest()
+                note = self._notes.get()
+            self._work(engine, note)
 
     def _listen(self) -> None:
         """Read notes; end the process at once when the server is gone, whatever the main thread is doing."""
