@@ -24,7 +24,7 @@ from lama_core.fill import (
     fill_windows,
     plan_fill,
 )
-from lama_core.geometry import Rect, automatic_feather, automatic_grow, context_window
+from lama_core.geometry import MIN_WINDOW, Rect, automatic_feather, automatic_grow, context_window
 from lama_core.image.hole import distance_to
 from lama_core.image.pixels import WHITE, PixelError
 from lama_core.model import Generator, GeneratorConfig
@@ -289,7 +289,7 @@ def test_holes_far_apart_get_their_own_windows() -> None:
     hole = square(1000, 3000, Rect(100, 100, 60, 60)) | square(1000, 3000, Rect(2800, 800, 60, 60))
     generator = Recorder()
     filled = fill(image, hole, generator, ALONE)
-    assert [seen.shape for seen, _ in generator.seen] == [(3, 512, 512)] * 2
+    assert [seen.shape for seen, _ in generator.seen] == [(3, MIN_WINDOW, MIN_WINDOW)] * 2
     assert (filled[hole > 0] == 128).all()
     region = fill_region(image, hole, generator, ALONE)
     np.testing.assert_array_equal(composite(image, region), filled)

@@ -162,7 +162,7 @@ def test_every_layer_is_planned_before_one_is_sent() -> None:
 
 def test_too_much_for_the_server() -> None:
     server = Server(limits=Limits(max_pixels=10_000))
-    with pytest.raises(JobError, match="512 × 512"):
+    with pytest.raises(JobError, match="320 × 320"):
         run([Layer(Rect(0, 0, 900, 900), Rect(400, 400, 9, 9))], server=server)
     assert server.asked == []
 
