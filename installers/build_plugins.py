@@ -21,6 +21,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from io import BytesIO
 from pathlib import Path
 
@@ -215,6 +216,9 @@ def _translated(translations: Translations) -> Iterator[tuple[str, bytes]]:
     for path in sorted((PROJECT / translations.source).glob("*.po")):
         with path.open("rb") as file:
             catalog = read_po(file, abort_invalid=True)
+        # A catalog that names no dates would get those of now.
+        date = datetime.fromtimestamp(commit_seconds(), timezone.utc)
+        catalog.creation_date = catalog.revision_date = date
         compiled = BytesIO()
         write_mo(compiled, catalog)
         yield f"{translations.place}/{path.stem}/LC_MESSAGES/{translations.domain}.mo", compiled.getvalue()

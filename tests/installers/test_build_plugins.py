@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gettext
 import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,20 @@ def test_the_same_commit_gives_the_same_bytes(name: str, wheels: Mapping[str, by
     first, second = (build(PLUGINS[name], tmp_path / place, wheels) for place in ("one", "two"))
     assert first.name == f"lama-fill-{name}-{version()}.zip"
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("name", sorted(PLUGINS))
+def test_translations_do_not_say_when_they_were_compiled(
+    name: str, wheels: Mapping[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    with zipfile.ZipFile(build(PLUGINS[name], tmp_path, wheels)) as archive:
+        compiled = [name for name in archive.namelist() if name.endswith(".mo")]
+        assert len(compiled) >= 6
+        for file in compiled:
+            info = gettext.GNUTranslations(BytesIO(archive.read(file))).info()
+            assert info["pot-creation-date"].startswith("2001-09-09"), file
+            assert info["po-revision-date"].startswith("2001-09-09"), file
 
 
 @pytest.mark.parametrize("name", sorted(PLUGINS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,26 +16,34 @@ from pathlib import Path
 import pytest
 
 from lama_server import __version__
+from tests.installers.new_user import copy_of_the_project
 
-PROJECT = Path(__file__).resolve().parents[2]
 WHEEL = f"lama_fill-{__version__}-py3-none-any.whl"
 
 
-def build(out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(PROJECT / "installers" / "release.py"), "--out", str(out)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def build(project: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(project / "installers" / "release.py"), "--out", str(out)]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1764000000"}  # a copy has no commit
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, which nobody works in while it is built from."""
+    return copy_of_the_project(tmp_path_factory.mktemp("sources") / "a clöne")
+
+
+@pytest.fixture(scope="module")
+def release(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("release") / "one"
-    done = build(out)
+    done = build(project, out)
     assert done.returncode == 0, done.stderr
     return out
 
 
-def test_twice_the_same_bytes(release: Path, tmp_path: Path) -> None:
-    assert build(tmp_path / "two").returncode == 0
+def test_twice_the_same_bytes(project: Path, release: Path, tmp_path: Path) -> None:
+    elsewhere = shutil.copytree(project, tmp_path / "elsewhere", copy_function=shutil.copy)
+    assert build(elsewhere, tmp_path / "two").returncode == 0
     contents = [
         {path.name: path.read_bytes() for path in folder.iterdir()} for folder in (release, tmp_path / "two")
     ]
@@ -88,9 +97,9 @@ def test_the_bill_of_materials(release: Path) -> None:
     assert parts[f"file:{WHEEL}"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
 
 
-def test_a_folder_with_something_in_it(tmp_path: Path) -> None:
+def test_a_folder_with_something_in_it(project: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
-    done = build(tmp_path)
+    done = build(project, tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "is not empty" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
