@@ -87,9 +87,11 @@ def predict_window(
         progress(share + (1 - share) * fraction)
 
     prediction: Floats | None = None
-    plain = getattr(generator, "plain", generator)
-    if options.quality == "best" and isinstance(plain, Generator):
-        prediction = _refined(generator, plain, seen, hole, memory, network, cancelled)
+    if options.quality == "best":
+        # A faster form of a generator may have to load the plain one first.
+        plain = getattr(generator, "plain", generator)
+        if isinstance(plain, Generator):
+            prediction = _refined(generator, plain, seen, hole, memory, network, cancelled)
     if prediction is None:
         halvings = max(variation.halvings, math.ceil(math.log2(max(thick, 1) / NATIVE_THICKNESS)))
         prediction = _balanced(generator, seen, hole, halvings, network, cancelled)

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from lama_core.fill import FillCancelled, FillOptions
+from lama_core.fill import refine as refinement
 from lama_core.fill.network import predict
 from lama_core.fill.resolution import NATIVE_THICKNESS, PATCH_THICKNESS, halved, predict_window
 from lama_core.image.hole import thickness
@@ -192,6 +193,32 @@ def test_a_mere_callable_gets_balanced_for_best() -> None:
     assert np.array_equal(
         run(Soft(truth), colour, hole, quality="best"), run(Soft(truth), colour, hole, quality="balanced")
     )
+
+
+def test_best_refines_the_plain_form_of_a_faster_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fast:
+        def __init__(self) -> None:
+            self.generator = tiny()
+            self.asked = 0
+
+        @property
+        def plain(self) -> Generator:
+            self.asked += 1
+            return self.generator
+
+        def __call__(self, image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+            return self.generator(image, hole)
+
+    monkeypatch.setattr(refinement, "COARSEST", 32)
+    colour, hole = with_hole(stripes(96, 96), 30, 30, 30)
+    fast = Fast()
+    balanced = run(fast, colour, hole, quality="balanced")
+    assert fast.asked == 0
+    best = run(fast, colour, hole, quality="best")
+    assert fast.asked == 1
+    assert not np.array_equal(best, balanced)
+    # Within less memory than a step takes, best is what can be had.
+    assert np.array_equal(run(fast, colour, hole, quality="best", memory=1000), balanced)
 
 
 # Seeds
