@@ -245,7 +245,7 @@ class _Job:
                     depth=sent.wire_depth,
                     pixels=window,
                     hole=hole,
-                    options=self._options.for_server(seed=self._seed),
+                    options=self._options.for_server(seed=self._seed, light=sent.light),
                 ),
                 start=self._options.start_server,
                 on_progress=told,

@@ -72,7 +72,7 @@ class Options:
         """`context` as geometry and the protocol want it: "auto", "whole" or pixels."""
         return self.context if self.context in ("auto", "whole") else int(self.context)
 
-    def for_server(self, *, seed: int) -> messages.Options:
+    def for_server(self, *, seed: int, light: messages.Light) -> messages.Options:
         return messages.Options(
             grow=self.grow,
             feather=self.feather,
@@ -80,6 +80,7 @@ class Options:
             quality=self.quality,
             model=self.model,
             seed=seed,
+            light=light,
         )
 
     def to_text(self) -> str:

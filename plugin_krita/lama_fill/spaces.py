@@ -1,9 +1,9 @@
 """Krita's colour spaces, and which pixels can go to the server as they are.
 
-The network was trained on sRGB as pictures are stored. RGB and gray with such an encoding travel as they
-lie in memory. Everything else (CMYK, L*a*b*, XYZ, YCbCr, and whatever is encoded in linear light, where dark
-tones would be next to black for the network) makes a detour: Krita converts the window to `DETOUR` and
-the result back.
+The network was trained on sRGB as pictures are stored. RGB and gray travel as they lie in memory, and the
+server is told when they are in linear light, where dark tones would be next to black for the network.
+Everything else (CMYK, L*a*b*, XYZ, YCbCr) makes a detour: Krita converts the window to `DETOUR` and the
+result back.
 """
 
 from __future__ import annotations
@@ -44,12 +44,17 @@ class Space:
     @property
     def is_direct(self) -> bool:
         """Whether its pixels go to the server as they are."""
-        return self.model in ("RGBA", "GRAYA") and _LINEAR.search(self.profile) is None
+        return self.model in ("RGBA", "GRAYA")
 
     @property
     def sent(self) -> Space:
         """The space that its pixels are sent in."""
         return self if self.is_direct else DETOUR
+
+    @property
+    def light(self) -> messages.Light:
+        """How the numbers of RGB and gray stand for light."""
+        return "perceptual" if _LINEAR.search(self.profile) is None else "linear"
 
     @property
     def format(self) -> messages.PixelFormat:

@@ -25,7 +25,7 @@ HOLE = (50, 40, 36, 28)
 
 def __main__(arguments):
     faulthandler.enable()
-    faulthandler.dump_traceback_later(120, exit=True)
+    faulthandler.dump_traceback_later(360, exit=True)
     name = os.environ["PROBE_FUNCTION"]
     try:
         answer = globals()[name]()

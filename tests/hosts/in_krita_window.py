@@ -226,18 +226,19 @@ def nothing_to_do():
     return {"without selection": without_selection, "layers": layers, "still there": button().isEnabled()}
 
 
-def conversions():
-    """Pixels that cannot be sent as they are. Krita converts them in documents that are closed at once."""
+def colour_models():
+    """Most of them cannot be sent as they are: Krita converts them in documents that are closed at once."""
     answers = {}
-    for model, depth, output in (
-        ("CMYKA", "U8", "layer"),
-        ("CMYKA", "U8", "mask"),
-        ("LABA", "U16", "layer"),
-        ("XYZA", "F16", "mask"),
+    for model, depth, profile, output in (
+        ("CMYKA", "U8", "", "layer"),
+        ("CMYKA", "U8", "", "mask"),
+        ("LABA", "U16", "", "layer"),
+        ("XYZA", "F16", "", "mask"),
+        ("RGBA", "F32", "sRGB-elle-V2-g10.icc", "layer"),
     ):
         document = open_document()
         yield ready(document)
-        document.setColorSpace(model, depth, "")
+        document.setColorSpace(model, depth, profile)
         document.waitForDone()
         prepare()
         choose("lamaFillOutput", output)

@@ -99,7 +99,7 @@ class Krita:
         scenarios: Sequence[str],
         *,
         environment: Mapping[str, str] | None = None,
-        timeout: float = 280,
+        timeout: float = 600,
     ) -> Answers:
         """Run generators of a script in Krita's window, one after the other."""
         answers = self._fresh_answers(script)
@@ -114,7 +114,7 @@ class Krita:
         found = json.loads(answers.read_text()) if answers.exists() else {}
         return Answers(found=found, status=done.returncode, output=done.stdout)
 
-    def without_window(self, script: Path, function: str, *, timeout: float = 150) -> Any:
+    def without_window(self, script: Path, function: str, *, timeout: float = 400) -> Any:
         """Call a function of a script by kritarunner; what it returns comes back.
 
         Raises:

@@ -17,12 +17,12 @@ from lama_core.wire.messages import Device, Fill, pixel_bytes
 from lama_server import settings
 from lama_server.jobs import JobCancelledError, Outcome
 from lama_server.service import run_service
-from lama_server.worker.process import EngineSettings, run_worker
+from lama_server.worker.process import Engine, EngineSettings, run_worker
 
 SECONDS = {"fast": 0.0, "balanced": 1.5, "best": 4.0}
 
 
-class MirrorEngine:
+class MirrorEngine(Engine):
     """The pixels of each row in reverse, blended in by the hole itself."""
 
     memory_bytes = 0
@@ -32,6 +32,9 @@ class MirrorEngine:
 
     def load(self, model: str) -> None:
         """There is nothing to load."""
+
+    def rest(self) -> None:
+        """There is nothing to give back."""
 
     def fill(
         self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
@@ -57,7 +60,7 @@ class MirrorEngine:
             height=fill.height,
             pixels=bytes(mirrored),
             blend=bytes(fill.hole),
-            model=f"mirror ({fill.options.quality}, seed {fill.options.seed})",
+            model=f"mirror ({fill.options.quality}, seed {fill.options.seed}, {fill.options.light})",
             device=self.device.id,
             seconds=time.monotonic() - begun,
         )

@@ -18,8 +18,9 @@ def test_every_colour_model_and_depth(krita_mirror: Krita) -> None:
         assert answer["inside"] > 500, space
         assert answer["space_kept"], space
         assert answer["layers"] == ["Background", "LaMa Fill"], space
-        if "srgbtrc" in space:
-            assert answer["worst"] == 0, space
+        if space.startswith(("RGBA", "GRAYA")):
+            # Krita puts layers of floats together within their rounding.
+            assert answer["worst"] <= 1e-7, space
         elif space.startswith("CMYKA"):
             # The tables of a profile for inks are not each other's exact inverse.
             assert answer["worst_look"] <= 20, (space, answer)

@@ -22,7 +22,7 @@ SCENARIOS = (
     "one_fill",
     "masked_fill",
     "nothing_to_do",
-    "conversions",
+    "colour_models",
     "by_shortcut",
     "from_the_active_layer",
     "cancelled",
@@ -75,11 +75,12 @@ def test_nothing_selected_and_no_document(answers: Answers) -> None:
     assert answer["still there"]
 
 
-def test_what_krita_has_to_convert(answers: Answers) -> None:
-    found = answers["conversions"]
-    assert len(found) == 4
+def test_other_colour_models(answers: Answers) -> None:
+    found = answers["colour_models"]
+    assert len(found) == 5
     for space, answer in found.items():
-        assert answer["said"].startswith("Filled in"), space
+        light = "linear" if space.startswith("RGBA F32") else "perceptual"
+        assert answer["said"].endswith(f"by mirror (fast, seed 0, {light})."), space
         assert answer["changed"] == HOLE, space
         assert answer["layers"] == ["Background", "LaMa Fill"], space
 
@@ -89,7 +90,7 @@ def test_the_actions(answers: Answers) -> None:
     assert answer["layers"] == [2, 3, 4, 5]
     # Again is another fill, with and without a selection, until a fill is begun anew.
     assert [said.partition(" by ")[2] for said in answer["said"]] == [
-        f"mirror (fast, seed {seed})." for seed in (0, 1, 2, 0)
+        f"mirror (fast, seed {seed}, perceptual)." for seed in (0, 1, 2, 0)
     ]
 
 
@@ -154,8 +155,8 @@ def test_krita_answers_while_a_fill_runs(answers: Answers) -> None:
     assert answer["painted"] == "010203"
     # Nothing that the main thread has to compute, Krita's drawing of the new layer included, takes longer.
     assert answer["busy"][0] < 0.1, answer
-    # And it waits for nobody. By the clock, a machine with much to do takes the thread away now and then, even
-    # when Krita has nothing to do; but not for nearly as long as the server takes.
+    # And it waits for nobody. By the clock, a machine with much to do takes the thread away now and then, in
+    # any Krita; but not for nearly as long as the server takes.
     assert answer["middle"] < max(0.1, 2 * answer["idle middle"]), answer
     assert answer["gaps"][0] < 3, answer
 

@@ -84,7 +84,7 @@ def test_a_mask_keeps_the_pixels_opaque(document, link, clock) -> None:
     [
         Space("CMYKA", "U8", "inks"),
         Space("LABA", "U16", "Lab identity built-in"),
-        Space("RGBA", "F32", "sRGB-elle-V2-g10.icc"),
+        Space("XYZA", "F16", "XYZ identity built-in"),
     ],
 )
 def test_other_spaces_make_a_detour(document, link, clock, space: Space) -> None:
@@ -96,6 +96,23 @@ def test_other_spaces_make_a_detour(document, link, clock, space: Space) -> None
     assert document.conversions[-1] == (DETOUR, space)
     (layer,) = document.added
     assert all(len(data) == rect.area * space.pixel_bytes for _time, rect, data in layer.written)
+
+
+@pytest.mark.parametrize(
+    ("space", "light"),
+    [
+        (Space("RGBA", "F32", "sRGB-elle-V2-g10.icc"), "linear"),
+        (Space("GRAYA", "U16", "Gray-D50-elle-V2-g10.icc"), "linear"),
+        (Space("RGBA", "F16", "sRGB-elle-V2-srgbtrc.icc"), "perceptual"),
+        # The detour is not, whatever it is made from.
+        (Space("XYZA", "F32", "XYZ identity built-in (linear)"), "perceptual"),
+    ],
+)
+def test_the_server_is_told_about_linear_light(document, link, clock, space: Space, light: str) -> None:
+    document.colour_space = space
+    fill(document, link, clock)
+    assert link.requests[0].options.light == light
+    assert bool(document.conversions) == (space.model == "XYZA")
 
 
 def test_inks_are_corrected_for_what_their_profile_misses(document, link, clock) -> None:

@@ -92,9 +92,6 @@ def test_what_travels_as_it_is(space: tuple[str, str, str], sent: tuple[str, str
 @pytest.mark.parametrize(
     "space",
     [
-        ("RGBA", "F32", "sRGB-elle-V2-g10.icc"),
-        ("RGBA", "F16", "scRGB (linear)"),
-        ("RGBA", "U16", "krita-2.5, lcms sRGB built-in with linear gamma TRC"),
         ("CMYKA", "U8", "Chemical proof"),
         ("LABA", "F32", "Lab identity built-in"),
         ("XYZA", "U8", "XYZ identity built-in"),
@@ -103,6 +100,21 @@ def test_what_travels_as_it_is(space: tuple[str, str, str], sent: tuple[str, str
 )
 def test_what_makes_a_detour(space: tuple[str, str, str]) -> None:
     assert Space(*space).sent == DETOUR
+
+
+@pytest.mark.parametrize(
+    ("profile", "light"),
+    [
+        ("sRGB-elle-V2-g10.icc", "linear"),
+        ("scRGB (linear)", "linear"),
+        ("krita-2.5, lcms sRGB built-in with linear gamma TRC", "linear"),
+        ("sRGB-elle-V2-srgbtrc.icc", "perceptual"),
+        ("Rec2020-elle-V4-rec709.icc", "perceptual"),
+        ("AdobeRGB-elle-V2-g22.icc", "perceptual"),
+    ],
+)
+def test_light(profile: str, light: str) -> None:
+    assert Space("RGBA", "F32", profile).light == light
 
 
 def test_pixel_sizes() -> None:
