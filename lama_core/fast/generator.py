@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lama_core.fast.estimate import peak_bytes
 from lama_core.fast.network import Network
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.generator import Generator, predict_with
@@ -62,6 +63,10 @@ class FastGenerator:
             (B, 3, H, W) float32.
         """
         return predict_with(self._layers, self.config, image, hole)
+
+    def peak_bytes(self, height: int, width: int) -> int:
+        """About how many bytes a prediction of this size takes at most, beside the weights."""
+        return peak_bytes(self.config, height, width, 4 if self.precision == "fp32" else 2)
 
     def _layers(self, x: Tensor) -> Tensor:
         return self._network(x, self.on_layer or _go_on)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lama_core.fill.budget import within_memory
 from lama_core.fill.grain import match_grain
 from lama_core.fill.network import GeneratorLike
 from lama_core.fill.options import Cancelled, FillError, FillOptions, Progress, stop_if
@@ -167,6 +168,7 @@ def fill_windows(
     picture = as_channels(image)
     mask = _checked(picture, hole)
     windows = _windows(mask, options)
+    generator = within_memory(generator, options.memory)
     costs = np.cumsum([0] + [window.rect.area for window in windows])
     for number, window in enumerate(windows):
         begin, end = (float(cost / costs[-1]) for cost in costs[number : number + 2])
