@@ -28,7 +28,7 @@ NEAR = 7
 LEAST_OF_FOUR = 1.25
 """The least of four estimates of the same energy is this much too small, about."""
 
-STRIP = 512
+STRIP = 192
 """Rows that are worked on at a time, so that a large hole takes no more memory than its pixels."""
 
 OWN = 3.0
