@@ -59,6 +59,12 @@ def add_fill_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="other than auto: fill here, not by the server"
     )
+    parser.add_argument(
+        "--memory",
+        metavar="MB",
+        type=int,
+        help="megabytes that a fill may take here; the server has its own setting (default: what is free)",
+    )
     parser.add_argument("--no-server", action="store_true", help="load the model here, not in the server")
 
 
@@ -80,6 +86,7 @@ def fill_options(args: argparse.Namespace) -> FillOptions:
         seam=not args.no_seam,
         grain=not args.no_grain,
         light="perceptual" if args.light == "auto" else args.light,
+        memory=None if args.memory is None else args.memory * 10**6,
     )
 
 
