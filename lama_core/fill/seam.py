@@ -34,6 +34,9 @@ ALIKE = 12
 LARGEST = 0.1
 """Offsets of colour are smaller than this, of white; what is larger is in the picture."""
 
+STRIP = 256
+"""Rows that are corrected at a time, so that a large window takes little memory beside its pixels."""
+
 RELAXATIONS = 16
 """Jacobi steps on each level of the membrane's pyramid."""
 
@@ -66,7 +69,11 @@ def correct_seam(prediction: Floats, colour: Floats, unknown: Mask) -> Floats:
     there = np.zeros(cells.rows * cells.columns, np.bool_)
     there[cells.index(ring)] = True
     surface = _membrane(around + across, there.reshape(cells.rows, cells.columns))
-    return prediction + _magnified(surface, cells.side, height, width)
+    corrected: Floats = prediction.copy()
+    for top in range(0, height, STRIP):
+        rows = np.arange(top, min(top + STRIP, height))
+        corrected[:, rows[0] : rows[-1] + 1] += _magnified(surface, cells.side, rows, np.arange(width))
+    return corrected
 
 
 def _clipped(guess: Floats, place: NDArray[np.intp]) -> Floats:
@@ -184,10 +191,10 @@ def _halved(values: Floats) -> Floats:
     return values
 
 
-def _magnified(values: Floats, cell: int, height: int, width: int) -> Floats:
-    """(C, H, W) of (C, h, w), linear between the centres of the cells."""
-    for axis, length in ((1, height), (2, width)):
-        position = ((np.arange(length, dtype=np.float32) + 0.5) / cell - 0.5).clip(0, values.shape[axis] - 1)
+def _magnified(values: Floats, cell: int, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
+    """(C, rows, columns) of (C, h, w) cells at these pixels, linear between the centres of the cells."""
+    for axis, pixels in ((1, rows), (2, columns)):
+        position = ((pixels.astype(np.float32) + 0.5) / cell - 0.5).clip(0, values.shape[axis] - 1)
         before = position.astype(np.intp)
         behind = np.minimum(before + 1, values.shape[axis] - 1)
         share = (position - before).reshape((-1, 1) if axis == 1 else (-1,))
