@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from lama_core.fill import FillCancelled, FillOptions
 from lama_core.fill import refine as refinement
 from lama_core.fill.network import predict
-from lama_core.fill.resolution import NATIVE_THICKNESS, PATCH_THICKNESS, halved, predict_window
+from lama_core.fill.resolution import predict_window
+from lama_core.fill.scales import NATIVE_THICKNESS, PATCH_THICKNESS, halved
 from lama_core.image.hole import thickness
 from lama_core.model import Generator, GeneratorConfig
 
