@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.bench.report import write
 
-NAMES = ("floor", "generator", "memory", "load", "fills", "batch", "server")
+NAMES = ("floor", "kernels", "generator", "memory", "load", "fills", "batch", "server")
 
 
 def main() -> None:
