@@ -36,6 +36,7 @@ setup(
             sources=sorted(str(path.relative_to(HERE)) for path in (HERE / "src").glob("*.c")),
             depends=sorted(str(path.relative_to(HERE)) for path in (HERE / "src").glob("*.h")),
             # Each isa_*.c chooses its instruction set, not the machine that builds.
+            libraries=["m"],
             extra_compile_args=["-O3", "-g0", "-std=gnu11", "-fvisibility=hidden"],
         )
     ],
