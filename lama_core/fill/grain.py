@@ -4,9 +4,14 @@ The noise of what is known is measured (`noise.py`), noise of the same strength 
 same spectrum and correlation of channels is made, and as much of it is added as the prediction lacks: its own
 high-pass residual counts. Beside the hole, where the fill is blended into the picture, the prediction gets
 the picture's own noise, so that the blend of the two has as much as either.
+
+What passes for noise elsewhere in the picture may be texture, and a clear sky beside it is not to get any. So
+the calm places around the hole have the last word: the fill gets no more than they have.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +36,15 @@ LEAST_OF_FOUR = 1.25
 STRIP = 192
 """Rows that are worked on at a time, so that a large hole takes no more memory than its pixels."""
 
+CALM = 0.3
+"""This quantile of what is around the hole is taken for its calm places."""
+
+CALM_OF_NOISE = 0.9
+"""What that quantile is of the energy of noise that is everywhere alike, about: it scatters."""
+
+HARDLY = 0.2
+"""With less than this share of the noise's energy around the hole the fill gets none."""
+
 OWN = 3.0
 """What the picture has more than this many standard deviations of its noise is not noise."""
 
@@ -52,6 +66,10 @@ def match_grain(prediction: Floats, colour: Floats, unknown: Mask, seed: int) ->
         return prediction
     rows, columns = _around(unknown, 1), _around(unknown, 0)
     part, known, hole = prediction[:, rows, columns], colour[:, rows, columns], unknown[rows, columns]
+    share = _share_around(np.where(hole, part, known), hole, noise)
+    if share < HARDLY:
+        return prediction
+    noise = replace(noise, energies=noise.energies * share)
     tile = make_grain(noise, TILES[max(hole.shape) > 4 * TILES[0]], seed)
     grained: Floats = prediction.copy()
     for top in range(0, len(hole), STRIP):
@@ -99,6 +117,27 @@ def _added(part: Floats, known: Floats, hole: Mask, noise: Noise, tile: Floats, 
     beside = _residual_beside(known - part, ~hole).clip(-limit, limit)
     added: Floats = np.where(hole, made, beside)
     return added
+
+
+def _share_around(filled: Floats, hole: Mask, noise: Noise) -> float:
+    """How much of the noise's energy, 0 to 1, there is in the calm places around the hole.
+
+    Args:
+        filled: (3, H, W), a picture with something in its hole that a filter may see.
+        hole: (H, W).
+        noise: as it was found in all of the picture.
+    """
+    shares = []
+    for top in range(0, len(hole), STRIP):
+        strip = slice(max(0, top - 2 * BOX - NEAR), top + STRIP + 2 * BOX + NEAR)
+        part, middle = filled[:, strip], slice(top - strip.start, top - strip.start + STRIP)
+        smooth = lowpass(part)
+        energy = _energy_of(np.square(part - smooth).mean(axis=0))
+        wanted = noise.energy(smooth).mean(axis=0)
+        share = (energy / np.maximum(wanted, np.float32(1e-12)))[middle]
+        shares.append(share[~hole[top : top + STRIP]])
+    around = np.concatenate(shares)
+    return min(1.0, float(np.quantile(around, CALM)) / CALM_OF_NOISE) if around.size else 1.0
 
 
 def _around(unknown: Mask, axis: int) -> slice:

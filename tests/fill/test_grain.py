@@ -152,6 +152,21 @@ def test_hair_is_not_grain() -> None:
     assert find_noise(planes, ~UNKNOWN) is None
 
 
+def test_a_clear_sky_gets_none_of_what_is_below_it() -> None:
+    """Its blue is clipped, so nothing can be measured in it; the noise is only in the other half."""
+    picture, light = photo(coloured)
+    sky = np.s_[:, :160]
+    light = light.copy()
+    light[sky] = ramp(0.5, 0.7)[sky]
+    light[2, :160] = 1
+    picture = picture.copy()
+    picture[sky] = light[sky]
+    unknown = np.zeros_like(UNKNOWN)
+    unknown[30:90, 80:200] = True
+    assert find_noise(picture, ~unknown) is not None
+    assert match_grain(light, np.where(unknown, 0, picture), unknown, seed=0) is light
+
+
 def test_the_same_seed_makes_the_same_grain() -> None:
     noisy, light = photo(sensor)
     first, again, other = (match_grain(light, known_of(noisy), UNKNOWN, seed) for seed in (5, 5, 6))
