@@ -15,7 +15,8 @@ def interleaved(
     Whatever else the machine does falls on all of them, so their ratios hold better than the seconds.
 
     Args:
-        candidates: what to time, by name.
+        candidates: what to time, by name. What one returns counts if it is a number of seconds that it
+            measured itself.
         rounds: times that each of them counts.
         warm: times before that.
     """
@@ -23,7 +24,7 @@ def interleaved(
     for number in range(warm + rounds):
         for name, work in candidates.items():
             begin = time.perf_counter()
-            work()
+            own = work()
             if number >= warm:
-                times[name].append(time.perf_counter() - begin)
+                times[name].append(own if isinstance(own, float) else time.perf_counter() - begin)
     return {name: statistics.median(values) for name, values in times.items()}
