@@ -6,7 +6,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from tests.bench.report import write
+from tests.bench.report import write, write_into
 
 NAMES = ("floor", "kernels", "generator", "memory", "load", "fills", "batch", "server")
 
@@ -16,15 +16,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), metavar="FOLDER")
+    parser.add_argument("--document", type=Path, metavar="FILE", help="also put the tables into this one")
     args = parser.parse_args()
     unknown = set(args.names) - set(NAMES)
     if unknown:
         parser.error(f"there is no bench {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
-    sections = []
+    sections = {}
     for name in args.names or NAMES:
         print(f"# {name}", flush=True)
-        sections.append(importlib.import_module(f"tests.bench.{name}").main())
+        sections[name] = importlib.import_module(f"tests.bench.{name}").main()
         write(sections, args.out)
+        if args.document is not None:
+            write_into(args.document, {name: sections[name]})
     print(f"written to {args.out}")
 
 

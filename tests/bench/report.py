@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from lama_core.evaluation.report import with_table
 
 PACKAGES = ("torch", "numpy", "safetensors", "websockets", "msgpack", "pyvips", "lama-fill-kernels")
 
@@ -73,31 +76,39 @@ def machine() -> dict[str, str]:
     return facts
 
 
-def write(sections: list[Section], folder: Path) -> None:
+def write(sections: Mapping[str, Section], folder: Path) -> None:
     """Write `bench.json`, `bench.md`, and, where sizes were compared, `bench.png` into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    facts = machine()
-    content = {"machine": facts, "sections": [asdict(section) for section in sections]}
+    content = {"machine": machine(), "sections": {name: asdict(one) for name, one in sections.items()}}
     (folder / "bench.json").write_text(json.dumps(content, indent=2) + "\n")
-    (folder / "bench.md").write_text(markdown(sections, facts))
-    compared = [section for section in sections if "speed-up" in section.columns]
+    page = [_facts()] + [f"## {section.title}\n\n{_markdown(section)}" for section in sections.values()]
+    (folder / "bench.md").write_text("\n\n".join(page) + "\n")
+    compared = [section for section in sections.values() if "speed-up" in section.columns]
     if compared:
         _plot(compared, folder / "bench.png")
 
 
-def markdown(sections: list[Section], facts: dict[str, str]) -> str:
-    """All sections as a page."""
-    lines = [", ".join(f"{name} {value}" for name, value in facts.items()), ""]
-    for section in sections:
-        lines += [f"## {section.title}", ""]
-        if section.note:
-            lines += [section.note, ""]
-        if section.rows:
-            lines += _table(section.columns, [[_text(cell) for cell in row] for row in section.rows])
-        if section.figures:
-            header = ("what", "measured", "target", "reached")
-            lines += _table(header, [_figure_cells(figure) for figure in section.figures])
-    return "\n".join(lines)
+def write_into(document: Path, sections: Mapping[str, Section]) -> None:
+    """Put what was measured into the places of these names in a document, and the machine into its own."""
+    text = document.read_text("utf-8")
+    for name, section in sections.items():
+        text = with_table(text, name, _markdown(section))
+    document.write_text(with_table(text, "machine", _facts()), "utf-8")
+
+
+def _facts() -> str:
+    return ", ".join(f"{name} {value}" for name, value in machine().items()) + "."
+
+
+def _markdown(section: Section) -> str:
+    """A section without its title."""
+    lines = [section.note, ""] if section.note else []
+    if section.rows:
+        lines += _table(section.columns, [[_text(cell) for cell in row] for row in section.rows])
+    if section.figures:
+        header = ("what", "measured", "target", "reached")
+        lines += _table(header, [_figure_cells(figure) for figure in section.figures])
+    return "\n".join(lines).strip()
 
 
 def _table(header: tuple[str, ...], rows: list[list[str]]) -> list[str]:
