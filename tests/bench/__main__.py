@@ -6,7 +6,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from tests.bench.report import write, write_into
+from lama_server.threads import let_idle_threads_sleep
 
 NAMES = ("floor", "kernels", "generator", "memory", "load", "fills", "batch", "server")
 
@@ -21,6 +21,10 @@ def main() -> None:
     unknown = set(args.names) - set(NAMES)
     if unknown:
         parser.error(f"there is no bench {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
+    # As the worker does, before torch is imported.
+    let_idle_threads_sleep()
+    from tests.bench.report import write, write_into
+
     sections = {}
     for name in args.names or NAMES:
         print(f"# {name}", flush=True)

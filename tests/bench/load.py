@@ -17,6 +17,8 @@ ROUNDS = 3
 
 _CHILD = """
 import sys, time
+from lama_server.threads import let_idle_threads_sleep
+let_idle_threads_sleep()
 from lama_server.worker.engine import FillEngine
 engine = FillEngine("cpu", 0)
 engine.load(sys.argv[1])

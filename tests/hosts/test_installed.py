@@ -17,6 +17,15 @@ from tests.hosts import gimp
 from tests.hosts.gimp import Gimp
 from tests.hosts.krita import Krita
 from tests.installers.new_user import copy_of_the_project, lend_our_packages, pip_settings, torch_as_here
+from tests.server.harness import wait_until
+
+
+def has_ended(process: int) -> bool:
+    """Whether it runs no more, be it that its parent has not asked yet how it ended."""
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.fixture
@@ -100,7 +109,7 @@ def test_a_new_user(system: Path, home: Path, clone: Path, installer: Callable[.
     finally:
         editor.close()
     installer("uninstall")
-    assert not psutil.pid_exists(new["pid"])
+    wait_until(lambda: has_ended(new["pid"]), what="the end of the server")
     assert not (home / "state").exists()
     left = {path for path in home.rglob("*") if path.is_file()} - before
     ours = [path for path in left if "lama" in str(path.relative_to(home)).lower()]

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from lama_core.errors import LamaFillError
 from lama_server import __version__
+from lama_server.threads import let_idle_threads_sleep
 
 COMMANDS: tuple[str, ...] = (
     "fill",
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     when nobody reads the output any more.
     """
     args = build_parser().parse_args(argv)
+    let_idle_threads_sleep()
     try:
         status: int = args.run(args)
         if sys.stdout:  # there is none without a console on Windows
