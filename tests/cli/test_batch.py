@@ -9,26 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from lama_core.fill import FillOptions, fill
-from lama_core.model import Generator, GeneratorConfig, load_generator
-from lama_core.model.checkpoint import write_safetensors
+from lama_core.model import load_generator
 from lama_server.batch import Done, find_tasks, run_batch
 from lama_server.cli import main
 from lama_server.filling import FillReport
 
 Run = Callable[..., tuple[int, str, str]]
 LIMIT = 1 << 24
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(3)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    write_safetensors(Generator(GeneratorConfig(width=8, blocks=1)).eval(), path, metadata={"name": "tiny"})
-    return path
 
 
 @pytest.fixture

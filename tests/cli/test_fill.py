@@ -15,12 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageCms
 
 from lama_core.fill import FillOptions, fill
-from lama_core.model import Generator, GeneratorConfig, load_generator
-from lama_core.model.checkpoint import write_safetensors
+from lama_core.model import load_generator
 from lama_server.cli import main
 from lama_server.pictures import Picture, read_picture, write_picture
 from lama_server.pictures.files import Metadata
@@ -43,16 +41,6 @@ class Done:
         assert self.err.count("\n") == 1
         assert self.err.startswith("lama-fill: ")
         return self.err.removeprefix("lama-fill: ").strip()
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a model with random weights."""
-    torch.manual_seed(3)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    generator = Generator(GeneratorConfig(width=8, blocks=1)).eval()
-    write_safetensors(generator, path, metadata={"name": "tiny"})
-    return path
 
 
 @pytest.fixture
@@ -433,3 +421,17 @@ def test_on_a_terminal_there_is_a_progress_bar(run: Run, weights: Path) -> None:
     assert done.returncode == 0
     assert out.startswith("b.png: ")
     assert b"loading" in drawn or b"filling" in drawn
+
+
+@pytest.mark.parametrize("size", ["much", "2XB", "-1GB"])
+def test_memory_that_is_no_size(run: Run, size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("a.png", f"--memory={size}")
+    assert "is no size: write 800MB or 2GB" in capsys.readouterr().err
+
+
+def test_memory_in_any_unit(run: Run) -> None:
+    save(photo(), "a.png")
+    save(hole(), "m.png")
+    done = run("a.png", "--mask", "m.png", "-o", "b.png", "--no-server", "--memory", "0.5GB")
+    assert (done.status, done.err) == (0, "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from lama_server.sizes import read_size
+
 if TYPE_CHECKING:
     from lama_core.fill import FillOptions
 
@@ -61,9 +63,10 @@ def add_fill_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--memory",
-        metavar="MB",
-        type=int,
-        help="megabytes that a fill may take here; the server has its own setting (default: what is free)",
+        metavar="SIZE",
+        type=_size,
+        help="memory that a fill may take here, such as 800MB or 2GB; the server has its own setting "
+        "(default: what is free)",
     )
     parser.add_argument("--no-server", action="store_true", help="load the model here, not in the server")
 
@@ -86,8 +89,15 @@ def fill_options(args: argparse.Namespace) -> FillOptions:
         seam=not args.no_seam,
         grain=not args.no_grain,
         light="perceptual" if args.light == "auto" else args.light,
-        memory=None if args.memory is None else args.memory * 10**6,
+        memory=args.memory,
     )
+
+
+def _size(text: str) -> int | None:
+    try:
+        return read_size(text) or None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _context(text: str) -> str | int:
