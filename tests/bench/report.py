@@ -85,7 +85,7 @@ def write(sections: Mapping[str, Section], folder: Path) -> None:
     (folder / "bench.md").write_text("\n\n".join(page) + "\n")
     compared = [section for section in sections.values() if "speed-up" in section.columns]
     if compared:
-        _plot(compared, folder / "bench.png")
+        _plot(compared[0], folder / "bench.png")
 
 
 def write_into(document: Path, sections: Mapping[str, Section]) -> None:
@@ -137,24 +137,28 @@ def _processor() -> str:
     return platform.processor() or "unknown"
 
 
-def _plot(sections: list[Section], path: Path) -> None:
+def _plot(section: Section, path: Path) -> None:
+    """One axis for each model."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(sections), figsize=(6 * len(sections), 4), squeeze=False)
-    for axis, section in zip(axes[0], sections, strict=True):
-        size, variant, ratio = (section.columns.index(name) for name in ("size", "variant", "speed-up"))
-        sizes = list(dict.fromkeys(row[size] for row in section.rows))
-        variants = list(dict.fromkeys(row[variant] for row in section.rows))
+    columns = ("model", "size", "variant", "speed-up")
+    model, size, variant, ratio = (section.columns.index(name) for name in columns)
+    models = list(dict.fromkeys(row[model] for row in section.rows))
+    figure, axes = pyplot.subplots(1, len(models), figsize=(6 * len(models), 4), squeeze=False)
+    for axis, shown in zip(axes[0], models, strict=True):
+        rows = [row for row in section.rows if row[model] == shown]
+        sizes = list(dict.fromkeys(row[size] for row in rows))
+        variants = list(dict.fromkeys(row[variant] for row in rows))
         width = 0.8 / len(variants)
         for number, name in enumerate(variants):
-            heights = {row[size]: row[ratio] for row in section.rows if row[variant] == name}
+            heights = {row[size]: row[ratio] for row in rows if row[variant] == name}
             places = np.arange(len(sizes)) + (number - (len(variants) - 1) / 2) * width
             axis.bar(places, [float(heights.get(one) or 0) for one in sizes], width, label=str(name))
         axis.set_xticks(np.arange(len(sizes)), [str(one) for one in sizes])
-        axis.set_title(section.title)
+        axis.set_title(str(shown))
         axis.set_ylabel("times as fast as the plain generator")
         axis.axhline(1, color="gray", linewidth=0.8)
         axis.legend()
