@@ -55,8 +55,7 @@ def _smooth_fill(image: Tensor, hole: Tensor, *, coarse: int, finest: int) -> Te
         if fill.shape[-2:] != colour.shape[-2:]:
             fill = F.interpolate(fill, colour.shape[-2:], mode="bilinear", align_corners=False)
         fill = torch.lerp(fill, colour, weight)
-        for _ in range(finest if level == 0 else coarse):
-            fill = torch.lerp(_neighbours(fill), colour, weight)
+        _relax(fill, colour, weight, steps=finest if level == 0 else coarse)
     return fill
 
 
@@ -65,8 +64,42 @@ def _halve(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
 
 
-def _neighbours(x: Tensor) -> Tensor:
-    """The mean of the four neighbours of each pixel, itself standing in for those beyond the edge."""
-    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    across = padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
-    return (across + padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]) / 4
+def _relax(fill: Tensor, colour: Tensor, weight: Tensor, *, steps: int) -> None:
+    """Take Jacobi steps in place: each pixel becomes the mean of its four neighbours, blended with `colour`.
+
+    An edge pixel stands in for its neighbours beyond the edge.
+
+    Args:
+        fill: (B, C, H, W), at `colour` where the weight is 1.
+        colour: (B, C, H, W).
+        weight: (B, 1, H, W), of the colour.
+        steps: how many.
+    """
+    open_cells = (weight < 1).amax(dim=(0, 1))
+    rows, columns = _stretch(open_cells.any(dim=1)), _stretch(open_cells.any(dim=0))
+    if not steps or rows is None or columns is None:
+        return
+    # Nothing changes but in the hole, which is the smaller part of most pictures. What is beyond its ends
+    # counts only where they are the picture's, because the pixels there are known.
+    fill, colour, weight = (x[:, :, rows, columns] for x in (fill, colour, weight))
+    ends = [end for end, cell in ((0, open_cells[0]), (-1, open_cells[-1])) if cell.any()]
+    sides = [end for end, cell in ((0, open_cells[:, 0]), (-1, open_cells[:, -1])) if cell.any()]
+    padded = F.pad(fill, (1, 1, 1, 1), mode="replicate")
+    inner = padded[:, :, 1:-1, 1:-1]
+    left, right = padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:]
+    above, below = padded[:, :, :-2, 1:-1], padded[:, :, 2:, 1:-1]
+    mean = torch.empty_like(fill)
+    for _ in range(steps):
+        torch.add(left, right, out=mean)
+        torch.lerp(mean.add_(above).add_(below).mul_(0.25), colour, weight, out=inner)
+        for end in ends:
+            padded[:, :, end, 1:-1] = inner[:, :, end]
+        for end in sides:
+            padded[:, :, 1:-1, end] = inner[:, :, :, end]
+    fill.copy_(inner)
+
+
+def _stretch(marked: Tensor) -> slice | None:
+    """The part of an axis from the first marked place to the last, and one place more on either side."""
+    at = marked.nonzero()
+    return slice(max(int(at[0]) - 1, 0), int(at[-1]) + 2) if len(at) else None
