@@ -1,23 +1,58 @@
 /* Which instruction sets this CPU, and its system, have. */
 #include "dispatch.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+/* Of the extended control register, what the system must save and restore of the registers. */
+enum { VECTORS_OF_32_BYTES = 0x06, VECTORS_OF_64_BYTES = 0xe6 };
+
+static int has(unsigned features, unsigned wanted) { return (features & wanted) == wanted; }
+
+/* __builtin_cpu_supports would do, but compilers come with libraries in which it always answers no. */
+static int find_best(void) {
+    unsigned eax, ebx, ecx, edx, saved, saved_high;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !has(ecx, bit_OSXSAVE | bit_AVX | bit_FMA)) return LFK_PORTABLE;
+    __asm__("xgetbv" : "=a"(saved), "=d"(saved_high) : "c"(0));
+    if (!has(saved, VECTORS_OF_32_BYTES) || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || !has(ebx, bit_AVX2))
+        return LFK_PORTABLE;
+    if (!has(saved, VECTORS_OF_64_BYTES) || !has(ebx, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ))
+        return LFK_AVX2;
+    /* Where a CPU has no such leaf, it answers zeros. */
+    __cpuid_count(7, 1, eax, ebx, ecx, edx);
+    return has(eax, bit_AVX512BF16) ? LFK_AVX512_BF16 : LFK_AVX512;
+}
+#endif
+
+/* Asked for with every call, while a virtual machine may take long to answer: kept. */
+static int best(void) {
+#if defined(__x86_64__)
+    static int known = -1;
+    int found = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (found < 0) {
+        found = find_best();
+        __atomic_store_n(&known, found, __ATOMIC_RELAXED);
+    }
+    return found;
+#else
+    return LFK_PORTABLE;
+#endif
+}
+
 int32_t lfk_abi(void) { return LFK_ABI; }
 
 const lfk_isa *lfk_isa_of(int id) {
+    if (id > best()) return 0;
     switch (id) {
     case LFK_PORTABLE:
         return &lfk_isa_portable;
 #if defined(__x86_64__)
     case LFK_AVX2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &lfk_isa_avx2 : 0;
+        return &lfk_isa_avx2;
     case LFK_AVX512:
-    case LFK_AVX512_BF16: {
-        int found = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                    __builtin_cpu_supports("fma");
-        if (id == LFK_AVX512) return found ? &lfk_isa_avx512 : 0;
-        return found && __builtin_cpu_supports("avx512bf16") ? &lfk_isa_avx512_bf16 : 0;
-    }
+        return &lfk_isa_avx512;
+    case LFK_AVX512_BF16:
+        return &lfk_isa_avx512_bf16;
 #endif
     default:
         return 0;
