@@ -31,7 +31,8 @@ test-hosts-all: $(VENV)/.ready  ## the real editors, newer versions of them too
 plugins: $(VENV)/.ready  ## the archives of the plug-ins, in dist/
 	$(BIN)/python installers/build_plugins.py --out dist
 
-release: $(VENV)/.ready  ## all that is published, in dist/release: wheel, sources, plug-ins, installers, checksums
+release: $(VENV)/.ready  ## all that is published, in dist/release: wheels, sources, plug-ins, installers, checksums
+	$(BIN)/pip install --quiet -r requirements-release.txt
 	rm -rf dist/release
 	$(BIN)/python installers/release.py --out dist/release
 

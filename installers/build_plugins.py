@@ -235,6 +235,11 @@ def commit_seconds() -> int:
     return int(asked.stdout) if asked.returncode == 0 and asked.stdout.strip() else 0
 
 
+def dated_environment() -> dict[str, str]:
+    """The environment in which a build backend dates all files by the commit."""
+    return {**os.environ, "SOURCE_DATE_EPOCH": str(commit_seconds() or 315_532_800)}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build the archives of the plug-ins.")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="folder for the archives (dist)")

@@ -1,25 +1,23 @@
 """Build a release: `python installers/release.py --out dist`.
 
-The wheel, the source archive, the kernels' sources, the plug-ins' archives, what makes a Flatpak of GIMP's,
-the installers, a bill of materials and the checksums of all of them. The same commit gives the same bytes.
+The wheel, the source archive, the kernels' sources and their wheels for all systems, the plug-ins' archives,
+what makes a Flatpak of GIMP's, the installers, a bill of materials and the checksums of all of them. The same
+commit gives the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import build_kernels
 import build_plugins
 import flatpak_extension
 
@@ -30,20 +28,22 @@ else:
 
 PROJECT = Path(__file__).resolve().parent.parent
 INSTALLERS = ("install.sh", "install.ps1")
-#: What a source archive of the kernels has, beside the files of their folder itself.
-KERNELS = ("lama_fill_kernels", "src")
-COMPILED = (".so", ".dll", ".dylib", ".pyc", ".o")
 BILL = "lama-fill.cdx.json"
 SUMS = "SHA256SUMS"
 
 
-def build(out: Path) -> list[Path]:
-    """Everything, in an empty folder or a new one; returns the files by name."""
+def build(out: Path, *, kernel_wheels: bool = True) -> list[Path]:
+    """Everything, in an empty folder or a new one; returns the files by name.
+
+    Without `kernel_wheels`, which need zig, those who install compile the kernels, where they can.
+    """
     if out.exists() and any(out.iterdir()):
         raise build_plugins.BuildError(f"{out} is not empty: remove it, or choose another with --out")
     out.mkdir(parents=True, exist_ok=True)
     _python_packages(out)
-    _kernels(out)
+    sources = build_kernels.sources(out)
+    if kernel_wheels:
+        build_kernels.wheels(sources, out)
     wheels = build_plugins.fetch_wheels()
     archives = {
         name: build_plugins.build(plugin, out, wheels) for name, plugin in build_plugins.PLUGINS.items()
@@ -123,43 +123,21 @@ def bill_of_materials(out: Path) -> dict[str, Any]:
 
 def _python_packages(out: Path) -> None:
     """The wheel and the source archive."""
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(build_plugins.commit_seconds() or 315_532_800)}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "hatchling", "build", "-d", folder]
         done = subprocess.run(
-            command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+            command,
+            cwd=PROJECT,
+            env=build_plugins.dated_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["hatchling said nothing"])[-1]
             raise build_plugins.BuildError(f"the wheel could not be built: {last}")
         for path in Path(folder).iterdir():
             shutil.copy(path, out / path.name)
-
-
-def _kernels(out: Path) -> Path:
-    """The sources of the compiled kernels, for pip to build where they are installed."""
-    folder = PROJECT / "kernels"
-    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    stem = f"{project['name'].replace('-', '_')}-{project['version']}"
-    files = {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and (path.parent == folder or path.relative_to(folder).parts[0] in KERNELS)
-    }
-    files = {name: content for name, content in files.items() if Path(name).suffix not in COMPILED}
-    files["LICENSE"] = (PROJECT / "LICENSE").read_bytes()
-    archive = out / f"{stem}.tar.gz"
-    with (
-        archive.open("wb") as raw,
-        gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-        for name in sorted(files):
-            entry = tarfile.TarInfo(f"{stem}/{name}")
-            entry.size, entry.mode = len(files[name]), 0o644
-            entry.mtime = build_plugins.commit_seconds()
-            tar.addfile(entry, BytesIO(files[name]))
-    return archive
 
 
 def _sha256(path: Path) -> str:
@@ -169,9 +147,12 @@ def _sha256(path: Path) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build a release.")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="an empty folder (dist)")
+    parser.add_argument(
+        "--no-kernel-wheels", dest="kernel_wheels", action="store_false", help="leave out what needs zig"
+    )
     arguments = parser.parse_args()
     try:
-        for path in build(arguments.out):
+        for path in build(arguments.out, kernel_wheels=arguments.kernel_wheels):
             print(path)
     except build_plugins.BuildError as reason:
         print(f"release: {reason}", file=sys.stderr)
