@@ -26,7 +26,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 CACHE_DIR_VARIABLE = "LAMA_FILL_CACHE_DIR"
-_VERSION = "1"
+_VERSION = "2"
 """Of what is written here; entries of another one are left alone, and then deleted."""
 _KEPT = 4
 _MAX_HEADER = 1 << 20

@@ -83,12 +83,16 @@ def compile_folded(
 
 
 def folded_in(precision: Precision, folded: Folded) -> dict[str, Tensor]:
-    """Weights as they are used in a precision; biases are float32 in any.
+    """Weights as they are used in a precision; biases and the stem are float32 in any.
 
     They are rounded first of all, so that weights which were kept rounded give the same prediction.
     """
     dtype = TYPES[precision]
-    return {name: v.to(dtype) if name.endswith(".weight") else v for name, v in folded.items()}
+    exact = ("stem.weight",)
+    return {
+        name: v.to(dtype) if name.endswith(".weight") and name not in exact else v
+        for name, v in folded.items()
+    }
 
 
 def _backend(device: torch.device, precision: Precision) -> Backend:

@@ -49,6 +49,10 @@ class Backend(Protocol):
     device: torch.device
     kernels: kernels.Precision | None
 
+    def in_float32(self) -> Backend:
+        """The same device's, in float32."""
+        ...
+
     def convolution(
         self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
     ) -> Convolution:
@@ -85,6 +89,9 @@ class OneDnn:
         """Whether this torch has what is called here: builds for Arm, and old ones, have not."""
         names = ("_convolution_pointwise", "_convolution_pointwise_", "_convolution_transpose_pointwise")
         return torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, n) for n in names)
+
+    def in_float32(self) -> Backend:
+        return OneDnn(torch.float32)
 
     def convolution(
         self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
@@ -156,6 +163,9 @@ class Portable:
         self.device = device
         self.dtype = dtype
         self.kernels = kernel_precision(dtype) if device.type == "cpu" else None
+
+    def in_float32(self) -> Backend:
+        return Portable(self.device, torch.float32)
 
     def convolution(
         self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1

@@ -117,6 +117,18 @@ def test_bf16_is_near(config: GeneratorConfig, make_generator, picture) -> None:
     assert 0 < error < 0.05 * expected.std()
 
 
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU has no bfloat16")
+def test_bf16_does_not_round_the_picture(make_generator) -> None:
+    fast = compile_generator(make_generator(CONFIGS["narrow"]), precision="bf16")
+    hole = torch.zeros(1, 1, 64, 64)
+    hole[:, :, 20:40, 20:40] = 1
+    # Neighbours in bfloat16 are 1/256 apart here.
+    grays = [torch.full((1, 3, 64, 64), 0.5 + part / 1024) for part in (0, 1)]
+    assert len({gray.to(torch.bfloat16).max().item() for gray in grays}) == 1
+    one, other = (fast(gray, hole) for gray in grays)
+    assert not torch.equal(one, other)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_half_precision_on_a_gpu(make_generator, picture) -> None:
     plain = make_generator(CONFIGS["narrow"])
