@@ -17,10 +17,9 @@ ROUNDS = 3
 
 _CHILD = """
 import sys, time
-from lama_server.threads import let_idle_threads_sleep
-let_idle_threads_sleep()
-from lama_server.worker.engine import FillEngine
-engine = FillEngine("cpu", 0)
+from lama_server.worker.__main__ import make_engine
+from lama_server.worker.process import EngineSettings
+engine = make_engine(EngineSettings(device="cpu", threads=0, precision="auto", memory=0))
 engine.load(sys.argv[1])
 print(time.time(), flush=True)  # ready
 from lama_core.wire.messages import Fill, Options

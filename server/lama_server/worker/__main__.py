@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from lama_server.threads import let_idle_threads_sleep
@@ -11,9 +12,13 @@ from lama_server.worker.process import Engine, EngineSettings, run_worker
 def make_engine(settings: EngineSettings) -> Engine:
     """The engine that fills."""
     let_idle_threads_sleep()
-    # Importing torch takes seconds; by now the process ends with the server, whatever it is doing.
+    # Importing torch takes a second, a seventh of it for looking again and again through objects of which
+    # none goes. By now the process ends with the server, whatever it is doing.
+    gc.disable()
     from lama_server.worker.engine import FillEngine
 
+    gc.freeze()
+    gc.enable()
     return FillEngine(settings.device, settings.threads, precision=settings.precision, memory=settings.memory)
 
 

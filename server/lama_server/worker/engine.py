@@ -161,10 +161,10 @@ class FillEngine:
         known = self._generators.get(device)
         if known is not None and known[0] == model:
             return known[1]
-        # The old one goes first, so that two are never in memory at once.
-        self._generators.pop(device, None)
-        del known
-        self._free(device)
+        if known is not None:
+            # The old one goes first, so that two are never in memory at once.
+            del known, self._generators[device]
+            self._free(device)
         self._watch.progress("loading", 0.0)
         try:
             generator = self._load(model, device)
