@@ -143,9 +143,11 @@ def supported(isa: Isa, precision: Type) -> bool:
 def best_isa(precision: Type) -> Isa | None:
     """The fastest that this CPU has; None: none computes in `precision`.
 
-    The environment variable LAMA_FILL_ISA (portable, avx2, avx512, avx512_bf16) lowers the choice, for tests
-    and for finding out which code is at fault.
+    The environment variable LAMA_FILL_ISA (none, portable, avx2, avx512, avx512_bf16) lowers the choice, for
+    measurements and for finding out which code is at fault.
     """
     limit = os.environ.get("LAMA_FILL_ISA", "").upper()
+    if limit == "NONE":
+        return None
     most = Isa[limit] if limit in Isa.__members__ else max(Isa)
     return next((isa for isa in sorted(Isa, reverse=True) if isa <= most and supported(isa, precision)), None)

@@ -36,6 +36,13 @@ These are environment variables only.
 
 """
 
+_TROUBLE = """
+## In case of trouble
+
+These too are environment variables only, and are for finding out what is at fault, or for measurements.
+
+"""
+
 _PLACES = (
     ("LAMA_FILL_CONFIG", "the configuration file, instead of the one in the user's configuration folder"),
     (
@@ -58,16 +65,27 @@ _PLACES = (
     ),
 )
 
+_SWITCHES = (
+    (
+        "LAMA_FILL_ISA",
+        "the most that the compiled kernels may use of the processor: `avx512_bf16`, `avx512`, `avx2` or "
+        "`portable`; `none` computes everything by torch alone",
+    ),
+)
+
 
 def settings_page() -> str:
     """The whole document, Markdown."""
     settings = [(f"`{e.name}`", _default(e), e.wording, e.allowed.about) for e in table()]
     places = [(f"`{name}`", about) for name, about in _PLACES]
+    switches = [(f"`{name}`", about) for name, about in _SWITCHES]
     return (
         _HEAD
         + _markdown_table(("setting", "default", "allowed", "what it is"), settings)
         + _FOOT
         + _markdown_table(("variable", "what it is"), places)
+        + _TROUBLE
+        + _markdown_table(("variable", "what it is"), switches)
     )
 
 

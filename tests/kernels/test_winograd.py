@@ -182,3 +182,10 @@ def test_without_a_kernel_for_the_precision(monkeypatch):
     assert kernels.best_isa("bf16") is None
     with pytest.raises(RuntimeError, match="no compiled kernels for bf16"):
         WinogradConv([[torch.randn(4, 8, 3, 3)]], [None], relu=True, precision="bf16")
+
+
+def test_switched_off(monkeypatch):
+    assert kernels.best_isa("fp32") is not None
+    monkeypatch.setenv("LAMA_FILL_ISA", "none")
+    assert kernels.best_isa("fp32") is None
+    assert kernels.best_isa("bf16") is None
