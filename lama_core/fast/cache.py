@@ -25,6 +25,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from lama_core.fast import kernels
+
 CACHE_DIR_VARIABLE = "LAMA_FILL_CACHE_DIR"
 _VERSION = "2"
 """Of what is written here; entries of another one are left alone, and then deleted."""
@@ -111,7 +113,7 @@ def _folder() -> Path:
 
 def _place(device: str) -> str:
     """What speed depends on: the machine, the device and what computes on it."""
-    parts = (platform.node(), platform.machine(), device, torch.__version__)
+    parts = (platform.node(), platform.machine(), device, torch.__version__, str(kernels.best_isa("fp32")))
     return " ".join((*parts, torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads())))
 
 
