@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
-from lama_core.fast import fourier
+from lama_core.fast import dft, fourier
 from lama_core.fast.convolution import Backend, Convolution
 from lama_core.fast.fold import Folded
 
@@ -22,7 +24,9 @@ class Spectral:
                 folded[f"{name}.{part}.weight"], folded[f"{name}.{part}.bias"], relu=True
             )
 
-        self._in_frequency = _by_kernels if backend.kernels is not None else _by_torch
+        self._in_frequency = _by_kernels
+        if backend.kernels is None:
+            self._in_frequency = functools.partial(_by_torch, dft.transforms_of(backend.device))
         self._conv_in = make("in")
         self._unit = make("unit")
         self._quadrants = make("quadrants") if f"{name}.quadrants.weight" in folded else None
@@ -44,15 +48,12 @@ def _by_kernels(x: Tensor, unit: Convolution, add: Tensor | None) -> Tensor:
     return fourier.irfft2(y, (x.shape[2], x.shape[3]), add=add)
 
 
-def _by_torch(x: Tensor, unit: Convolution, add: Tensor | None) -> Tensor:
+def _by_torch(transforms: dft.Transforms, x: Tensor, unit: Convolution, add: Tensor | None) -> Tensor:
     """As `_by_kernels`. Half precision has no FFT on most devices, so only `unit` is computed in it."""
-    batch, channels, height, width = x.shape
-    values = x.permute(0, 2, 3, 1)  # (B, H, W, C), as it lies in memory
-    spectrum = torch.fft.rfft2(values.float(), dim=(1, 2), norm="ortho")  # (B, H, W/2+1, C)
+    width = x.shape[3]
     # Real and imaginary parts beside each other are the network's own order of channels: 2c, 2c + 1.
-    pairs = torch.view_as_real(spectrum.contiguous()).flatten(3)  # (B, H, W/2+1, 2C)
+    pairs = transforms.forward(x.permute(0, 2, 3, 1).float()).flatten(3)  # (B, H, W/2+1, 2C)
     y = unit(pairs.to(x.dtype).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-    y = torch.view_as_complex(y.float().reshape(batch, height, width // 2 + 1, channels, 2))
-    back: Tensor = torch.fft.irfft2(y, s=(height, width), dim=(1, 2), norm="ortho")
+    back = transforms.inverse(y.float().reshape(*y.shape[:3], -1, 2), width)
     back = back.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     return (back if add is None else back.add_(add)).to(x.dtype)
