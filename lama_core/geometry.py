@@ -29,7 +29,7 @@ MIN_WINDOW = 320
 #: little.
 MARGIN_SHARE = 1 / 3
 MIN_MARGIN = 96
-MAX_MARGIN = 192
+MAX_MARGIN = 160
 
 #: Whatever was asked for, the network sees at least this much beyond the grown hole.
 LEAST_CONTEXT = 16
