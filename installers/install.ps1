@@ -158,9 +158,14 @@ if (Test-Path -LiteralPath $python) {
     Invoke-Needed (Find-Python) @('-m', 'venv', $environment)
 }
 
+# Returns whether it succeeded.
+function Invoke-Pip([string[]] $words) {
+    if ($uv) { return Invoke-Step 'uv' (@('pip', 'install', '--quiet', '--python', $python) + $words) }
+    return Invoke-Step $python (@('-m', 'pip', 'install', '--quiet', '--disable-pip-version-check') + $words)
+}
+
 function Install-Package([string[]] $words) {
-    if ($uv) { Invoke-Needed 'uv' (@('pip', 'install', '--quiet', '--python', $python) + $words) }
-    else { Invoke-Needed $python (@('-m', 'pip', 'install', '--quiet', '--disable-pip-version-check') + $words) }
+    if (-not (Invoke-Pip $words)) { Fail "`"pip install $($words -join ' ')`" failed: see above" }
 }
 
 Write-Host 'Installing torch: this can take some minutes.'
@@ -185,6 +190,14 @@ if ($uv) {
     Install-Package @('--constraint', $pinned, $project)
     # pip takes a wheel of the same version for the one that is there.
     if ($wheel) { Install-Package @('--force-reinstall', '--no-deps', $project) }
+}
+
+# Kernels for the processor, of which pip takes those that fit. Without them fills take longer.
+if (Get-ChildItem -Path (Join-Path $PSScriptRoot 'lama_fill_kernels-*.whl') -ErrorAction SilentlyContinue) {
+    $only = @('--force-reinstall', '--no-deps', '--no-index', '--only-binary', ':all:')
+    if (-not (Invoke-Pip ($only + @('--find-links', $PSScriptRoot, 'lama-fill-kernels')))) {
+        Write-Host 'There are no kernels for this machine: fills on the processor will take longer than they could.'
+    }
 }
 
 $archives = $PSScriptRoot

@@ -220,7 +220,8 @@ else
     # pip takes a wheel of the same version for the one that is there.
     if [ -n "$wheel" ]; then pip --force-reinstall --no-deps "$wheel"; fi
 fi
-# --- Kernels for the processor, which need a compiler; without them fills take longer
+
+# --- Kernels for the processor: from a wheel that fits, else compiled; without them fills take longer
 
 has_compiler() {
     # Without Apple's tools cc is there, and opens a window that offers them.
@@ -228,7 +229,17 @@ has_compiler() {
     command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1
 }
 
+from_wheel() {
+    ls "$here"/lama_fill_kernels-*.whl >/dev/null 2>&1 || return 1
+    # What pip says when none fits is nothing to worry about.
+    try_pip --force-reinstall --no-deps --no-index --only-binary :all: --find-links "$here" lama-fill-kernels 2>/dev/null
+}
+
 install_kernels() {
+    if from_wheel; then
+        run rm -f "$environment/kernels.sum"
+        return
+    fi
     kernels="$here/../kernels"
     for found in "$here"/lama_fill_kernels-*.tar.gz; do
         if [ -f "$found" ]; then kernels=$found; fi

@@ -22,7 +22,9 @@ WHEEL = f"lama_fill-{__version__}-py3-none-any.whl"
 
 
 def build(project: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(project / "installers" / "release.py"), "--out", str(out)]
+    script = str(project / "installers" / "release.py")
+    # Those have tests of their own: tests/kernels/test_wheels.py.
+    command = [sys.executable, script, "--no-kernel-wheels", "--out", str(out)]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "1764000000"}  # a copy has no commit
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -136,3 +138,14 @@ def test_the_installer_takes_what_is_beside_it(release: Path, tmp_path: Path) ->
     assert "build_plugins" not in shown
     if shutil.which("cc"):
         assert f" --force-reinstall --no-deps {release}/lama_fill_kernels-0.1.0.tar.gz\n" in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has install.ps1")
+def test_the_installer_takes_wheels_of_the_kernels_where_they_fit(release: Path, tmp_path: Path) -> None:
+    with_wheels = shutil.copytree(release, tmp_path / "a release")
+    (with_wheels / "lama_fill_kernels-0.1.0-py3-none-win_amd64.whl").touch()
+    environment = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    command = ["sh", str(with_wheels / "install.sh"), "--dry-run"]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert f" --no-index --only-binary :all: --find-links '{with_wheels}' lama-fill-kernels\n" in shown
+    assert "lama_fill_kernels-0.1.0.tar.gz" not in shown
