@@ -50,6 +50,19 @@ def sandbox() -> str:
     return ""
 
 
+def split_command(line: str) -> list[str]:
+    """The words of a command line that a person wrote; on Windows all of it is the program's path.
+
+    Raises `ServerStartError`.
+    """
+    try:
+        return shlex.split(line) if sys.platform != "win32" else [line]
+    except ValueError as error:
+        raise ServerStartError(
+            f"the command of the LaMa Fill server cannot be read ({error}): {line}"
+        ) from None
+
+
 def find_command(folder: Path) -> list[str]:
     """The command line of `lama-fill`.
 
@@ -58,7 +71,7 @@ def find_command(folder: Path) -> list[str]:
     """
     chosen = os.environ.get(COMMAND_VARIABLE)
     if chosen:
-        return shlex.split(chosen) if sys.platform != "win32" else [chosen]
+        return split_command(chosen)
     recorded = _recorded_command(folder)
     if recorded:
         return recorded

@@ -6,7 +6,6 @@ there. One thread does one thing after the other: a second fill waits for the fi
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lama_core import client
-from lama_core.client.launch import COMMAND_VARIABLE
+from lama_core.client.launch import split_command
 from lama_core.wire import messages
 from lama_fill.steps import Reply
 from lama_fill.version import VERSION
@@ -55,7 +54,8 @@ class Link:
         # Looking at a server must not start it, so there is a client for each.
         self._starting: client.Client | None = None
         self._looking: client.Client | None = None
-        self._inherited = os.environ.get(COMMAND_VARIABLE)
+        self._command = ""
+        self._started_by = ""  # the command that `_starting` was made with
 
     def fill(
         self,
@@ -105,12 +105,8 @@ class Link:
         return self._do(lambda: self._connect(False).shutdown(), Reply())
 
     def use_command(self, command: str) -> None:
-        """Start the server by this from now on; "" looks for it as it did before."""
-        wanted = command or self._inherited
-        if wanted:
-            os.environ[COMMAND_VARIABLE] = wanted
-        else:
-            os.environ.pop(COMMAND_VARIABLE, None)
+        """Start the server by this from now on; "": look for it."""
+        self._command = command
 
     def _connect(
         self,
@@ -118,15 +114,24 @@ class Link:
         progress: Callable[[str], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> client.Client:
+        command = self._command
+        if self._starting is not None and self._started_by != command:
+            self._starting.close()
+            self._starting = None
         known = self._starting if start else self._looking
         if known is not None:
             known.reach(progress=progress, cancelled=cancelled)
             return known
         made = client.connect(
-            client="krita", client_version=VERSION, start=start, progress=progress, cancelled=cancelled
+            client="krita",
+            client_version=VERSION,
+            start=start,
+            command=split_command(command) if start and command else (),
+            progress=progress,
+            cancelled=cancelled,
         )
         if start:
-            self._starting = made
+            self._starting, self._started_by = made, command
         else:
             self._looking = made
         return made

@@ -57,6 +57,9 @@ def test_the_command_is_looked_for_in_order(folder: Path, monkeypatch: pytest.Mo
     assert find_command(folder) == [sys.executable, "-m", "lama_server"]
     monkeypatch.setenv(launch.COMMAND_VARIABLE, "'/a b/lama-fill' --verbose")
     assert find_command(folder) == ["/a b/lama-fill", "--verbose"]
+    monkeypatch.setenv(launch.COMMAND_VARIABLE, "'/a b/lama-fill")
+    with pytest.raises(ServerStartError, match=r"cannot be read.*'/a b/lama-fill"):
+        find_command(folder)
 
 
 @pytest.mark.parametrize(
