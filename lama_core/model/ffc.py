@@ -103,6 +103,7 @@ class FFC(nn.Module):
         local_fourier_unit: bool = False,
     ) -> None:
         super().__init__()
+        self.local_out, self.global_out = local_out, global_out
         self.local_to_local = _conv(local_in, local_out, kernel, stride)
         self.local_to_global = _conv(local_in, global_out, kernel, stride) if global_out else None
         self.global_to_local = _conv(global_in, local_out, kernel, stride) if global_in else None
@@ -130,29 +131,11 @@ class FFC(nn.Module):
 class FFCNormAct(nn.Module):
     """An FFC, then BatchNorm and ReLU on each branch."""
 
-    def __init__(
-        self,
-        local_in: int,
-        global_in: int,
-        local_out: int,
-        global_out: int,
-        *,
-        kernel: int,
-        stride: int = 1,
-        local_fourier_unit: bool = False,
-    ) -> None:
+    def __init__(self, ffc: FFC) -> None:
         super().__init__()
-        self.ffc = FFC(
-            local_in,
-            global_in,
-            local_out,
-            global_out,
-            kernel=kernel,
-            stride=stride,
-            local_fourier_unit=local_fourier_unit,
-        )
-        self.norm_local = nn.BatchNorm2d(local_out)
-        self.norm_global = nn.BatchNorm2d(global_out) if global_out else None
+        self.ffc = ffc
+        self.norm_local = nn.BatchNorm2d(ffc.local_out)
+        self.norm_global = nn.BatchNorm2d(ffc.global_out) if ffc.global_out else None
 
     def forward(self, branches: Branches) -> Branches:
         """As `FFC.forward`."""
@@ -170,14 +153,8 @@ class FFCResidualBlock(nn.Module):
         super().__init__()
 
         def conv() -> FFCNormAct:
-            return FFCNormAct(
-                local_channels,
-                global_channels,
-                local_channels,
-                global_channels,
-                kernel=3,
-                local_fourier_unit=local_fourier_unit,
-            )
+            channels = (local_channels, global_channels)
+            return FFCNormAct(FFC(*channels, *channels, kernel=3, local_fourier_unit=local_fourier_unit))
 
         self.conv1 = conv()
         self.conv2 = conv()

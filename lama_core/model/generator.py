@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from lama_core.model.config import GeneratorConfig
-from lama_core.model.ffc import Branches, FFCNormAct, FFCResidualBlock
+from lama_core.model.ffc import FFC, Branches, FFCNormAct, FFCResidualBlock
 from lama_core.model.prefill import membrane
 
 
@@ -26,21 +26,20 @@ class Generator(nn.Module):
         self.config = config
         depth = config.downsamplings
 
-        self.stem = FFCNormAct(4, 0, config.width, 0, kernel=7)
+        self.stem = FFCNormAct(FFC(4, 0, config.width, 0, kernel=7))
         self.downs = nn.ModuleList()
         for level in range(depth):
             # Only the last one leaves a global branch behind: the blocks alone work on both.
             last = level == depth - 1
-            self.downs.append(
-                FFCNormAct(
-                    config.channels(level),
-                    0,
-                    config.local_channels if last else config.channels(level + 1),
-                    config.global_channels if last else 0,
-                    kernel=3,
-                    stride=2,
-                )
+            ffc = FFC(
+                config.channels(level),
+                0,
+                config.local_channels if last else config.channels(level + 1),
+                config.global_channels if last else 0,
+                kernel=3,
+                stride=2,
             )
+            self.downs.append(FFCNormAct(ffc))
         self.blocks = nn.ModuleList(
             FFCResidualBlock(
                 config.local_channels,
