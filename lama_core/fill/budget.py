@@ -81,12 +81,14 @@ class _WithinMemory:
         return hole.grow(low).clipped(canvas)
 
     def _halved(self, image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+        # Not before: who plans a fill waits for no torch.
         from torch.nn import functional as F
+
+        from lama_core.fill.halving import halved, halved_hole
 
         if min(image.shape[2:]) < 2 * LEAST_CONTEXT:
             return self._generator(image, hole)  # there is nothing left to save
-        coarse = F.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False)
-        prediction = self(coarse, F.max_pool2d(hole, 2, ceil_mode=True))
+        prediction = self(halved(image), halved_hole(hole))
         return F.interpolate(prediction, image.shape[2:], mode="bilinear", align_corners=False)
 
 

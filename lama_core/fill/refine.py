@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lama_core.fill.halving import halved
 from lama_core.fill.options import Cancelled, stop_if
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.generator import Generator, predict_with
@@ -129,7 +130,7 @@ def _follow(
 
     with torch.no_grad():
         predict_with(front, generator.config, image, hole)
-        coarse_hole = (_halved(hole) > 0).to(hole.dtype)
+        coarse_hole = (halved(hole) > 0).to(hole.dtype)
         inner = 1 - F.max_pool2d(1 - coarse_hole, 2 * EROSION + 1, 1, EROSION)
         known = 1 - hole
     with torch.enable_grad():
@@ -148,7 +149,7 @@ def _follow(
                 if last:
                     break
                 loss = _mean((prediction - image).abs(), known)
-                loss = loss + _mean((_halved(prediction) - coarser).abs(), inner)
+                loss = loss + _mean((halved(prediction) - coarser).abs(), inner)
             gradients = torch.autograd.grad(loss, features)
             for feature, gradient in zip(features, gradients, strict=True):
                 feature.grad = gradient
@@ -173,18 +174,13 @@ def _scales(image: Tensor, unknown: Tensor) -> list[Scale]:
         if height * width < (2 * COARSEST) ** 2:
             break
         # Colours of the hole must not come in, and one pixel of it makes a coarse pixel unknown.
-        known = _halved(1 - hole)
+        known = halved(1 - hole)
         coarse_hole = (known < 1 - 1e-6).to(hole.dtype)
         if coarse_hole.all():
             break
-        coarse = _halved(image) / known.clamp(min=1e-6) * (1 - coarse_hole)
+        coarse = halved(image) / known.clamp(min=1e-6) * (1 - coarse_hole)
         scales.append(Scale(coarse, coarse_hole))
     return scales[::-1]
-
-
-def _halved(x: Tensor) -> Tensor:
-    """(B, C, H, W) to (B, C, ceil(H/2), ceil(W/2)) by means."""
-    return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
 
 
 def _kept_bytes(generator: Generator, *, keep: bool, device: torch.device) -> int:
