@@ -27,6 +27,10 @@ FAINT = 0.008
 #: are not.
 TOLERANCE = 0.1
 
+#: The same for what remains of that difference without its change of light. Light may differ more: a network
+#: that does not know where an edge is draws a slope, and patches draw an edge.
+HUE_TOLERANCE = 0.04
+
 #: Over how many pixels one fill goes over into the other.
 SOFTNESS = 4.0
 
@@ -47,11 +51,17 @@ def better_of(prediction: Floats, patched: Floats, colour: Floats, unknown: Mask
     shown = torch.where(hole, drawn.clamp(0, 1), torch.from_numpy(colour))
     sharpness = (_detail(shown) + FAINT) / (_detail(made) + FAINT)
     soft = ((1 - sharpness) / (1 - SOFT)).clamp_(0, 1)
-    other = blurred(made - shown, AROUND).abs().amax(dim=0, keepdim=True)
-    asked_for = (2 - other / TOLERANCE).clamp_(0, 1)
+    other = blurred(made - shown, AROUND)
+    asked_for = (2 - _largest(other) / TOLERANCE).clamp_(0, 1)
+    asked_for *= (2 - _largest(other - other.mean(dim=0, keepdim=True)) / HUE_TOLERANCE).clamp_(0, 1)
     share = blurred(soft * asked_for, SOFTNESS)
     chosen: Floats = torch.lerp(drawn, made, share).numpy()
     return chosen
+
+
+def _largest(difference: Tensor) -> Tensor:
+    """(3, H, W) to (1, H, W): that of the channel that differs most."""
+    return difference.abs().amax(dim=0, keepdim=True)
 
 
 def _detail(image: Tensor) -> Tensor:

@@ -22,8 +22,9 @@ SIDE = 2 * REACH + 1
 BRIGHTNESS_ORDER = 4
 COLOUR_ORDER = 1
 
-#: How much of what a guide says counts beside the descriptor.
-GUIDE_WEIGHT = 6.0
+#: How much of what a guide says counts beside the descriptor: of brightness, and of the two differences of
+#: colour. A network that doubts draws the mean of what it may be, whose hue is less wrong than its light.
+GUIDE_WEIGHTS = (6.0, 12.0, 12.0)
 
 #: What a patch that is not known as a whole has in its descriptor, so that no search takes it.
 FAR = 1e4
@@ -39,16 +40,18 @@ EXACT_CHUNK = 2048
 RADII = (0.25, 0.06, 0.02)
 
 
+#: (3, 3), orthonormal: brightness, and the two differences of colour.
+COLOURS = F.normalize(torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]]), dim=1)
+
+
 def _basis() -> Tensor:
     middle = torch.arange(SIDE) + 0.5
     waves = [
         torch.cos(math.pi / SIDE * middle * order) * math.sqrt((2 if order else 1) / SIDE)
         for order in range(SIDE)
     ]
-    colours = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
-    colours = F.normalize(colours, dim=1)
     rows = []
-    for colour, highest in zip(colours, (BRIGHTNESS_ORDER, COLOUR_ORDER, COLOUR_ORDER), strict=True):
+    for colour, highest in zip(COLOURS, (BRIGHTNESS_ORDER, COLOUR_ORDER, COLOUR_ORDER), strict=True):
         for down in range(highest + 1):
             for across in range(highest + 1 - down):
                 wave = waves[down][:, None] * waves[across][None, :]
@@ -126,7 +129,7 @@ class Canvas:
             max(0, int(columns.min()) - SIDE),
             min(width, int(columns.max()) + 1 + SIDE),
         )
-        said = guide.flatten(1).T * GUIDE_WEIGHT
+        said = guide.flatten(1).T @ (COLOURS.T * torch.tensor(GUIDE_WEIGHTS))
         described = torch.empty(0)
         if searched:
             described = torch.cat((descriptors(image), said), dim=1)
@@ -214,8 +217,20 @@ class Canvas:
         return field, costs
 
     def vote(self, field: Tensor, costs: Tensor | None) -> None:
-        """Set the hole to what the patches over each pixel say of it, the better ones louder (Wexler et al.,
-        2007, "Space-Time Completion of Video"); without costs all alike.
+        """Set the hole to what the patches over each pixel say of it."""
+        self.image.view(3, -1)[:, self.hole] = self.said(self.hole, field, costs).T
+
+    def said(self, where: Tensor, field: Tensor, costs: Tensor | None) -> Tensor:
+        """What the patches over pixels say of them, the better ones louder (Wexler et al., 2007, "Space-Time
+        Completion of Video").
+
+        Args:
+            where: (M,) int64, pixels that targets reach: those of the hole, and those near it.
+            field: (N,) int64, sources.
+            costs: (N,), of the field; None: all patches are alike.
+
+        Returns:
+            (M, 3).
         """
         height, width = self.image.shape[1:]
         if costs is None:
@@ -233,9 +248,9 @@ class Canvas:
         weights = torch.zeros(height * width)
         weights[self.targets] = loudness
         weights = F.pad(weights.view(height, width), margin).flatten()
-        place = (self.hole // width + REACH) * wide + self.hole % width + REACH
+        place = (where // width + REACH) * wide + where % width + REACH
         colours = self.image.flatten(1).T.contiguous()
-        total, weight = torch.zeros(len(self.hole), 3), torch.zeros(len(self.hole), 1)
+        total, weight = torch.zeros(len(where), 3), torch.zeros(len(where), 1)
         for down in range(-REACH, REACH + 1):
             for across in range(-REACH, REACH + 1):
                 patch = place - (down * wide + across)
@@ -243,7 +258,7 @@ class Canvas:
                 said = colours.index_select(0, sources[patch] + (down * width + across))
                 total.addcmul_(said, loud)
                 weight += loud
-        self.image.view(3, -1)[:, self.hole] = (total / weight).T
+        return total / weight
 
     def finer(self, field: Tensor, fine: Canvas, chance: torch.Generator) -> Tensor:
         """This field for the same picture at twice the size (an odd side may be one pixel less)."""

@@ -16,9 +16,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core.fill.blur import blurred
+from lama_core.fill.halving import halved, halved_hole
 from lama_core.fill.options import Cancelled, stop_if
 from lama_core.fill.patch_search import EXACT_SOURCES, Canvas
 from lama_core.image.pixels import Floats, Mask
+from lama_core.model.prefill import membrane
 
 #: The coarsest scale is the one at which the hole has no more pixels than this ...
 COARSEST_HOLE = 1500
@@ -83,6 +85,7 @@ def patch_fill(
     done, work = 0.0, sum(4.0**-level for level in range(len(scales)))
     canvas: Canvas | None = None
     field: Tensor | None = None
+    costs: Tensor | None = None
     rounds = iter(ROUNDS)
     count = ROUNDS[-1]
     for level in reversed(range(len(scales))):
@@ -94,14 +97,15 @@ def patch_fill(
         finer = Canvas.of(*scales[level], searched=searched)
         if canvas is not None or len(finer.sources) >= LEAST_SOURCES:
             count = next(rounds, count) if searched else 0
-            field = _settled(finer, canvas, field, count, chance, seed, cancelled)
+            field, costs = _settled(finer, canvas, field, count, chance, seed, cancelled)
             canvas = finer
         done += 4.0**-level
         progress(done / work)
-    if canvas is None:
+    if canvas is None or field is None:
         return None
     filled: Floats = np.where(unknown, np.float32(0), colour)
-    filled[..., rows, columns] = canvas.image.numpy()
+    seen = unknown[rows, columns]
+    filled[..., rows, columns] = _joined(canvas, torch.from_numpy(seen), field, costs).numpy()
     return filled
 
 
@@ -122,8 +126,11 @@ def _settled(
     chance: torch.Generator,
     seed: int,
     cancelled: Cancelled | None,
-) -> Tensor:
-    """Search and vote at one scale so many times, or until nothing changes: the field."""
+) -> tuple[Tensor, Tensor | None]:
+    """Search and vote at one scale so many times, or until nothing changes: the field, and what it costs;
+    that is not known where nothing is searched.
+    """
+    costs: Tensor | None = None
     among = canvas.sources
     if coarser is not None and field is not None:
         field = coarser.finer(field, canvas, chance)
@@ -146,7 +153,31 @@ def _settled(
             break
         canvas.tire(field, costs)
     assert field is not None
-    return field
+    return field, costs
+
+
+def _joined(canvas: Canvas, unknown: Tensor, field: Tensor, costs: Tensor | None) -> Tensor:
+    """(3, H, W): the canvas without a step at the hole's edge, within the colours of what is known.
+
+    A patch that touches the hole says something of what is known beside it too, and by what it is wrong there
+    it is wrong at the hole's edge. Taken out smoothly, that leaves no step, and the patches' detail as it is:
+    the seamless cloning of Pérez et al., 2003, "Poisson image editing".
+    """
+    near = F.max_pool2d(unknown[None, None].float(), 3, 1, 1)[0, 0] > 0
+    ring = (near & ~unknown).flatten()
+    beside = ring.nonzero()[:, 0]
+    flat = canvas.image.flatten(1)
+    wrong = torch.zeros_like(flat)
+    wrong[:, beside] = flat[:, beside] - canvas.said(beside, field, costs).T
+    rows, columns = (near.any(dim=axis).nonzero()[:, 0] for axis in (1, 0))
+    part = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    spread = membrane(wrong.view(1, *canvas.image.shape)[part], (~ring).view(1, 1, *near.shape)[part].float())
+    known = flat[:, ~unknown.flatten()]
+    lowest, highest = (x[:, None, None] for x in (known.amin(dim=1), known.amax(dim=1)))
+    joined = canvas.image.clone()
+    changed = (joined[part] + spread[0]).clamp(lowest, highest)
+    joined[part] = torch.where(unknown[part], changed, joined[part])
+    return joined
 
 
 def _pyramid(colour: Tensor, unknown: Tensor, prediction: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -157,9 +188,5 @@ def _pyramid(colour: Tensor, unknown: Tensor, prediction: Tensor) -> list[tuple[
         image, unknown, guide = scales[-1]
         if int(unknown.sum()) <= COARSEST_HOLE or min(unknown.shape) < COARSEST_SIDE:
             return scales
-        scales.append((_halved(image), _halved(unknown[None].float())[0] > 0, _halved(guide)))
-
-
-def _halved(x: Tensor) -> Tensor:
-    """(C, H, W) to (C, ceil(H/2), ceil(W/2)) by means."""
-    return F.avg_pool2d(x[None], 2, ceil_mode=True, count_include_pad=False)[0]
+        smaller = halved_hole(unknown[None, None].float())[0, 0] > 0
+        scales.append((halved(image[None])[0], smaller, halved(guide[None])[0]))

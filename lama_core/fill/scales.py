@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from lama_core.fill.blur import blurred
 from lama_core.fill.curation import better_of
+from lama_core.fill.halving import halved, halved_hole
+from lama_core.fill.lattice import without_lattice
 from lama_core.fill.network import GeneratorLike, predict
 from lama_core.fill.options import Cancelled, FillOptions, stop_if
 from lama_core.fill.patches import patch_fill
@@ -71,6 +73,7 @@ def predict_at_scales(
     stop_if(cancelled)
     network(1.0)
     if share < 1:
+        prediction = without_lattice(prediction, unknown)
         patched = patch_fill(
             colour,
             unknown,
@@ -96,7 +99,7 @@ def _balanced(
     """One pass at the picture's scale; where the hole is thick a coarser one before, for its structure."""
     views = [(colour, unknown)]
     while len(views) <= halvings:
-        coarse, hole = halved(*views[-1])
+        coarse, hole = halved_window(*views[-1])
         if hole.all():
             break
         views.append((coarse, hole))
@@ -126,7 +129,7 @@ def _refined(
         return filled
     hole = unknown
     while hole.shape != filled.shape[1:]:
-        hole = halved(colour[:, : hole.shape[0], : hole.shape[1]], hole)[1]
+        hole = halved_window(colour[:, : hole.shape[0], : hole.shape[1]], hole)[1]
     stop_if(cancelled)
     return _with_structure(predict(generator, colour, unknown), filled, hole)
 
@@ -141,7 +144,7 @@ def _with_structure(native: Floats, coarse: Floats, hole: Mask) -> Floats:
     """
     small = torch.from_numpy(native)[None]
     while small.shape[2:] != coarse.shape[1:]:
-        small = F.avg_pool2d(small, 2, ceil_mode=True, count_include_pad=False)
+        small = halved(small)
     offset = (torch.from_numpy(coarse) - small[0]) * torch.from_numpy(hole)
     smooth = blurred(offset, STRUCTURE_BLUR)[None]
     large = F.interpolate(smooth, native.shape[1:], mode="bilinear", align_corners=False)
@@ -149,12 +152,12 @@ def _with_structure(native: Floats, coarse: Floats, hole: Mask) -> Floats:
     return changed
 
 
-def halved(colour: Floats, unknown: Mask) -> tuple[Floats, Mask]:
+def halved_window(colour: Floats, unknown: Mask) -> tuple[Floats, Mask]:
     """A window at half its size, rounded up.
 
     A coarse pixel is not known when one of its pixels is not, so nothing of a hole's colour comes in.
     """
-    image = F.avg_pool2d(torch.from_numpy(colour)[None], 2, ceil_mode=True, count_include_pad=False)[0]
-    hole = F.max_pool2d(torch.from_numpy(unknown)[None].float(), 2, ceil_mode=True)[0] > 0
+    image = halved(torch.from_numpy(colour)[None])[0]
+    hole = halved_hole(torch.from_numpy(unknown)[None, None].float())[0, 0] > 0
     coarse = torch.where(hole, torch.zeros(()), image).numpy()
     return np.ascontiguousarray(coarse), hole.numpy()

@@ -185,6 +185,29 @@ def test_a_whole_piece_is_voted_for_as_it_is() -> None:
     torch.testing.assert_close(board.image[:, 10:20, 10:20], torch.from_numpy(truth[:, 10:20, 50:60]))
 
 
+def test_what_patches_say_beside_the_hole_is_what_they_have_there() -> None:
+    truth = np.random.default_rng(2).random((3, 40, 80), np.float32)
+    hole = np.zeros((40, 80), bool)
+    hole[10:20, 10:20] = True
+    board = canvas(truth, hole)
+    beside = torch.tensor([9 * 80 + 12, 20 * 80 + 15, 15 * 80 + 9])
+    said = board.said(beside, board.targets + 40, None)
+    torch.testing.assert_close(said, board.image.flatten(1).T[beside + 40])
+
+
+def test_patches_of_another_light_end_without_a_step() -> None:
+    texture = np.random.default_rng(2).random((3, 40, 40), np.float32) * np.float32(0.3) + np.float32(0.2)
+    truth = np.concatenate((texture, texture + np.float32(0.2)), axis=2)
+    hole = np.zeros((40, 80), bool)
+    hole[10:20, 10:20] = True
+    board = canvas(truth, hole)
+    brighter = board.targets + 40
+    board.vote(brighter, None)
+    assert float((board.image - torch.from_numpy(truth))[:, hole].min()) > 0.19
+    joined = module._joined(board, torch.from_numpy(hole), brighter, None)
+    torch.testing.assert_close(joined, torch.from_numpy(truth), atol=0.002, rtol=0)
+
+
 # The choice
 
 
@@ -203,6 +226,18 @@ def test_patches_of_another_colour_are_not_taken() -> None:
     prediction = soft(truth, 6)
     chosen = better_of(prediction, other, truth, hole)
     assert np.abs(chosen - prediction)[:, hole].mean() < 0.01
+
+
+def test_patches_of_another_hue_are_not_taken_where_another_light_is() -> None:
+    truth, hole = checks(120, 120), middle(120, 120, 60)
+    prediction = soft(truth, 6)
+    share = []
+    for tint in ((0.07, 0.07, 0.07), (0.09, 0.0, -0.09)):
+        other = np.where(hole, truth + np.array(tint, np.float32)[:, None, None], truth)
+        chosen = better_of(prediction, other, truth, hole)
+        share.append(np.abs(chosen - prediction)[:, hole].mean() / np.abs(other - prediction)[:, hole].mean())
+    assert share[0] > 0.8
+    assert share[1] < 0.35
 
 
 def test_a_smooth_fill_of_something_smooth_is_kept() -> None:

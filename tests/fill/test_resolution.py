@@ -11,7 +11,7 @@ from lama_core.fill import FillCancelled, FillOptions
 from lama_core.fill import refine as refinement
 from lama_core.fill.network import predict
 from lama_core.fill.resolution import predict_window
-from lama_core.fill.scales import NATIVE_THICKNESS, PATCH_THICKNESS, halved
+from lama_core.fill.scales import NATIVE_THICKNESS, PATCH_THICKNESS, halved_window
 from lama_core.image.hole import thickness
 from lama_core.model import Generator, GeneratorConfig
 
@@ -133,7 +133,7 @@ def test_structure_is_the_coarse_pass_s() -> None:
 def test_halving_lets_nothing_of_the_hole_in() -> None:
     colour, hole = with_hole(np.full((3, 21, 34), 0.5, np.float32), 5, 5, 8)
     colour = np.where(hole, np.float32(9), colour)
-    coarse, coarse_hole = halved(colour, hole)
+    coarse, coarse_hole = halved_window(colour, hole)
     assert coarse.shape == (3, 11, 17)
     assert coarse_hole.shape == (11, 17)
     assert set(np.unique(coarse[:, ~coarse_hole])) == {np.float32(0.5)}
