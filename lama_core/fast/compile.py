@@ -12,6 +12,7 @@ from lama_core.errors import LamaFillError
 from lama_core.fast.convolution import Backend, OneDnn, Portable
 from lama_core.fast.fold import Folded, fold
 from lama_core.fast.generator import FastGenerator, Precision
+from lama_core.fast.graphs import Graphed, Layers, cuda_recorder
 from lama_core.fast.memory import keep_freed_memory
 from lama_core.fast.network import Network
 from lama_core.fast.precision import try_precision
@@ -69,7 +70,9 @@ def compile_folded(
         keep_freed_memory()
 
     def compiled(one: Precision) -> FastGenerator:
-        network = Network(folded_in(one, folded), config, _backend(device, one))
+        network: Layers = Network(folded_in(one, folded), config, _backend(device, one))
+        if device.type == "cuda":
+            network = Graphed(network, cuda_recorder())
         return FastGenerator(network, config=config, device=device, precision=one, plain=plain)
 
     if precision != "auto":

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lama_core.fast.estimate import peak_bytes
-from lama_core.fast.network import Network
+from lama_core.fast.graphs import Layers
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.generator import Generator, predict_with
 
@@ -28,7 +28,7 @@ class FastGenerator:
 
     def __init__(
         self,
-        network: Network,
+        network: Layers,
         *,
         config: GeneratorConfig,
         device: torch.device,

@@ -37,24 +37,31 @@ def main() -> Section:
     """Time every case with both models."""
     section = Section(
         title="Whole fills",
-        note=f"A {WIDTH}x{HEIGHT} picture, 8-bit RGB, warm server, median of {ROUNDS} after one more.",
+        note=f"A {WIDTH}x{HEIGHT} picture, 8-bit RGB, warm server, median of {ROUNDS} after one more. In "
+        "bf16 as with weights that allow it; these are random, and would be kept in fp32.",
     )
     image = photo(HEIGHT, WIDTH)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         install(folder / "data")
         with patch.dict("os.environ", LAMA_FILL_DATA_DIR=str(folder / "data")):
-            server = ServerProcess(folder / "run", "real", "--device", "cpu").ready()
-            try:
-                with connect(client="bench", start=False, folder=folder / "run") as client:
-                    for model, share in (("random-big-lama", 1.0), ("random-compact", 0.2)):
-                        for what, holes, quality, target in CASES:
-                            seconds = _seconds(client, image, holes, quality, model)
-                            goal = None if target is None else target * share
-                            section.figure(f"{model}: {what}, {quality}", seconds, "s", target=goal)
-            finally:
-                server.clean_up()
+            for precision in ("fp32", "bf16"):
+                _time_cases(section, folder / f"run-{precision}", precision, image)
     return section
+
+
+def _time_cases(section: Section, folder: Path, precision: str, image: np.ndarray) -> None:
+    """All cases with both models, by a server of its own."""
+    server = ServerProcess(folder, "real", "--device", "cpu", "--precision", precision).ready()
+    try:
+        with connect(client="bench", start=False, folder=folder) as client:
+            for model, share in (("random-big-lama", 1.0), ("random-compact", 0.2)):
+                for what, holes, quality, target in CASES:
+                    seconds = _seconds(client, image, holes, quality, model)
+                    goal = None if target is None else target * share
+                    section.figure(f"{model}, {precision}: {what}, {quality}", seconds, "s", target=goal)
+    finally:
+        server.clean_up()
 
 
 def _seconds(

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import torch
 
-from lama_core.fast import compile_generator
+from lama_core.fast import compile_generator, convolution
 from lama_core.model import Generator
 from tests.bench.floor import convolution_rates, operations
 from tests.bench.models import CONFIGS, picture, random_generator
@@ -50,6 +50,9 @@ def main() -> Section:
     for name, config in CONFIGS.items():
         plain = random_generator(config)
         fast = {precision: compile_generator(plain, precision=precision) for precision in rates}
+        with patch.object(convolution, "kernel_precision", lambda dtype: None):
+            without = {f"{p}, no kernels": compile_generator(plain, precision=p) for p in rates}
+        fast |= without
         with patch.dict("os.environ"):
             os.environ.pop("OMP_WAIT_POLICY", None)
             untouched = multiprocessing.get_context("spawn").Pool(1, _prepare_plain, (name,))
@@ -94,7 +97,7 @@ def _compare(
         seconds = interleaved(candidates, rounds=ROUNDS[side])
     floor = operations(plain, side)
     for variant in itertools.chain(("plain",), fast):
-        rate = rates["fp32" if variant == "plain" else variant]
+        rate = rates["bf16" if variant.startswith("bf16") else "fp32"]
         error = errors.get(variant)
         ratio = seconds["plain"] / seconds[variant]
         section.row(
@@ -112,3 +115,10 @@ def _compare(
             section.figure(
                 f"{name}, {side}x{side}, {variant}: against plain", ratio, "x", target=target, at_least=True
             )
+    for precision in rates:
+        section.figure(
+            f"{name}, {side}x{side}, {precision}: without the kernels, as a multiple",
+            seconds[f"{precision}, no kernels"] / seconds[precision],
+            "x",
+            target=1.25 if name == "big-lama" and side == 1024 else None,
+        )

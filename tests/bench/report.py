@@ -83,7 +83,7 @@ def write(sections: Mapping[str, Section], folder: Path) -> None:
     (folder / "bench.json").write_text(json.dumps(content, indent=2) + "\n")
     page = [_facts()] + [f"## {section.title}\n\n{_markdown(section)}" for section in sections.values()]
     (folder / "bench.md").write_text("\n\n".join(page) + "\n")
-    compared = [section for section in sections.values() if "speed-up" in section.columns]
+    compared = [section for section in sections.values() if {"model", "speed-up"} <= set(section.columns)]
     if compared:
         _plot(compared[0], folder / "bench.png")
 
