@@ -11,12 +11,15 @@ the calm places around the hole have the last word: the fill gets no more than t
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
-from lama_core.fill.noise import BLOCK, BOX, Noise, box, find_noise, highpass_response, lowpass
+from lama_core.fill.noise import BLOCK, BOX, Noise, find_noise, highpass_response
 from lama_core.image.pixels import Floats, Mask
 
 AROUND = 24
@@ -65,20 +68,28 @@ def match_grain(prediction: Floats, colour: Floats, unknown: Mask, seed: int) ->
     if noise is None:
         return prediction
     rows, columns = _around(unknown, 1), _around(unknown, 0)
-    part, known, hole = prediction[:, rows, columns], colour[:, rows, columns], unknown[rows, columns]
-    share = _share_around(np.where(hole, part, known), hole, noise)
+    part, known = (torch.from_numpy(planes[:, rows, columns]) for planes in (prediction, colour))
+    hole = torch.from_numpy(unknown[rows, columns])
+    share = _share_around(part, known, hole, noise)
     if share < HARDLY:
         return prediction
-    noise = replace(noise, energies=noise.energies * share)
-    tile = make_grain(noise, TILES[max(hole.shape) > 4 * TILES[0]], seed)
+    energies = torch.from_numpy(noise.table()) * share
+    tile = torch.from_numpy(make_grain(noise, TILES[max(hole.shape) > 4 * TILES[0]], seed))
     grained: Floats = prediction.copy()
-    for top in range(0, len(hole), STRIP):
-        # What is seen at a pixel reaches as far as the low-pass and the squares.
-        strip = slice(max(0, top - 2 * BOX - NEAR), top + STRIP + 2 * BOX + NEAR)
-        added = _added(part[:, strip], known[:, strip], hole[strip], noise, tile, strip.start)
-        middle = slice(top - strip.start, top - strip.start + STRIP)
-        grained[:, rows, columns][:, top : top + STRIP] += added[:, middle]
+    target = torch.from_numpy(grained)[:, rows, columns]
+    for strip, middle in _strips(len(hole)):
+        added = _added(part[:, strip], known[:, strip], hole[strip], energies, tile, strip.start)
+        target[:, strip][:, middle] += added[:, middle]
     return grained
+
+
+def lowpass(values: Tensor) -> Tensor:
+    """(C, H, W): the mean around each pixel, by two boxes of side `BOX` one after the other."""
+    reach = 2 * (BOX // 2)
+    values = F.pad(values[None], (reach, reach, reach, reach), mode="replicate")[0]
+    for axis in (1, 1, 2, 2):
+        values = _sums(values, BOX, axis)
+    return values.mul_(BOX**-4)
 
 
 def make_grain(noise: Noise, side: int, seed: int) -> Floats:
@@ -101,43 +112,58 @@ def make_grain(noise: Noise, side: int, seed: int) -> Floats:
     return planes
 
 
-def _added(part: Floats, known: Floats, hole: Mask, noise: Noise, tile: Floats, row: int) -> Floats:
+def _strips(rows: int) -> Iterator[tuple[slice, slice]]:
+    """Rows to work on at a time, and those of them that come out right.
+
+    What is seen at a pixel reaches as far as the low-pass and the squares.
+    """
+    for top in range(0, rows, STRIP):
+        strip = slice(max(0, top - 2 * BOX - NEAR), top + STRIP + 2 * BOX + NEAR)
+        yield strip, slice(top - strip.start, top - strip.start + STRIP)
+
+
+def _added(part: Tensor, known: Tensor, hole: Tensor, energies: Tensor, tile: Tensor, row: int) -> Tensor:
     """What is added to a part of the prediction; `row`: of the tile, at the part's top."""
     smooth = lowpass(part)
-    deviation = np.sqrt(noise.energy(smooth))
-    own_energy = _energy_of(np.square(part - smooth).mean(axis=0))
-    wanted = np.square(deviation).mean(axis=0)
-    lacking = np.sqrt(np.maximum(1 - own_energy / np.maximum(wanted, np.float32(1e-12)), 0))
+    wanted = _looked_up(energies, smooth)
+    own = _energy_of((part - smooth).square_().mean(dim=0))
+    lacking = (1 - own / wanted.mean(dim=0).clamp_(min=1e-12)).clamp_(min=0).sqrt_()
+    deviation = wanted.sqrt_()
     height, width = hole.shape
     side = tile.shape[1]
-    made = tile[:, (row + np.arange(height))[:, None] % side, np.arange(width) % side]
-    made *= lacking
-    made *= deviation
-    limit = np.float32(OWN) * deviation
-    beside = _residual_beside(known - part, ~hole).clip(-limit, limit)
-    added: Floats = np.where(hole, made, beside)
-    return added
+    made = tile.index_select(1, (row + torch.arange(height)) % side)
+    made = made.index_select(2, torch.arange(width) % side).mul_(lacking).mul_(deviation)
+    limit = deviation.mul_(OWN)
+    beside = torch.clamp(_residual_beside(known - part, ~hole), -limit, limit)
+    return torch.where(hole, made, beside)
 
 
-def _share_around(filled: Floats, hole: Mask, noise: Noise) -> float:
+def _share_around(part: Tensor, known: Tensor, hole: Tensor, noise: Noise) -> float:
     """How much of the noise's energy, 0 to 1, there is in the calm places around the hole.
 
     Args:
-        filled: (3, H, W), a picture with something in its hole that a filter may see.
+        part: (3, H, W), the prediction, of which filters see a little.
+        known: (3, H, W), the picture.
         hole: (H, W).
         noise: as it was found in all of the picture.
     """
+    table = torch.from_numpy(noise.table())
     shares = []
-    for top in range(0, len(hole), STRIP):
-        strip = slice(max(0, top - 2 * BOX - NEAR), top + STRIP + 2 * BOX + NEAR)
-        part, middle = filled[:, strip], slice(top - strip.start, top - strip.start + STRIP)
-        smooth = lowpass(part)
-        energy = _energy_of(np.square(part - smooth).mean(axis=0))
-        wanted = noise.energy(smooth).mean(axis=0)
-        share = (energy / np.maximum(wanted, np.float32(1e-12)))[middle]
-        shares.append(share[~hole[top : top + STRIP]])
-    around = np.concatenate(shares)
+    for strip, middle in _strips(len(hole)):
+        filled = torch.where(hole[strip], part[:, strip], known[:, strip])
+        smooth = lowpass(filled)
+        energy = _energy_of((filled - smooth).square_().mean(dim=0))
+        share = energy / _looked_up(table, smooth).mean(dim=0).clamp_(min=1e-12)
+        shares.append(share[middle][~hole[strip][middle]])
+    around = torch.cat(shares).numpy()
     return min(1.0, float(np.quantile(around, CALM)) / CALM_OF_NOISE) if around.size else 1.0
+
+
+def _looked_up(table: Tensor, brightness: Tensor) -> Tensor:
+    """(3, H, W): what a table, (3, 256), says of each brightness."""
+    index = (brightness * 255).round_().clamp_(0, 255).to(torch.int32)
+    said = [row.index_select(0, plane.flatten()) for row, plane in zip(table, index, strict=True)]
+    return torch.stack(said).view(brightness.shape)
 
 
 def _around(unknown: Mask, axis: int) -> slice:
@@ -146,29 +172,39 @@ def _around(unknown: Mask, axis: int) -> slice:
     return slice(max(0, int(index[0]) - AROUND), int(index[-1]) + 1 + AROUND)
 
 
-def _energy_of(squares: Floats) -> Floats:
+def _energy_of(squares: Tensor) -> Tensor:
     """(H, W): the mean square around each pixel, but for edges.
 
     Of the four squares that have the pixel in a corner the one with the least: an edge is rarely in all.
     """
     half = NEAR // 2
     height, width = squares.shape
-    padded = np.pad(squares, 2 * half, mode="symmetric" if min(height, width) > 2 * half else "edge")
-    means = box(box(padded, NEAR, -2), NEAR, -1)
-    low, high, middle = half, 3 * half, 2 * half
-    least = np.minimum(means[low : low + height], means[high : high + height])
-    least = np.minimum(least[:, low : low + width], least[:, high : high + width])
-    least = np.minimum(least, means[middle : middle + height, middle : middle + width])
-    energy: Floats = least * np.float32(LEAST_OF_FOUR)
-    return energy
+    reach = 2 * half
+    mode = "reflect" if min(height, width) > reach else "replicate"
+    padded = F.pad(squares[None, None], (reach, reach, reach, reach), mode=mode)[0]
+    means = _sums(_sums(padded, NEAR, 1), NEAR, 2)[0]
+    # The mean around a pixel is `half` rows and columns further on in it.
+    low, high = slice(0, -reach), slice(reach, None)
+    least = torch.minimum(means[low], means[high])
+    least = torch.minimum(least[:, low], least[:, high])
+    least = torch.minimum(least, means[half:-half, half:-half])
+    return least.mul_(LEAST_OF_FOUR / NEAR**2)
 
 
-def _residual_beside(difference: Floats, known: Mask) -> Floats:
+def _sums(values: Tensor, side: int, axis: int) -> Tensor:
+    """The sums of `side` neighbours along an axis, which gets shorter by as many less one."""
+    length = values.shape[axis] - side + 1
+    total = values.narrow(axis, 0, length) + values.narrow(axis, 1, length)
+    for shift in range(2, side):
+        total += values.narrow(axis, shift, length)
+    return total
+
+
+def _residual_beside(difference: Tensor, known: Tensor) -> Tensor:
     """The high-pass residual of a difference, seeing only what is known; 0 elsewhere."""
-    weight = known.astype(np.float32)
-    smooth = lowpass(difference * weight) / np.maximum(lowpass(weight), np.float32(1e-6))
-    residual: Floats = (difference - smooth) * weight
-    return residual
+    weight = known.float()[None]
+    smooth = lowpass(difference * weight).div_(lowpass(weight).clamp_(min=1e-6))
+    return (difference - smooth).mul_(weight)
 
 
 def _finer(values: NDArray[np.float64], side: int) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ residual is distributed as noise is (edges and drawings have a high kurtosis), a
 brightness they vary least at a coarse scale, where texture has most of its energy and noise little, and they
 have no direction, as hair and grass have. What they hold at each spatial frequency, and how the channels go
 together there, is averaged. Strengths are energies (mean squares) of the high-pass residual, that is of what
-`lowpass` takes away.
+the low-pass of `grain.py` takes away.
 """
 
 from __future__ import annotations
@@ -85,15 +85,14 @@ class Noise:
     energies: NDArray[np.float64]
     spectrum: NDArray[np.float64]
 
-    def energy(self, brightness: Floats) -> Floats:
-        """The energy of noise at each brightness, (3, H, W)."""
+    def table(self) -> Floats:
+        """(3, 256): the energy of noise at each brightness of 8 bits."""
         steps = np.linspace(0, 1, 256)
-        index = np.rint(brightness.clip(0, 1) * 255).astype(np.uint8)
-        tables = (
-            np.interp(steps, levels, energies).astype(np.float32)
+        rows = [
+            np.interp(steps, levels, energies)
             for levels, energies in zip(self.levels, self.energies, strict=True)
-        )
-        return np.stack([table[plane] for table, plane in zip(tables, index, strict=True)])
+        ]
+        return np.stack(rows).astype(np.float32)
 
 
 def find_noise(colour: Floats, known: Mask) -> Noise | None:
@@ -153,36 +152,12 @@ def _noise(levels: NDArray[np.float64], energies: NDArray[np.float64], spectra: 
     )
 
 
-def lowpass(values: Floats) -> Floats:
-    """(..., H, W): the mean around each pixel, by two boxes of side `BOX` one after the other."""
-    for axis in (-2, -1):
-        for _ in range(2):
-            values = box(values, BOX, axis)
-    return values
-
-
 def highpass_response(size: int) -> NDArray[np.float64]:
-    """(size, size), in the order of `numpy.fft`: what stays of each frequency without `lowpass`'s share."""
+    """(size, size), in the order of `numpy.fft`: what stays of each frequency but for the low-pass."""
     turn = np.pi * np.fft.fftfreq(size)
     box = np.divide(np.sin(BOX * turn), BOX * np.sin(turn), out=np.ones(size), where=turn != 0)
     response: NDArray[np.float64] = 1 - np.outer(box**2, box**2)
     return response
-
-
-def box(values: Floats, side: int, axis: int) -> Floats:
-    """The mean of `side` values around each along an axis, those at the border repeated; `side` is odd."""
-    half, length = side // 2, values.shape[axis]
-    values = np.moveaxis(values, axis, -1)
-    total = values.copy()
-    for shift in range(1, half + 1):
-        near = min(shift, length)
-        total[..., near:] += values[..., : length - near]
-        total[..., :near] += values[..., :1]
-        total[..., : length - near] += values[..., near:]
-        total[..., length - near :] += values[..., -1:]
-    total *= np.float32(1 / side)
-    averaged: Floats = np.moveaxis(total, -1, axis)
-    return averaged
 
 
 def _known_blocks(colour: Floats, known: Mask) -> Floats:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_core.fill.budget import within_memory
-from lama_core.fill.grain import match_grain
 from lama_core.fill.network import GeneratorLike
 from lama_core.fill.options import Cancelled, FillError, FillOptions, Progress, stop_if
 from lama_core.fill.region import FilledRegion, composite_into
@@ -242,6 +241,9 @@ def _finished(prediction: Floats, view: _View, options: FillOptions) -> Floats:
     if options.seam:
         prediction = correct_seam(prediction, colour, unknown)
     if options.grain:
+        # Not before: who plans a fill waits for no torch.
+        from lama_core.fill.grain import match_grain
+
         prediction = match_grain(prediction, colour, unknown, options.seed)
     return prediction
 
