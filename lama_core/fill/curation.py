@@ -18,14 +18,14 @@ DETAIL = 2.0
 AROUND = 8.0
 
 #: A prediction with all of the patches' detail is kept, one with this share of it or less is not.
-SOFT = 0.6
+SOFT = 0.8
 
 #: Difference of light, 0 to 1, below which detail cannot be seen.
 FAINT = 0.008
 
 #: Difference of the smoothed colours, of 1, up to which patches are what was asked for; at twice as much they
 #: are not.
-TOLERANCE = 0.1
+TOLERANCE = 0.07
 
 #: The same for what remains of that difference without its change of light. Light may differ more: a network
 #: that does not know where an edge is draws a slope, and patches draw an edge.
