@@ -53,7 +53,7 @@ class _Ffc:
     def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
         self._spectral = Spectral(folded, f"{name}.spectral", backend)
         # The bias of the global branch is added here, and nowhere else.
-        self._spectral_out = backend.convolution(
+        self._spectral_out = backend.pointwise(
             folded[f"{name}.spectral.out.weight"], folded[f"{name}.local_to_global.bias"]
         )
         self._paths: Paths = (

@@ -31,6 +31,14 @@ class Convolution(Protocol):
         ...
 
 
+class Pointwise(Protocol):
+    """A 1x1 convolution whose weights have found their form."""
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """activation(convolution(x) + bias), a new tensor."""
+        ...
+
+
 class Doubling(Protocol):
     """A transposed convolution to twice the size, whose weights have found their form."""
 
@@ -57,6 +65,10 @@ class Backend(Protocol):
         self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
     ) -> Convolution:
         """Of weights (out, in, kh, kw) and a bias (out,), float32 on the CPU."""
+        ...
+
+    def pointwise(self, weight: Tensor, bias: Tensor | None, *, relu: bool = False) -> Pointwise:
+        """Of weights (out, in, 1, 1) and a bias (out,), float32 on the CPU."""
         ...
 
     def doubling(self, weight: Tensor, bias: Tensor | None) -> Doubling:
@@ -87,7 +99,12 @@ class OneDnn:
     @staticmethod
     def is_available() -> bool:
         """Whether this torch has what is called here: builds for Arm, and old ones, have not."""
-        names = ("_convolution_pointwise", "_convolution_pointwise_", "_convolution_transpose_pointwise")
+        names = (
+            "_convolution_pointwise",
+            "_convolution_pointwise_",
+            "_convolution_transpose_pointwise",
+            "_linear_pointwise",
+        )
         return torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, n) for n in names)
 
     def in_float32(self) -> Backend:
@@ -97,6 +114,9 @@ class OneDnn:
         self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
     ) -> Convolution:
         return _OneDnnConvolution(weight.to(self.dtype), bias, relu=relu, stride=stride)
+
+    def pointwise(self, weight: Tensor, bias: Tensor | None, *, relu: bool = False) -> Pointwise:
+        return _OneDnnPointwise(weight.to(self.dtype), bias, relu=relu)
 
     def doubling(self, weight: Tensor, bias: Tensor | None) -> Doubling:
         return _OneDnnDoubling(weight.to(self.dtype), bias)
@@ -136,6 +156,28 @@ class _OneDnnConvolution:
         )
 
 
+class _OneDnnPointwise:
+    """A product of matrices.
+
+    As a convolution oneDNN takes up to ten times as long for maps of some sizes, those of a window of 320
+    pixels among them, and a tenth longer for all others.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, relu: bool) -> None:
+        self._weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(
+            weight.flatten(1).contiguous(), _TYPICAL_SIDE**2
+        )
+        self._bias = _own(bias)
+        self._activation = "relu" if relu else "none"
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        rows = x.permute(0, 2, 3, 1)  # (B, H, W, C), as it lies in memory
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(
+            rows, self._weight, self._bias, self._activation, [], ""
+        )
+        return y.permute(0, 3, 1, 2)
+
+
 def _own(bias: Tensor | None) -> Tensor | None:
     """A copy: a part of a mapped file would keep all of it in memory."""
     return None if bias is None else bias.clone()
@@ -171,6 +213,9 @@ class Portable:
         self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
     ) -> Convolution:
         return _PortableConvolution(self._put(weight), self._put(bias), relu=relu, stride=stride)
+
+    def pointwise(self, weight: Tensor, bias: Tensor | None, *, relu: bool = False) -> Pointwise:
+        return self.convolution(weight, bias, relu=relu)
 
     def doubling(self, weight: Tensor, bias: Tensor | None) -> Doubling:
         return _PortableDoubling(self._put(weight), self._put(bias))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lama_core.fast import dft, fourier
-from lama_core.fast.convolution import Backend, Convolution
+from lama_core.fast.convolution import Backend, Pointwise
 from lama_core.fast.fold import Folded
 
 
@@ -19,8 +19,8 @@ class Spectral:
     """
 
     def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
-        def make(part: str) -> Convolution:
-            return backend.convolution(
+        def make(part: str) -> Pointwise:
+            return backend.pointwise(
                 folded[f"{name}.{part}.weight"], folded[f"{name}.{part}.bias"], relu=True
             )
 
@@ -42,13 +42,13 @@ class Spectral:
         return y
 
 
-def _by_kernels(x: Tensor, unit: Convolution, add: Tensor | None) -> Tensor:
+def _by_kernels(x: Tensor, unit: Pointwise, add: Tensor | None) -> Tensor:
     """`unit` between the coefficients of `x` (B, C, H, W), and `add` added: to the same shape and type."""
     y = unit(fourier.rfft2(x))
     return fourier.irfft2(y, (x.shape[2], x.shape[3]), add=add)
 
 
-def _by_torch(transforms: dft.Transforms, x: Tensor, unit: Convolution, add: Tensor | None) -> Tensor:
+def _by_torch(transforms: dft.Transforms, x: Tensor, unit: Pointwise, add: Tensor | None) -> Tensor:
     """As `_by_kernels`. Half precision has no FFT on most devices, so only `unit` is computed in it."""
     width = x.shape[3]
     # Real and imaginary parts beside each other are the network's own order of channels: 2c, 2c + 1.
