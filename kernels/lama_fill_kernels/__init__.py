@@ -27,7 +27,7 @@ __all__ = [
 
 MAX_MAPS = 4
 MAX_SIDE = 16384
-_ABI = 2
+_ABI = 3
 
 
 class Type(enum.IntEnum):
@@ -82,8 +82,8 @@ class Job(ctypes.Structure):
         ("height", ctypes.c_int32),
         ("width", ctypes.c_int32),
         ("block_tiles", ctypes.c_int32),
+        ("parts", ctypes.c_int32),
         ("next_block", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
         ("inputs", Map * MAX_MAPS),
         ("outputs", Output * MAX_MAPS),
     )
@@ -114,7 +114,7 @@ def _load() -> ctypes.CDLL:
         ("lfk_plan_free", None, [pointer]),
         ("lfk_weight_bytes", i64, [pointer]),
         ("lfk_pack_weights", None, [pointer, i32, i32, pointer, i32, i32, pointer]),
-        ("lfk_block_tiles", i32, [pointer, i32, i32, i32, i32]),
+        ("lfk_share", None, [pointer, i32]),
         ("lfk_scratch_bytes", i64, [pointer, i32]),
         ("lfk_run", None, [pointer, pointer]),
         ("lfk_fourier_new", pointer, [i32, i32, i32]),

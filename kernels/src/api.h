@@ -18,7 +18,7 @@
 #define LFK_EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { LFK_ABI = 2, LFK_MAX_MAPS = 4, LFK_MAX_SIDE = 16384 };
+enum { LFK_ABI = 3, LFK_MAX_MAPS = 4, LFK_MAX_SIDE = 16384 };
 
 typedef enum { LFK_FP32 = 0, LFK_BF16 = 1 } lfk_type;
 
@@ -49,9 +49,8 @@ typedef struct {
     const lfk_plan *plan;
     const void *weights; /* as lfk_pack_weights made them */
     int32_t batch, height, width; /* height and width 2 or more: the padding reflects */
-    int32_t block_tiles;          /* tiles that a thread takes at a time */
+    int32_t block_tiles, parts;   /* what a thread takes at a time, as lfk_share says */
     int32_t next_block;           /* 0 at first; shared between the threads */
-    int32_t reserved;
     lfk_map inputs[LFK_MAX_MAPS];
     lfk_output outputs[LFK_MAX_MAPS];
 } lfk_job;
@@ -75,9 +74,9 @@ LFK_EXPORT int64_t lfk_weight_bytes(const lfk_plan *plan);
 LFK_EXPORT void lfk_pack_weights(const lfk_plan *plan, int32_t output, int32_t input, const float *weights,
                                  int32_t first, int32_t last, void *packed);
 
-/* How many tiles a thread should take at a time, and the scratch memory it needs for that, aligned to 64 bytes. */
-LFK_EXPORT int32_t lfk_block_tiles(const lfk_plan *plan, int32_t batch, int32_t height, int32_t width,
-                                   int32_t threads);
+/* Say in a job how `threads` should share the work: in blocks of so many tiles, and where there are few tiles, each block
+   in parts of the output channels. Then the scratch memory that each needs, aligned to 64 bytes. */
+LFK_EXPORT void lfk_share(lfk_job *job, int32_t threads);
 LFK_EXPORT int64_t lfk_scratch_bytes(const lfk_plan *plan, int32_t block_tiles);
 
 LFK_EXPORT void lfk_run(lfk_job *job, void *scratch);

@@ -10,7 +10,9 @@ enum {
     LFK_DEPTH = 128,
     /* Output channels whose products are held at a time, so that they are still in the cache when they are
        transformed back. */
-    LFK_GROUP = 128,
+    LFK_GROUP = 64,
+    /* Parts that the groups of all outputs can be shared between. */
+    LFK_MAX_PARTS = 16,
 };
 
 /* Side of the square of inputs, and of the products, for a tile: 6 or 4. */

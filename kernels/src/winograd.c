@@ -5,7 +5,7 @@
 
 /* A cache line more than a power of two between matrices, so that the stores of one vector to all of them do not
    fall into one set of the cache. */
-enum { LINE = 16 /* floats */, MOST_TILES = 48 };
+enum { LINE = 16 /* floats */, MOST_TILES = 48, FEWEST_TILES = 32 };
 
 lfk_plan *lfk_plan_new(int32_t isa, int32_t precision, int32_t tile, int32_t inputs, const int32_t *channels_in,
                        int32_t outputs, const int32_t *channels_out, const uint8_t *connected) {
@@ -47,12 +47,33 @@ int64_t lfk_weight_bytes(const lfk_plan *plan) { return plan->weights_elements *
 
 static int64_t tiles_along(const lfk_plan *plan, int size) { return (size + plan->tile - 1) / plan->tile; }
 
-int32_t lfk_block_tiles(const lfk_plan *plan, int32_t batch, int32_t height, int32_t width, int32_t threads) {
-    const int64_t tiles = batch * tiles_along(plan, height) * tiles_along(plan, width);
+/* Parts that the output channels can be shared between without one having much more to do than the others. */
+static int most_parts(const lfk_plan *plan) {
+    int64_t work = 0;
+    int most = 0;
+    for (int o = 0; o < plan->outputs; o++) {
+        work += (int64_t)plan->depth_of[o] * ((plan->padded_out[o] + LFK_GROUP - 1) / LFK_GROUP);
+        if (plan->depth_of[o] > most) most = plan->depth_of[o];
+    }
+    const int64_t parts = (work + most - 1) / most;
+    return (int)(parts < LFK_MAX_PARTS ? parts : LFK_MAX_PARTS);
+}
+
+void lfk_share(lfk_job *job, int32_t threads) {
+    const lfk_plan *plan = job->plan;
+    const int64_t tiles = job->batch * tiles_along(plan, job->height) * tiles_along(plan, job->width);
     /* As few blocks as there can be, in a multiple of the threads. */
     int64_t blocks = (tiles + MOST_TILES - 1) / MOST_TILES;
     blocks = (blocks + threads - 1) / threads * threads;
-    return (int32_t)((tiles + blocks - 1) / blocks);
+    job->parts = 1;
+    /* Fewer tiles at a time make the weights, which are read for each block, cost more than the products. Parts cost
+       the transforms of the inputs once more each. */
+    const int most = most_parts(plan);
+    while (blocks * FEWEST_TILES > tiles && 2 * job->parts <= most && blocks % 2 == 0) {
+        blocks /= 2;
+        job->parts *= 2;
+    }
+    job->block_tiles = (int32_t)((tiles + blocks - 1) / blocks);
 }
 
 /* The transformed inputs, then the products. */
@@ -101,15 +122,32 @@ static void multiply_group(const lfk_plan *plan, const void *weights, int o, int
     }
 }
 
-static void run_block(const lfk_job *job, const lfk_tiles *tiles, const layout *memory) {
+/* Which part the next group of output channels belongs to: the one that has the least to do so far. */
+static int next_owner(const lfk_plan *plan, int parts, int64_t *work, int o) {
+    int least = 0;
+    for (int part = 1; part < parts; part++)
+        if (work[part] < work[least]) least = part;
+    work[least] += plan->depth_of[o];
+    return least;
+}
+
+static void run_block(const lfk_job *job, const lfk_tiles *tiles, int part, const layout *memory) {
     const lfk_plan *plan = job->plan;
+    int64_t work[LFK_MAX_PARTS] = {0}, again[LFK_MAX_PARTS] = {0};
+    uint8_t needed[LFK_MAX_MAPS] = {0};
+    for (int o = 0; o < plan->outputs; o++)
+        for (int group = 0; group < plan->padded_out[o]; group += LFK_GROUP)
+            if (next_owner(plan, job->parts, work, o) == part)
+                for (int i = 0; i < plan->inputs; i++) needed[i] |= plan->connected[o][i];
     for (int i = 0; i < plan->inputs; i++) {
+        if (!needed[i]) continue;
         lfk_matrices to = memory->inputs;
         to.data = (char *)to.data + plan->depth_offset[i] * element_bytes(plan);
         plan->isa->transform_input(plan->tile, plan->precision, tiles, &job->inputs[i], plan->channels_in[i], to);
     }
     for (int o = 0; o < plan->outputs; o++) {
         for (int group = 0; group < plan->padded_out[o]; group += LFK_GROUP) {
+            if (next_owner(plan, job->parts, again, o) != part) continue;
             const int rest = plan->padded_out[o] - group;
             const int columns = rest < LFK_GROUP ? rest : LFK_GROUP;
             const int stored = plan->channels_out[o] - group < columns ? plan->channels_out[o] - group : columns;
@@ -126,9 +164,10 @@ void lfk_run(lfk_job *job, void *scratch) {
                        (int)tiles_along(plan, job->width), 0, 0};
     const int64_t all = (int64_t)job->batch * tiles.tiles_y * tiles.tiles_x;
     for (;;) {
-        tiles.first = (int64_t)__atomic_fetch_add(&job->next_block, 1, __ATOMIC_RELAXED) * job->block_tiles;
+        const int64_t item = __atomic_fetch_add(&job->next_block, 1, __ATOMIC_RELAXED);
+        tiles.first = item / job->parts * job->block_tiles;
         if (tiles.first >= all) return;
         tiles.count = (int)(all - tiles.first < job->block_tiles ? all - tiles.first : job->block_tiles);
-        run_block(job, &tiles, &memory);
+        run_block(job, &tiles, (int)(item % job->parts), &memory);
     }
 }

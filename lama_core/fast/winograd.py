@@ -139,7 +139,8 @@ class WinogradConv:
         job = Job()
         job.plan, job.weights = self._plan, self._packed.data_ptr()
         job.batch, job.height, job.width = batch, height, width
-        job.block_tiles = self._library.lfk_block_tiles(self._plan, batch, height, width, threads)
+        address = ctypes.addressof(job)
+        self._library.lfk_share(address, threads)
         for number, (tensor, channels) in enumerate(zip(maps, self.channels_in, strict=True)):
             _check(tensor, (batch, channels, height, width), None)
             job.inputs[number] = kernels.as_map(tensor)
@@ -156,7 +157,6 @@ class WinogradConv:
                 0,
             )
         size = self._library.lfk_scratch_bytes(self._plan, job.block_tiles)
-        address = ctypes.addressof(job)
         kernels.on_all_threads(
             lambda _: self._library.lfk_run(address, kernels.scratch(size).data_ptr()), threads
         )

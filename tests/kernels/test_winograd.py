@@ -129,16 +129,25 @@ def test_slices_of_channels_and_results_in_place():
     assert bool((room[:, 32:] == 7).all())
 
 
-def test_the_result_does_not_depend_on_the_number_of_threads(threads):
+@pytest.mark.parametrize(("height", "width"), [(61, 67), (24, 20)])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_result_does_not_depend_on_the_number_of_threads(threads, precision, height, width):
+    """Many tiles are shared in blocks, few by output channels too."""
+    if kernels.best_isa(precision) is None:
+        pytest.skip(f"this CPU has no {precision}")
     torch.manual_seed(2)
-    conv = WinogradConv([[torch.randn(32, 24, 3, 3)]], [None], relu=False, precision="fp32")
-    x = channels_last(1, 24, 61, 67)
+    weights = [
+        [torch.randn(100, 24, 3, 3), torch.randn(100, 72, 3, 3)],
+        [torch.randn(200, 24, 3, 3), None],
+    ]
+    conv = WinogradConv(weights, [None, None], relu=False, precision=precision)
+    maps = [channels_last(1, channels, height, width) for channels in (24, 72)]
     results = []
-    for count in (1, 2, 5):
+    for count in (1, 2, 5, 8):
         threads(count)
-        results.append(conv([x])[0])
-    assert torch.equal(results[0], results[1])
-    assert torch.equal(results[0], results[2])
+        results.append(conv(maps))
+    for other in results[1:]:
+        assert all(torch.equal(ours, first) for ours, first in zip(other, results[0], strict=True))
 
 
 def test_not_a_number_stays_one():
