@@ -2,7 +2,8 @@
 
 The paper has a network of its own choose. Here two things are measured that tell a bad choice by themselves:
 where the network drew as much detail as patches bring, its own is kept, for it is no copy of anything; and
-where patches have other colours than the network asked for, they found nothing that belongs there.
+where patches have other colours than the network asked for, another hue above all, they found nothing that
+belongs there.
 """
 
 from __future__ import annotations
@@ -17,19 +18,25 @@ from lama_core.image.pixels import Floats, Mask
 DETAIL = 2.0
 AROUND = 8.0
 
-#: A prediction with all of the patches' detail is kept, one with this share of it or less is not.
-SOFT = 0.8
+#: A prediction with all of the patches' detail is kept, one with this share of it or less is not: at the
+#: hole's edge, where a network knows most, and deep in it.
+SOFT_EDGE = 0.2
+SOFT_INSIDE = 0.8
+
+#: How far an edge reaches into the hole, pixels.
+EDGE = 8.0
 
 #: Difference of light, 0 to 1, below which detail cannot be seen.
 FAINT = 0.008
 
 #: Difference of the smoothed colours, of 1, up to which patches are what was asked for; at twice as much they
 #: are not.
-TOLERANCE = 0.07
+TOLERANCE = 0.05
 
-#: The same for what remains of that difference without its change of light. Light may differ more: a network
-#: that does not know where an edge is draws a slope, and patches draw an edge.
-HUE_TOLERANCE = 0.04
+#: The same for what remains of that difference without its change of light, and nearer around each place.
+#: Light may differ more: a network that does not know where an edge is draws a slope, where patches have it.
+HUE_TOLERANCE = 0.03
+HUE_AROUND = 4.0
 
 #: Over how many pixels one fill goes over into the other.
 SOFTNESS = 4.0
@@ -50,10 +57,14 @@ def better_of(prediction: Floats, patched: Floats, colour: Floats, unknown: Mask
     hole, drawn, made = torch.from_numpy(unknown), torch.from_numpy(prediction), torch.from_numpy(patched)
     shown = torch.where(hole, drawn.clamp(0, 1), torch.from_numpy(colour))
     sharpness = (_detail(shown) + FAINT) / (_detail(made) + FAINT)
-    soft = ((1 - sharpness) / (1 - SOFT)).clamp_(0, 1)
+    inside = blurred(hole[None].float(), EDGE).mul_(2).sub_(1).clamp_(0, 1)  # 0 at an edge
+    enough = SOFT_EDGE + (SOFT_INSIDE - SOFT_EDGE) * inside
+    soft = ((1 - sharpness) / (1 - enough)).clamp_(0, 1)
     other = blurred(made - shown, AROUND)
     asked_for = (2 - _largest(other) / TOLERANCE).clamp_(0, 1)
-    asked_for *= (2 - _largest(other - other.mean(dim=0, keepdim=True)) / HUE_TOLERANCE).clamp_(0, 1)
+    hue = blurred(made - shown, HUE_AROUND)
+    hue -= hue.mean(dim=0, keepdim=True)
+    asked_for *= (2 - _largest(hue) / HUE_TOLERANCE).clamp_(0, 1)
     share = blurred(soft * asked_for, SOFTNESS)
     chosen: Floats = torch.lerp(drawn, made, share).numpy()
     return chosen

@@ -26,7 +26,10 @@ from lama_core.model.generator import Generator
 NATIVE_THICKNESS = 96
 
 #: Holes thinner than this, in pixels, get no patches: they gain nothing by them.
-PATCH_THICKNESS = 32
+PATCH_THICKNESS = 8
+
+#: Of holes thinner than this, in pixels, too few cells are seen to tell the network's lattice from texture.
+LATTICE_THICKNESS = 32
 
 #: What the coarse pass says is taken without what is smaller than this, in its own pixels.
 STRUCTURE_BLUR = 4.0
@@ -73,7 +76,8 @@ def predict_at_scales(
     stop_if(cancelled)
     network(1.0)
     if share < 1:
-        prediction = without_lattice(prediction, unknown)
+        if thick >= LATTICE_THICKNESS:
+            prediction = without_lattice(prediction, unknown)
         patched = patch_fill(
             colour,
             unknown,

@@ -232,12 +232,12 @@ def test_patches_of_another_hue_are_not_taken_where_another_light_is() -> None:
     truth, hole = checks(120, 120), middle(120, 120, 60)
     prediction = soft(truth, 6)
     share = []
-    for tint in ((0.07, 0.07, 0.07), (0.09, 0.0, -0.09)):
+    for tint in ((0.04, 0.04, 0.04), (0.045, 0.0, -0.045)):
         other = np.where(hole, truth + np.array(tint, np.float32)[:, None, None], truth)
         chosen = better_of(prediction, other, truth, hole)
         share.append(np.abs(chosen - prediction)[:, hole].mean() / np.abs(other - prediction)[:, hole].mean())
     assert share[0] > 0.8
-    assert share[1] < 0.35
+    assert share[1] < 0.7
 
 
 def test_a_smooth_fill_of_something_smooth_is_kept() -> None:
