@@ -8,15 +8,16 @@ enum {
     /* Input channels that a GEMM sums up before it goes on to the next channels: a panel of weights of this depth
        stays in the L1 cache while all tiles of a block pass it. */
     LFK_DEPTH = 128,
-    /* Output channels whose products are held at a time, so that they are still in the cache when they are
-       transformed back. */
-    LFK_GROUP = 64,
     /* Parts that the groups of all outputs can be shared between. */
     LFK_MAX_PARTS = 16,
 };
 
 /* Side of the square of inputs, and of the products, for a tile: 6 or 4. */
 static inline int lfk_side(int tile) { return tile + 2; }
+
+/* Output channels whose products are held at a time, so that they are still in the cache when they are transformed back:
+   256 bytes of weights for each input channel, in which both precisions are the fastest. */
+static inline int lfk_group(int precision) { return precision == LFK_BF16 ? 128 : 64; }
 
 static inline int lfk_round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -54,7 +55,7 @@ extern const lfk_isa lfk_isa_portable, lfk_isa_avx2, lfk_isa_avx512, lfk_isa_avx
 
 struct lfk_plan {
     const lfk_isa *isa;
-    int precision, tile;
+    int precision, tile, group;
     int inputs, outputs;
     int channels_in[LFK_MAX_MAPS], channels_out[LFK_MAX_MAPS];
     int padded_in[LFK_MAX_MAPS], padded_out[LFK_MAX_MAPS]; /* to whole vectors */

@@ -42,9 +42,9 @@ void lfk_pack_weights(const lfk_plan *plan, int32_t output, int32_t input, const
         if (plan->connected[output][i]) depth_before += plan->padded_in[i];
     int count;
     for (int o = first; o < last; o += count) {
-        const int group = o / LFK_GROUP * LFK_GROUP;
+        const int group = o / plan->group * plan->group;
         const int rest = plan->padded_out[output] - group;
-        const int columns = rest < LFK_GROUP ? rest : LFK_GROUP;
+        const int columns = rest < plan->group ? rest : plan->group;
         const int panel_start = (o - group) / panel * panel, column = o - group - panel_start;
         const int width = columns - panel_start < panel ? columns - panel_start : panel;
         /* The next ones, but of this panel. */

@@ -17,6 +17,7 @@ lfk_plan *lfk_plan_new(int32_t isa, int32_t precision, int32_t tile, int32_t inp
     plan->isa = lfk_isa_of(isa);
     plan->precision = precision;
     plan->tile = tile;
+    plan->group = lfk_group(precision);
     plan->inputs = inputs;
     plan->outputs = outputs;
     for (int i = 0; i < inputs; i++) {
@@ -52,7 +53,7 @@ static int most_parts(const lfk_plan *plan) {
     int64_t work = 0;
     int most = 0;
     for (int o = 0; o < plan->outputs; o++) {
-        work += (int64_t)plan->depth_of[o] * ((plan->padded_out[o] + LFK_GROUP - 1) / LFK_GROUP);
+        work += (int64_t)plan->depth_of[o] * ((plan->padded_out[o] + plan->group - 1) / plan->group);
         if (plan->depth_of[o] > most) most = plan->depth_of[o];
     }
     const int64_t parts = (work + most - 1) / most;
@@ -90,8 +91,8 @@ static layout lay_out(const lfk_plan *plan, int32_t block_tiles, void *scratch) 
     it.inputs.position_stride = it.inputs.tile_stride * block_tiles + LINE * 4 / element_bytes(plan);
     const int64_t input_bytes = positions * it.inputs.position_stride * element_bytes(plan);
     it.products.data = (char *)scratch + (input_bytes + 63) / 64 * 64;
-    it.products.position_stride = LFK_GROUP;
-    it.products.tile_stride = positions * LFK_GROUP + LINE;
+    it.products.position_stride = plan->group;
+    it.products.tile_stride = positions * plan->group + LINE;
     it.bytes = (input_bytes + 63) / 64 * 64 + block_tiles * it.products.tile_stride * 4;
     return it;
 }
@@ -136,7 +137,7 @@ static void run_block(const lfk_job *job, const lfk_tiles *tiles, int part, cons
     int64_t work[LFK_MAX_PARTS] = {0}, again[LFK_MAX_PARTS] = {0};
     uint8_t needed[LFK_MAX_MAPS] = {0};
     for (int o = 0; o < plan->outputs; o++)
-        for (int group = 0; group < plan->padded_out[o]; group += LFK_GROUP)
+        for (int group = 0; group < plan->padded_out[o]; group += plan->group)
             if (next_owner(plan, job->parts, work, o) == part)
                 for (int i = 0; i < plan->inputs; i++) needed[i] |= plan->connected[o][i];
     for (int i = 0; i < plan->inputs; i++) {
@@ -146,10 +147,10 @@ static void run_block(const lfk_job *job, const lfk_tiles *tiles, int part, cons
         plan->isa->transform_input(plan->tile, plan->precision, tiles, &job->inputs[i], plan->channels_in[i], to);
     }
     for (int o = 0; o < plan->outputs; o++) {
-        for (int group = 0; group < plan->padded_out[o]; group += LFK_GROUP) {
+        for (int group = 0; group < plan->padded_out[o]; group += plan->group) {
             if (next_owner(plan, job->parts, again, o) != part) continue;
             const int rest = plan->padded_out[o] - group;
-            const int columns = rest < LFK_GROUP ? rest : LFK_GROUP;
+            const int columns = rest < plan->group ? rest : plan->group;
             const int stored = plan->channels_out[o] - group < columns ? plan->channels_out[o] - group : columns;
             multiply_group(plan, job->weights, o, group, columns, tiles->count, memory);
             plan->isa->transform_output(plan->tile, tiles, memory->products, &job->outputs[o], group, stored);
