@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lama_core.fast.compile import PRECISIONS, FastError, compile_generator
+from lama_core.fast.compile import FastError, compile_generator, precision_of
 from lama_core.fast.generator import FastGenerator, Precision
 from lama_core.fast.load import load_fast
 
-__all__ = ["PRECISIONS", "FastError", "FastGenerator", "Precision", "compile_generator", "load_fast"]
+__all__ = ["FastError", "FastGenerator", "Precision", "compile_generator", "load_fast", "precision_of"]

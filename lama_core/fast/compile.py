@@ -31,6 +31,11 @@ class FastError(LamaFillError):
     """A generator cannot be compiled as asked."""
 
 
+def precision_of(name: str) -> Precision | Literal["auto"]:
+    """The precision of a name; "auto" for any other text."""
+    return next((precision for precision in PRECISIONS if precision == name), "auto")
+
+
 def compile_generator(
     generator: Generator,
     *,

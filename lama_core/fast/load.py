@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from lama_core.fast.cache import Cache
-from lama_core.fast.compile import PRECISIONS, compile_folded, folded_in
+from lama_core.fast.compile import compile_folded, folded_in, precision_of
 from lama_core.fast.fold import fold
 from lama_core.fast.generator import FastGenerator, Precision
 from lama_core.fast.memory import give_back_freed_memory
@@ -40,8 +40,7 @@ def load_fast(
     cache = Cache.of(path)
     wanted = precision
     if cache is not None and precision == "auto":
-        known = cache.read_choice(str(place))
-        wanted = next((p for p in PRECISIONS if p == known), "auto")
+        wanted = precision_of(cache.read_choice(str(place)) or "")
     if cache is not None and wanted != "auto":
         found = _from_cache(cache, path, place, wanted)
         if found is not None:

@@ -43,12 +43,13 @@ class FillReport:
 class InProcessFiller:
     """Fills holes with a model that this process loads, at the first fill."""
 
-    def __init__(self, *, model: str, weights: Path, device: str) -> None:
+    def __init__(self, *, model: str, weights: Path, device: str, precision: str = "auto") -> None:
         """
         Args:
             model: what to call it in the reports.
             weights: its file or folder.
             device: "auto", "cpu", "cuda", "mps" or "xpu".
+            precision: "auto", "fp32", "bf16" or "fp16"; see `lama_core.fast.compile_generator`.
 
         Raises:
             LamaFillError: there is no such device.
@@ -58,6 +59,7 @@ class InProcessFiller:
         self._model, self._weights = model, weights
         self._device = choose_device(device)
         self._name = describe_device(self._device).id
+        self._precision = precision
         self._generator: GeneratorLike | None = None
 
     def __call__(
@@ -72,13 +74,15 @@ class InProcessFiller:
         Raises:
             LamaFillError: of whatever stands in the way; the picture is as it was.
         """
-        from lama_core.fast import load_fast
+        from lama_core.fast import load_fast, precision_of
         from lama_server.worker.devices import is_out_of_memory
 
         try:
             if self._generator is None:
                 progress("loading", 0.0)
-                self._generator = load_fast(self._weights, device=self._device)
+                self._generator = load_fast(
+                    self._weights, device=self._device, precision=precision_of(self._precision)
+                )
             begin = time.perf_counter()
             # All windows first: each sees the picture as it was.
             regions = list(fill_windows(image, hole, self._generator, options, progress=progress))

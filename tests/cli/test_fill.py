@@ -435,3 +435,15 @@ def test_memory_in_any_unit(run: Run) -> None:
     save(hole(), "m.png")
     done = run("a.png", "--mask", "m.png", "-o", "b.png", "--no-server", "--memory", "0.5GB")
     assert (done.status, done.err) == (0, "")
+
+
+def test_the_precision_of_the_settings_holds_without_a_server_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMA_FILL_PRECISION", "fp16")
+    save(photo(), "a.png")
+    save(hole(), "m.png")
+    done = run("a.png", "--mask", "m.png", "-o", "b.png", "--no-server", "--device", "cpu")
+    assert done.status != 0
+    assert done.err.strip().endswith("this CPU does not compute in fp16: use the precision auto or fp32")
+    assert not Path("b.png").exists()

@@ -18,6 +18,7 @@ from lama_core.fill import FillOptions
 from lama_core.model import store
 from lama_server import __version__
 from lama_server.filling import FillReport, InProcessFiller, Progress, fill_through_server
+from lama_server.settings import load_settings
 
 #: Fills a hole in place; pixels, hole and options as for `lama_core.fill.fill`.
 Filler = Callable[[NDArray[Any], NDArray[Any], FillOptions, Progress], FillReport]
@@ -35,7 +36,7 @@ def open_fillers(
         progress: told while the server is started or the model is loaded.
 
     Raises:
-        LamaFillError: there is no such model or device, or the server cannot be reached.
+        LamaFillError: there is no such model or device, a setting is wrong, or the server cannot be reached.
     """
     name = args.model or ""
     if name:
@@ -64,7 +65,8 @@ def open_fillers(
     if not name:
         name = store.default_model()
         weights = store.find_model(name).path
-    yield [InProcessFiller(model=name, weights=weights, device=args.device)]
+    precision = load_settings().precision
+    yield [InProcessFiller(model=name, weights=weights, device=args.device, precision=precision)]
 
 
 def _own_command() -> tuple[str, ...]:

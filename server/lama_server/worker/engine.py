@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lama_core.errors import LamaFillError
-from lama_core.fast import PRECISIONS, FastGenerator, load_fast
+from lama_core.fast import FastGenerator, load_fast, precision_of
 from lama_core.fast.memory import give_back_freed_memory
 from lama_core.fill import FillCancelled, FilledRegion, FillOptions, PredictionError, fill_region
 from lama_core.fill.network import GeneratorLike
@@ -224,8 +224,8 @@ class Watch:
 
 
 def _loader(precision: str) -> GeneratorLoader:
-    known = next((p for p in PRECISIONS if p == precision), None)
-    return lambda model, device: load_fast(find_model(model).path, device=device, precision=known or "auto")
+    known = precision_of(precision)
+    return lambda model, device: load_fast(find_model(model).path, device=device, precision=known)
 
 
 def _options(asked: Options, memory: int | None) -> FillOptions:
