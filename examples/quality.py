@@ -12,7 +12,7 @@ from lama_core.errors import LamaFillError
 from lama_core.evaluation import promises, studies
 from lama_core.evaluation.report import with_table
 from lama_core.evaluation.studies import Bench
-from lama_core.model import load_generator
+from lama_core.fast import load_fast
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "quality.md"
 
@@ -48,7 +48,8 @@ def main() -> int:
     unknown = sorted(set(wanted) - set(STUDIES))
     if unknown:
         parser.error(f"there is no table {', '.join(unknown)}: there are {', '.join(STUDIES)}")
-    generator = load_generator(args.model, device=args.device)
+    # The precision that does not depend on the machine.
+    generator = load_fast(args.model, device=args.device, precision="fp32")
     bench = Bench(generator=generator, name=Path(args.model).stem, photos=args.photos, most=args.most)
     try:
         for name in wanted:
