@@ -453,7 +453,7 @@ def nothing_selected(alpha, erased):
 
 
 def what_is_visible():
-    """A gray layer over a coloured one: the fill of what is seen is gray, that of the layer is not."""
+    """A gray layer over a coloured one: the fill of what is seen is grayer than that of the layer."""
     answers = {}
     for chosen in ("visible", "layer"):
         with an_image() as image:
@@ -465,7 +465,7 @@ def what_is_visible():
             over.set_visible(False)
             data = pixels(fills(image)[0], babl="R'G'B'A u8")
             shown = [data[i : i + 4] for i in range(0, len(data), 4) if data[i + 3] == 255]
-            answer["colour"] = max(max(pixel[:3]) - min(pixel[:3]) for pixel in shown)
+            answer["colour"] = sum(max(pixel[:3]) - min(pixel[:3]) for pixel in shown) / len(shown)
             answers[chosen] = answer
     return answers
 
