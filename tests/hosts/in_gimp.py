@@ -258,7 +258,8 @@ def linear_and_not():
             layer = new_layer(image)
             select(image, 40, 30, 36, 28, 4)
             before = seen_colours(image)
-            error = call(image, [layer])
+            # Patches are chosen one or another way for differences that no one sees.
+            error = call(image, [layer], quality="fast")
             if error:
                 raise AssertionError(error)
             seen.append(seen_colours(image))
