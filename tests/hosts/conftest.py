@@ -101,7 +101,7 @@ def start_server(root: Path, folder: Path, *arguments: str, script: str | None =
     command = ["-m", "lama_server", "serve"] if script is None else [str(Path(__file__).with_name(script))]
     folder.mkdir(mode=0o700, exist_ok=True)
     process = subprocess.Popen(
-        [sys.executable, *command, "--device=cpu", "--threads=1", *arguments],
+        [sys.executable, *command, "--device=cpu", "--threads=1", "--precision=fp32", *arguments],
         env={**os.environ, "LAMA_FILL_RUNTIME_DIR": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
