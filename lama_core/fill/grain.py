@@ -70,10 +70,11 @@ def match_grain(prediction: Floats, colour: Floats, unknown: Mask, seed: int) ->
     rows, columns = _around(unknown, 1), _around(unknown, 0)
     part, known = (torch.from_numpy(planes[:, rows, columns]) for planes in (prediction, colour))
     hole = torch.from_numpy(unknown[rows, columns])
-    share = _share_around(part, known, hole, noise)
+    energies = torch.from_numpy(noise.table())
+    share = _share_around(part, known, hole, energies)
     if share < HARDLY:
         return prediction
-    energies = torch.from_numpy(noise.table()) * share
+    energies *= share
     tile = torch.from_numpy(make_grain(noise, TILES[max(hole.shape) > 4 * TILES[0]], seed))
     grained: Floats = prediction.copy()
     target = torch.from_numpy(grained)[:, rows, columns]
@@ -138,22 +139,21 @@ def _added(part: Tensor, known: Tensor, hole: Tensor, energies: Tensor, tile: Te
     return torch.where(hole, made, beside)
 
 
-def _share_around(part: Tensor, known: Tensor, hole: Tensor, noise: Noise) -> float:
+def _share_around(part: Tensor, known: Tensor, hole: Tensor, energies: Tensor) -> float:
     """How much of the noise's energy, 0 to 1, there is in the calm places around the hole.
 
     Args:
         part: (3, H, W), the prediction, of which filters see a little.
         known: (3, H, W), the picture.
         hole: (H, W).
-        noise: as it was found in all of the picture.
+        energies: (3, 256), of the noise that was found in all of the picture, by brightness.
     """
-    table = torch.from_numpy(noise.table())
     shares = []
     for strip, middle in _strips(len(hole)):
         filled = torch.where(hole[strip], part[:, strip], known[:, strip])
         smooth = lowpass(filled)
         energy = _energy_of((filled - smooth).square_().mean(dim=0))
-        share = energy / _looked_up(table, smooth).mean(dim=0).clamp_(min=1e-12)
+        share = energy / _looked_up(energies, smooth).mean(dim=0).clamp_(min=1e-12)
         shares.append(share[middle][~hole[strip][middle]])
     around = torch.cat(shares).numpy()
     return min(1.0, float(np.quantile(around, CALM)) / CALM_OF_NOISE) if around.size else 1.0
