@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -104,14 +104,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("dist"), help="folder for the files (dist)")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    try:
+
+    def files() -> Iterator[Path]:
         archive = sources(arguments.out)
-        for path in [archive, *wheels(archive, arguments.out)]:
-            print(path)
-    except build_plugins.BuildError as reason:
-        print(f"build_kernels: {reason}", file=sys.stderr)
-        return 2
-    return 0
+        yield archive
+        yield from wheels(archive, arguments.out)
+
+    return build_plugins.print_built("build_kernels", files)
 
 
 if __name__ == "__main__":

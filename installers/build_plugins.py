@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from io import BytesIO
@@ -240,19 +240,29 @@ def dated_environment() -> dict[str, str]:
     return {**os.environ, "SOURCE_DATE_EPOCH": str(commit_seconds() or 315_532_800)}
 
 
+def print_built(program: str, files: Callable[[], Iterable[Path]]) -> int:
+    """Print each file as it is built; the exit status. What stands in the way is one line."""
+    try:
+        for path in files():
+            print(path)
+    except BuildError as reason:
+        print(f"{program}: {reason}", file=sys.stderr)
+        return 2
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build the archives of the plug-ins.")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="folder for the archives (dist)")
     parser.add_argument("--only", choices=PLUGINS, help="build this one alone")
     arguments = parser.parse_args()
-    try:
+
+    def archives() -> Iterator[Path]:
         wheels = fetch_wheels()
         for name in [arguments.only] if arguments.only else PLUGINS:
-            print(build(PLUGINS[name], arguments.out, wheels))
-    except BuildError as reason:
-        print(f"build_plugins: {reason}", file=sys.stderr)
-        return 2
-    return 0
+            yield build(PLUGINS[name], arguments.out, wheels)
+
+    return print_built("build_plugins", archives)
 
 
 if __name__ == "__main__":

@@ -151,13 +151,9 @@ def main() -> int:
         "--no-kernel-wheels", dest="kernel_wheels", action="store_false", help="leave out what needs zig"
     )
     arguments = parser.parse_args()
-    try:
-        for path in build(arguments.out, kernel_wheels=arguments.kernel_wheels):
-            print(path)
-    except build_plugins.BuildError as reason:
-        print(f"release: {reason}", file=sys.stderr)
-        return 2
-    return 0
+    return build_plugins.print_built(
+        "release", lambda: build(arguments.out, kernel_wheels=arguments.kernel_wheels)
+    )
 
 
 if __name__ == "__main__":
