@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core.fill.noise import BLOCK, BOX, Noise, find_noise, highpass_response
+from lama_core.image.hole import around
 from lama_core.image.pixels import Floats, Mask
 
 AROUND = 24
@@ -67,7 +68,7 @@ def match_grain(prediction: Floats, colour: Floats, unknown: Mask, seed: int) ->
     noise = find_noise(colour, ~unknown) if unknown.any() else None
     if noise is None:
         return prediction
-    rows, columns = _around(unknown, 1), _around(unknown, 0)
+    rows, columns = around(unknown, AROUND)
     part, known = (torch.from_numpy(planes[:, rows, columns]) for planes in (prediction, colour))
     hole = torch.from_numpy(unknown[rows, columns])
     energies = torch.from_numpy(noise.table())
@@ -155,8 +156,8 @@ def _share_around(part: Tensor, known: Tensor, hole: Tensor, energies: Tensor) -
         energy = _energy_of((filled - smooth).square_().mean(dim=0))
         share = energy / _looked_up(energies, smooth).mean(dim=0).clamp_(min=1e-12)
         shares.append(share[middle][~hole[strip][middle]])
-    around = torch.cat(shares).numpy()
-    return min(1.0, float(np.quantile(around, CALM)) / CALM_OF_NOISE) if around.size else 1.0
+    found = torch.cat(shares).numpy()
+    return min(1.0, float(np.quantile(found, CALM)) / CALM_OF_NOISE) if found.size else 1.0
 
 
 def _looked_up(table: Tensor, brightness: Tensor) -> Tensor:
@@ -164,12 +165,6 @@ def _looked_up(table: Tensor, brightness: Tensor) -> Tensor:
     index = (brightness * 255).round_().clamp_(0, 255).to(torch.int32)
     said = [row.index_select(0, plane.flatten()) for row, plane in zip(table, index, strict=True)]
     return torch.stack(said).view(brightness.shape)
-
-
-def _around(unknown: Mask, axis: int) -> slice:
-    """From the first row or column with something unknown to the last, and `AROUND` more; all but `axis`."""
-    index = np.flatnonzero(unknown.any(axis=axis))
-    return slice(max(0, int(index[0]) - AROUND), int(index[-1]) + 1 + AROUND)
 
 
 def _energy_of(squares: Tensor) -> Tensor:

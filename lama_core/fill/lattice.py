@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lama_core.image.hole import around
 from lama_core.image.pixels import Floats, Mask
 
 PERIOD = 8
@@ -36,15 +37,15 @@ def without_lattice(prediction: Floats, unknown: Mask) -> Floats:
     Returns:
         (3, H, W) float32: the prediction, with something taken out of it in the hole.
     """
-    rows, columns = _stretch(unknown, 1), _stretch(unknown, 0)
+    rows, columns = around(unknown, 0)
     hole = torch.from_numpy(np.ascontiguousarray(unknown[rows, columns]))
     part = torch.from_numpy(np.ascontiguousarray(prediction[:, rows, columns])).clamp(0, 1)
     height, width = hole.shape
     inside = hole.float()[None]
-    around = _mean_of_a_period(part * inside) / _mean_of_a_period(inside).clamp(min=1e-3)
+    smooth = _mean_of_a_period(part * inside) / _mean_of_a_period(inside).clamp(min=1e-3)
     room = (0, -width % PERIOD, 0, -height % PERIOD)
     weights = _cells(F.pad(inside, room))
-    detail = _cells(F.pad((part - around) * inside, room))
+    detail = _cells(F.pad((part - smooth) * inside, room))
 
     count = _around(weights, SPREAD).clamp(min=1e-3)
     figure = _around(detail, SPREAD).view(3, *weights.shape) / count  # what the cells around have in common
@@ -60,17 +61,11 @@ def without_lattice(prediction: Floats, unknown: Mask) -> Floats:
     chance = chance.clamp(max=0.999)
     share = (share - chance) / (1 - chance)
     trust = ((share - TEXTURE) / (LATTICE - TEXTURE)).clamp(0, 1)
-    smooth = F.interpolate(trust[None], scale_factor=PERIOD, mode="bilinear")[0]
-    lattice = F.pixel_shuffle(figure.flatten(0, 1)[None], PERIOD)[0] * smooth
+    trusted = F.interpolate(trust[None], scale_factor=PERIOD, mode="bilinear")[0]
+    lattice = F.pixel_shuffle(figure.flatten(0, 1)[None], PERIOD)[0] * trusted
     cleaned: Floats = prediction.copy()
     cleaned[:, rows, columns] -= (lattice[:, :height, :width] * inside).numpy()
     return cleaned
-
-
-def _stretch(hole: Mask, axis: int) -> slice:
-    """From the first row or column with something of the hole to the last; all but `axis`."""
-    index = np.flatnonzero(hole.any(axis=axis))
-    return slice(int(index[0]), int(index[-1]) + 1)
 
 
 def _mean_of_a_period(x: Tensor) -> Tensor:

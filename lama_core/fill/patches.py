@@ -19,6 +19,7 @@ from lama_core.fill.blur import blurred
 from lama_core.fill.halving import halved, halved_hole
 from lama_core.fill.options import Cancelled, stop_if
 from lama_core.fill.patch_search import EXACT_SOURCES, Canvas
+from lama_core.image.hole import around
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import membrane
 
@@ -80,7 +81,7 @@ def patch_fill(
     if min(unknown.shape) < LEAST_SIDE:
         return None
     chance = torch.Generator().manual_seed(seed)
-    rows, columns = _near(unknown)
+    rows, columns = around(unknown, SURROUNDINGS)
     scales = _pyramid(*(torch.from_numpy(x[..., rows, columns]) for x in (colour, unknown, prediction)))
     done, work = 0.0, sum(4.0**-level for level in range(len(scales)))
     canvas: Canvas | None = None
@@ -107,15 +108,6 @@ def patch_fill(
     seen = unknown[rows, columns]
     filled[..., rows, columns] = _joined(canvas, torch.from_numpy(seen), field, costs).numpy()
     return filled
-
-
-def _near(unknown: Mask) -> tuple[slice, slice]:
-    """The rows and columns of the hole and what is around it."""
-    rows, columns = (np.flatnonzero(unknown.any(axis=axis)) for axis in (1, 0))
-    return (
-        slice(max(0, int(rows[0]) - SURROUNDINGS), int(rows[-1]) + 1 + SURROUNDINGS),
-        slice(max(0, int(columns[0]) - SURROUNDINGS), int(columns[-1]) + 1 + SURROUNDINGS),
-    )
 
 
 def _settled(
@@ -169,8 +161,7 @@ def _joined(canvas: Canvas, unknown: Tensor, field: Tensor, costs: Tensor | None
     flat = canvas.image.flatten(1)
     wrong = torch.zeros_like(flat)
     wrong[:, beside] = flat[:, beside] - canvas.said(beside, field, costs).T
-    rows, columns = (near.any(dim=axis).nonzero()[:, 0] for axis in (1, 0))
-    part = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    part = (..., *around(near.numpy(), 0))
     spread = membrane(wrong.view(1, *canvas.image.shape)[part], (~ring).view(1, 1, *near.shape)[part].float())
     known = flat[:, ~unknown.flatten()]
     lowest, highest = (x[:, None, None] for x in (known.amin(dim=1), known.amax(dim=1)))

@@ -162,6 +162,15 @@ def _holes_by_cells(inside: Pixels, cell: int) -> list[Rect]:
     return sorted(holes, key=lambda hole: (hole.y, hole.x))
 
 
+def around(hole: Mask, margin: int) -> tuple[slice, slice]:
+    """The rows and the columns of (H, W) that a hole is in, which is not empty, and `margin` pixels more."""
+    rows, columns = (np.flatnonzero(hole.any(axis=axis)) for axis in (1, 0))
+    return (
+        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + 1 + margin),
+        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin),
+    )
+
+
 def thickness(inside: Mask) -> float:
     """How thick a hole is, in pixels: for a stroke its width, for a disc two thirds of its diameter.
 

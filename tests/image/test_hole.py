@@ -12,6 +12,7 @@ from lama_core.geometry import Rect
 from lama_core.image.hole import (
     COMPONENT_CELL,
     HoleError,
+    around,
     distance_to,
     feather,
     find_holes,
@@ -262,3 +263,16 @@ def test_the_thickness_of_a_disc_grows_with_it() -> None:
 
 def test_no_hole_has_no_thickness() -> None:
     assert thickness(np.zeros((9, 9), np.bool_)) == 0
+
+
+@given(height=st.integers(1, 30), width=st.integers(1, 30), margin=st.integers(0, 9), seed=st.integers(0, 99))
+def test_the_part_around_a_hole(height: int, width: int, margin: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    hole = rng.random((height, width)) < 0.02
+    hole[rng.integers(height), rng.integers(width)] = True
+    y, x = np.nonzero(hole)
+    part = np.zeros_like(hole)
+    part[max(0, y.min() - margin) : y.max() + 1 + margin, max(0, x.min() - margin) : x.max() + 1 + margin] = 1
+    seen = np.zeros_like(hole)
+    seen[around(hole, margin)] = 1
+    assert np.array_equal(seen, part)
