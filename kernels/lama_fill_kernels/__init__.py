@@ -27,7 +27,7 @@ __all__ = [
 
 MAX_MAPS = 4
 MAX_SIDE = 16384
-_ABI = 3
+_ABI = 4
 
 
 class Type(enum.IntEnum):
@@ -121,6 +121,7 @@ def _load() -> ctypes.CDLL:
         ("lfk_fourier_free", None, [pointer]),
         ("lfk_fourier_scratch_bytes", i64, [pointer]),
         ("lfk_fourier_run", None, [pointer, pointer]),
+        ("lfk_on_team", None, [pointer, i32, pointer, pointer, pointer, i64]),
     ):
         function = getattr(native, name)
         function.restype, function.argtypes = result, arguments

@@ -18,7 +18,7 @@
 #define LFK_EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { LFK_ABI = 3, LFK_MAX_MAPS = 4, LFK_MAX_SIDE = 16384 };
+enum { LFK_ABI = 4, LFK_MAX_MAPS = 4, LFK_MAX_SIDE = 16384 };
 
 typedef enum { LFK_FP32 = 0, LFK_BF16 = 1 } lfk_type;
 
@@ -99,5 +99,17 @@ LFK_EXPORT lfk_fourier *lfk_fourier_new(int32_t isa, int32_t height, int32_t wid
 LFK_EXPORT void lfk_fourier_free(lfk_fourier *plan);
 LFK_EXPORT int64_t lfk_fourier_scratch_bytes(const lfk_fourier *plan);
 LFK_EXPORT void lfk_fourier_run(lfk_fourier_job *job, void *scratch);
+
+/* What lfk_run and lfk_fourier_run are. */
+typedef void lfk_work(void *job, void *scratch);
+
+/* Calls `part` with `with` on a number of threads at the same time, and waits for all: GOMP_parallel of the OpenMP that
+   the program has already. On its threads, which are awake between two of the program's own operations, a job begins
+   without a wait. */
+typedef void lfk_team(void (*part)(void *with), void *with, unsigned threads, unsigned flags);
+
+/* Work on a job by a team. `scratch` has `scratch_bytes`, a multiple of 64, for each thread. */
+LFK_EXPORT void lfk_on_team(lfk_team *team, int32_t threads, lfk_work *work, void *job, void *scratch,
+                            int64_t scratch_bytes);
 
 #endif

@@ -92,7 +92,7 @@ def _run(space: Tensor, spectrum: Tensor, add: Tensor | None, *, inverse: bool) 
     if isa is None:
         raise RuntimeError("there are no compiled kernels on this machine")
     plan = _plan(isa, space.shape[2], space.shape[3])
-    from lama_fill_kernels import FourierJob, library
+    from lama_fill_kernels import FourierJob
 
     job = FourierJob(
         plan.address,
@@ -104,8 +104,4 @@ def _run(space: Tensor, spectrum: Tensor, add: Tensor | None, *, inverse: bool) 
         kernels.as_map(spectrum),
         kernels.as_map(add),
     )
-    address = ctypes.addressof(job)
-    kernels.on_all_threads(
-        lambda _: library.lfk_fourier_run(address, kernels.scratch(plan.scratch_bytes).data_ptr()),
-        torch.get_num_threads(),
-    )
+    kernels.run("lfk_fourier_run", ctypes.addressof(job), plan.scratch_bytes)

@@ -1,17 +1,23 @@
 """The compiled kernels of lama-fill-kernels, where they are installed, on the threads that torch may use.
 
-Everything works without them, more slowly: ask `available` first. Their calls release the GIL, so the threads
-are Python's; they are as many as torch's own, which are idle meanwhile.
+Everything works without them, more slowly: ask `available` first.
+
+They work on torch's own threads where those can be had: where torch's OpenMP has libgomp's interface, which
+is on Linux. A thread that comes from the layer before is awake, and none spins on a core that another one
+wants. Elsewhere they work on as many of Python's threads, because their calls release the GIL.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import mmap
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
     from lama_fill_kernels import Isa, Map
 
 Precision = Literal["fp32", "bf16"]
+
+_LINE = 64
+"""Bytes of a line of the cache, from the first of which on scratch memory begins."""
 
 _here = threading.local()
 
@@ -59,6 +68,25 @@ def as_map(tensor: Tensor | None) -> Map:
     return Map(tensor.data_ptr(), batch, row, pixel, kind, 0)
 
 
+def run(name: str, job: int, scratch_bytes: int) -> None:
+    """Work on a job with as many threads as torch uses.
+
+    Args:
+        name: of the library's function, "lfk_run" or "lfk_fourier_run".
+        job: its address.
+        scratch_bytes: what the job needs for each thread.
+    """
+    from lama_fill_kernels import library
+
+    work, threads, team = getattr(library, name), torch.get_num_threads(), _team()
+    if team is None:
+        on_all_threads(lambda _: work(job, scratch(scratch_bytes).data_ptr()), threads)
+        return
+    size = -(-scratch_bytes // _LINE) * _LINE
+    memory = scratch(threads * size).data_ptr()
+    library.lfk_on_team(team, threads, ctypes.cast(work, ctypes.c_void_p), job, memory, size)
+
+
 def on_all_threads(work: Callable[[int], None], threads: int) -> None:
     """Call `work` with 0 .. threads-1 at the same time, 0 on the thread that calls, and wait for all."""
     others = [_pool(threads - 1).submit(work, number) for number in range(1, threads)]
@@ -88,6 +116,17 @@ def scratch(size: int) -> Tensor:
         _here.scratch = None  # the old memory may become part of the new
         kept = _here.scratch = memory(size)
     return kept
+
+
+@functools.cache
+def _team() -> int | None:
+    """The address of what calls a function on all of torch's threads; None where it is not known."""
+    path = Path(torch.__file__).with_name("lib") / "libtorch_cpu.so"
+    if sys.platform != "linux" or not path.exists():
+        return None
+    # Looked up in torch's library and in those that it needs, so it is the OpenMP that torch itself uses.
+    function = getattr(ctypes.CDLL(str(path)), "GOMP_parallel", None)
+    return None if function is None else ctypes.cast(function, ctypes.c_void_p).value
 
 
 @functools.cache

@@ -135,12 +135,11 @@ class WinogradConv:
             ]
         nothing: list[Tensor | None] = [None] * len(self.channels_out)
         adds, residuals = adds or nothing, residuals or nothing
-        threads = torch.get_num_threads()
         job = Job()
         job.plan, job.weights = self._plan, self._packed.data_ptr()
         job.batch, job.height, job.width = batch, height, width
         address = ctypes.addressof(job)
-        self._library.lfk_share(address, threads)
+        self._library.lfk_share(address, torch.get_num_threads())
         for number, (tensor, channels) in enumerate(zip(maps, self.channels_in, strict=True)):
             _check(tensor, (batch, channels, height, width), None)
             job.inputs[number] = kernels.as_map(tensor)
@@ -156,10 +155,7 @@ class WinogradConv:
                 self.relu,
                 0,
             )
-        size = self._library.lfk_scratch_bytes(self._plan, job.block_tiles)
-        kernels.on_all_threads(
-            lambda _: self._library.lfk_run(address, kernels.scratch(size).data_ptr()), threads
-        )
+        kernels.run("lfk_run", address, self._library.lfk_scratch_bytes(self._plan, job.block_tiles))
         return list(outs)
 
     def _pack(self, o: int, i: int, weights: Tensor) -> None:
