@@ -62,9 +62,12 @@ class Backend(Protocol):
         ...
 
     def convolution(
-        self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
+        self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: tuple[int, int] = (1, 1)
     ) -> Convolution:
-        """Of weights (out, in, kh, kw) and a bias (out,), float32 on the CPU."""
+        """Of weights (out, in, kh, kw) and a bias (out,), float32 on the CPU.
+
+        `stride`: of rows and of columns.
+        """
         ...
 
     def pointwise(self, weight: Tensor, bias: Tensor | None, *, relu: bool = False) -> Pointwise:
@@ -111,7 +114,7 @@ class OneDnn:
         return OneDnn(torch.float32)
 
     def convolution(
-        self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
+        self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: tuple[int, int] = (1, 1)
     ) -> Convolution:
         return _OneDnnConvolution(weight.to(self.dtype), bias, relu=relu, stride=stride)
 
@@ -123,14 +126,14 @@ class OneDnn:
 
 
 class _OneDnnConvolution:
-    def __init__(self, weight: Tensor, bias: Tensor | None, *, relu: bool, stride: int) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, relu: bool, stride: tuple[int, int]) -> None:
         typical = [1, weight.shape[1], _TYPICAL_SIDE, _TYPICAL_SIDE]
         self._weight: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
-            weight, [0, 0], [stride, stride], [1, 1], 1, typical
+            weight, [0, 0], stride, [1, 1], 1, typical
         )
         self._bias = _own(bias)
         self._activation = "relu" if relu else "none"
-        self._stride = [stride, stride]
+        self._stride = stride
 
     def __call__(self, x: Tensor, /) -> Tensor:
         y: Tensor = torch.ops.mkldnn._convolution_pointwise(
@@ -210,7 +213,7 @@ class Portable:
         return Portable(self.device, torch.float32)
 
     def convolution(
-        self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: int = 1
+        self, weight: Tensor, bias: Tensor | None, *, relu: bool = False, stride: tuple[int, int] = (1, 1)
     ) -> Convolution:
         return _PortableConvolution(self._put(weight), self._put(bias), relu=relu, stride=stride)
 
@@ -232,7 +235,7 @@ class Portable:
 
 
 class _PortableConvolution:
-    def __init__(self, weight: Tensor, bias: Tensor | None, *, relu: bool, stride: int) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, relu: bool, stride: tuple[int, int]) -> None:
         self._weight, self._bias, self._relu, self._stride = weight, bias, relu, stride
 
     def __call__(self, x: Tensor, /) -> Tensor:

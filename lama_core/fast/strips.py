@@ -23,6 +23,8 @@ STRIP_BYTES = 32 << 20
 """About how large the largest map of a strip is. Smaller strips compute more rows twice."""
 _LEAST_ROWS = 4
 """Rows of the bottleneck in a strip: with fewer, most of the work is for the rows around them."""
+HEAD_ROWS = 4
+"""Rows of the picture that are computed at once."""
 
 
 def strips(rows: int, width: int, channels: int, element: int) -> Iterator[tuple[int, int]]:
@@ -47,7 +49,9 @@ class Front:
         self._stem = backend.in_float32().convolution(folded["stem.weight"], folded["stem.bias"], relu=True)
 
         def down(name: str) -> Callable[[Tensor], Tensor]:
-            return backend.convolution(folded[f"{name}.weight"], folded[f"{name}.bias"], relu=True, stride=2)
+            return backend.convolution(
+                folded[f"{name}.weight"], folded[f"{name}.bias"], relu=True, stride=(2, 2)
+            )
 
         last = config.downsamplings - 1
         self._downs = [down(f"downs.{level}") for level in range(last)]
@@ -109,11 +113,7 @@ class Tail:
             backend.doubling(folded[f"ups.{level}.weight"], folded[f"ups.{level}.bias"])
             for level in range(config.downsamplings)
         ]
-        # The head's three channels would leave most of a vector unused. So its rows become channels of a
-        # convolution with columns only, and are then added up, each shifted by its row.
-        weight = folded["head.weight"]  # (3, C, 7, 7)
-        columns = weight.permute(2, 0, 1, 3).reshape(21, weight.shape[1], 1, 7)
-        self._head = backend.convolution(columns, None)
+        self._head = backend.convolution(_rows_at_once(folded["head.weight"]), None, stride=(HEAD_ROWS, 1))
         self._bias = folded["head.bias"].clone().to(backend.device).view(1, 3, 1, 1)
 
     def __call__(self, x: Branches, on_layer: Callable[[], None]) -> Tensor:
@@ -126,21 +126,13 @@ class Tail:
             for begin, end in strips(rows, width * cell, self._width, self._backend.dtype.itemsize):
                 on_layer()
                 first, last = begin * cell, end * cell
-                top, bottom = max(0, 3 - first), max(0, last + 3 - height)
-                y = self._rows(x, image, self._depth, max(0, first - 3), min(height, last + 3))
+                # What the head's last group of rows has too many is computed, and left away.
+                end_of_group = last + -(last - first) % HEAD_ROWS
+                top, bottom = max(0, 3 - first), max(0, end_of_group + 3 - height)
+                y = self._rows(x, image, self._depth, max(0, first - 3), min(height, end_of_group + 3))
                 y = self._head(F.pad(y, (3, 3, top, bottom), mode="reflect"))
-                out[image, :, first:last] = self._summed(y)[0]
+                out[image, :, first:last] = _in_rows(y)[0, :, : last - first]
         return out.add_(self._bias)
-
-    @staticmethod
-    def _summed(y: Tensor) -> Tensor:
-        """(1, 21, h + 6, W) to (1, 3, h, W) float32."""
-        planes = y.float().contiguous()
-        rows = planes.shape[2] - 6
-        total = planes[:, 0:3, 0:rows]
-        for row in range(1, 7):
-            total = total.add_(planes[:, 3 * row : 3 * row + 3, row : row + rows])
-        return total
 
     def _rows(self, x: Branches, image: int, level: int, begin: int, end: int) -> Tensor:
         """Rows begin..end of the map after `level` upsamplings.
@@ -153,3 +145,21 @@ class Tail:
         first, last = begin // 2, min(rows_before, end // 2 + 1)
         y = self._ups[level - 1](self._rows(x, image, level - 1, first, last))
         return y[:, :, begin - 2 * first : end - 2 * first]
+
+
+def _rows_at_once(weight: Tensor) -> Tensor:
+    """(3, C, 7, 7), a head, to (3 * HEAD_ROWS, C, 7 + HEAD_ROWS - 1, 7): rows of its output as channels.
+
+    Three channels would leave most of a vector unused.
+    """
+    colours, channels, height, width = weight.shape
+    wide = weight.new_zeros(HEAD_ROWS, colours, channels, height + HEAD_ROWS - 1, width)
+    for row in range(HEAD_ROWS):
+        wide[row, :, :, row : row + height] = weight
+    return wide.flatten(0, 1)
+
+
+def _in_rows(y: Tensor) -> Tensor:
+    """(B, HEAD_ROWS * 3, H, W) of such a head to (B, 3, HEAD_ROWS * H, W) float32."""
+    batch, _, height, width = y.shape
+    return y.view(batch, HEAD_ROWS, 3, height, width).permute(0, 2, 3, 1, 4).float().flatten(2, 3)
