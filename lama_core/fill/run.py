@@ -265,8 +265,8 @@ def _region(
     colour = prediction[:, inside.y : inside.bottom, inside.x : inside.right]
     planes = view.planes
     filled = from_planes(colour, pixel, scale=planes.scale, offset=planes.offset, light=planes.light)
-    pixels = np.where(blend[:, :, None] > 0, filled, _cut(picture, written))
-    return FilledRegion(rect=written, pixels=pixels, blend=blend)
+    np.copyto(filled, _cut(picture, written), where=blend[:, :, None] == 0)
+    return FilledRegion(rect=written, pixels=filled, blend=blend)
 
 
 def _checked(picture: Pixels, hole: NDArray[Any]) -> HoleMask:

@@ -231,8 +231,13 @@ def grow(hole: Floats, pixels: int) -> Floats:
     if pixels == 0:
         return hole
     if is_binary(hole):
-        near: Mask = distance_to(hole > 0, pixels) <= pixels
-        return near.astype(np.float32)
+        inside = hole > 0
+        if not inside.any():
+            return hole
+        part = around(inside, pixels)
+        dilated = np.zeros_like(hole)
+        dilated[part] = distance_to(inside[part], pixels) <= pixels
+        return dilated
     height, width = hole.shape
     grown = np.zeros_like(hole)
     line = hole.copy()  # each pixel's largest value along its row, up to `half` pixels away
