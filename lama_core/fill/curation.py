@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lama_core.fill.blur import blurred
+from lama_core.image.hole import around
 from lama_core.image.pixels import Floats, Mask
 
 #: Detail is what a Gaussian of so many pixels takes away, looked at around each place.
@@ -41,6 +42,9 @@ HUE_AROUND = 4.0
 #: Over how many pixels one fill goes over into the other.
 SOFTNESS = 4.0
 
+#: Farther than this from the hole, in pixels, both are the same to all of these.
+SEEN = 64
+
 
 def better_of(prediction: Floats, patched: Floats, colour: Floats, unknown: Mask) -> Floats:
     """The better of two fills at each place.
@@ -54,8 +58,10 @@ def better_of(prediction: Floats, patched: Floats, colour: Floats, unknown: Mask
     Returns:
         (3, H, W) float32.
     """
-    hole, drawn, made = torch.from_numpy(unknown), torch.from_numpy(prediction), torch.from_numpy(patched)
-    shown = torch.where(hole, drawn.clamp(0, 1), torch.from_numpy(colour))
+    chosen: Floats = prediction.copy()
+    part = (..., *around(unknown, SEEN))
+    hole, drawn, made, known = (torch.from_numpy(x[part]) for x in (unknown, prediction, patched, colour))
+    shown = torch.where(hole, drawn.clamp(0, 1), known)
     sharpness = (_detail(shown) + FAINT) / (_detail(made) + FAINT)
     inside = blurred(hole[None].float(), EDGE).mul_(2).sub_(1).clamp_(0, 1)  # 0 at an edge
     enough = SOFT_EDGE + (SOFT_INSIDE - SOFT_EDGE) * inside
@@ -66,7 +72,7 @@ def better_of(prediction: Floats, patched: Floats, colour: Floats, unknown: Mask
     hue -= hue.mean(dim=0, keepdim=True)
     asked_for *= (2 - _largest(hue) / HUE_TOLERANCE).clamp_(0, 1)
     share = blurred(soft * asked_for, SOFTNESS)
-    chosen: Floats = torch.lerp(drawn, made, share).numpy()
+    chosen[part] = torch.lerp(drawn, made, share).numpy()
     return chosen
 
 
