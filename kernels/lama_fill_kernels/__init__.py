@@ -14,12 +14,15 @@ from pathlib import Path
 __all__ = [
     "MAX_MAPS",
     "MAX_SIDE",
+    "NEAREST_PANEL",
     "FourierJob",
     "Isa",
     "Job",
     "Map",
+    "NearestJob",
     "Output",
     "Type",
+    "VoteJob",
     "best_isa",
     "library",
     "supported",
@@ -27,6 +30,7 @@ __all__ = [
 
 MAX_MAPS = 4
 MAX_SIDE = 16384
+NEAREST_PANEL = 64
 _ABI = 4
 
 
@@ -104,6 +108,41 @@ class FourierJob(ctypes.Structure):
     )
 
 
+class VoteJob(ctypes.Structure):
+    """`lfk_vote_job`: pixels from the patches that lie over them."""
+
+    _fields_ = (
+        ("height", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+        ("reach", ctypes.c_int64),
+        ("colours", ctypes.c_void_p),
+        ("slots", ctypes.c_void_p),
+        ("field", ctypes.c_void_p),
+        ("loudness", ctypes.c_void_p),
+        ("pixels", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+        ("said", ctypes.c_void_p),
+        ("next", ctypes.c_int64),
+    )
+
+
+class NearestJob(ctypes.Structure):
+    """`lfk_nearest_job`: the nearest of some vectors to each of some others."""
+
+    _fields_ = (
+        ("isa", ctypes.c_int64),
+        ("sources", ctypes.c_int64),
+        ("depth", ctypes.c_int64),
+        ("described", ctypes.c_void_p),
+        ("lengths", ctypes.c_void_p),
+        ("wanted", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+        ("costs", ctypes.c_void_p),
+        ("places", ctypes.c_void_p),
+        ("next", ctypes.c_int64),
+    )
+
+
 def _load() -> ctypes.CDLL:
     native = ctypes.CDLL(str(Path(__file__).with_name("_native.so")))
     pointer, i32, i64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
@@ -121,6 +160,8 @@ def _load() -> ctypes.CDLL:
         ("lfk_fourier_free", None, [pointer]),
         ("lfk_fourier_scratch_bytes", i64, [pointer]),
         ("lfk_fourier_run", None, [pointer, pointer]),
+        ("lfk_vote", None, [pointer, pointer]),
+        ("lfk_nearest", None, [pointer, pointer]),
         ("lfk_on_team", None, [pointer, i32, pointer, pointer, pointer, i64]),
     ):
         function = getattr(native, name)

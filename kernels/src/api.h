@@ -100,7 +100,42 @@ LFK_EXPORT void lfk_fourier_free(lfk_fourier *plan);
 LFK_EXPORT int64_t lfk_fourier_scratch_bytes(const lfk_fourier *plan);
 LFK_EXPORT void lfk_fourier_run(lfk_fourier_job *job, void *scratch);
 
-/* What lfk_run and lfk_fourier_run are. */
+/* Pixels from the patches that lie over them: each patch is a source's, and the louder it is the more it counts. */
+typedef struct {
+    int64_t height, width;
+    int64_t reach;         /* of a patch from its middle: its side is 2 * reach + 1 */
+    const float *colours;  /* (height * width, 4), of which three count */
+    const int64_t *slots;  /* (height * width): which patch has its middle there, or -1 */
+    const int64_t *field;  /* for each patch its source: the pixel in its middle, `reach` inside the picture */
+    const float *loudness; /* for each patch */
+    const int64_t *pixels; /* (count), each with a patch over it */
+    int64_t count;
+    float *said;  /* (count, 3): the result */
+    int64_t next; /* 0 at first; shared between the threads */
+} lfk_vote_job;
+
+LFK_EXPORT void lfk_vote(lfk_vote_job *job, void *scratch);
+
+/* The nearest of some vectors, the sources, to each of some others: the least of a source's length and its scalar
+   product with what is looked for. With a length of its square, and -2 times what is looked for, that is the
+   distance. */
+enum { LFK_NEAREST_PANEL = 64 };
+
+typedef struct {
+    int64_t isa;            /* lfk_isa_id */
+    int64_t sources, depth; /* sources: a multiple of LFK_NEAREST_PANEL, below 2^31 */
+    const float *described; /* (sources / LFK_NEAREST_PANEL, depth, LFK_NEAREST_PANEL) */
+    const float *lengths;   /* (sources); infinite: never the nearest, but for want of any */
+    const float *wanted;    /* (count, depth) */
+    int64_t count;
+    float *costs;    /* (count): the results, */
+    int64_t *places; /* (count): and which source it is; of several the first */
+    int64_t next;    /* 0 at first; shared between the threads */
+} lfk_nearest_job;
+
+LFK_EXPORT void lfk_nearest(lfk_nearest_job *job, void *scratch);
+
+/* What lfk_run, lfk_fourier_run, lfk_vote and lfk_nearest are. */
 typedef void lfk_work(void *job, void *scratch);
 
 /* Calls `part` with `with` on a number of threads at the same time, and waits for all: GOMP_parallel of the OpenMP that

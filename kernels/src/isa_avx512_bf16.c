@@ -15,8 +15,9 @@
 #include "transform.inc.h"
 #include "gemm.inc.h"
 #include "fourier.inc.h"
+#include "nearest.inc.h"
 
-const lfk_isa lfk_isa_avx512_bf16 = {LANES, PANEL, 1, transform_input, multiply, transform_output, fourier};
+const lfk_isa lfk_isa_avx512_bf16 = {LANES, PANEL, 1, transform_input, multiply, transform_output, fourier, nearest};
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -11,5 +11,6 @@
 #include "transform.inc.h"
 #include "gemm.inc.h"
 #include "fourier.inc.h"
+#include "nearest.inc.h"
 
-const lfk_isa lfk_isa_portable = {LANES, PANEL, 0, transform_input, multiply, transform_output, fourier};
+const lfk_isa lfk_isa_portable = {LANES, PANEL, 0, transform_input, multiply, transform_output, fourier, nearest};

@@ -49,6 +49,8 @@ typedef struct {
                              int first_channel, int channels);
     /* `count` channels of an image, at most `lanes`. */
     void (*fourier)(const lfk_fourier_job *job, int image, int channel, int count, void *scratch);
+    /* Of what is looked for, first..end-1. */
+    void (*nearest)(const lfk_nearest_job *job, int64_t first, int64_t end);
 } lfk_isa;
 
 extern const lfk_isa lfk_isa_portable, lfk_isa_avx2, lfk_isa_avx512, lfk_isa_avx512_bf16;

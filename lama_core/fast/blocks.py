@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fast import kernels
+from lama_core import kernels
 from lama_core.fast.convolution import Backend
 from lama_core.fast.fold import Folded
 from lama_core.fast.spectral import Spectral

@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from lama_core.fast import kernels
+from lama_core import kernels
 
 CACHE_DIR_VARIABLE = "LAMA_FILL_CACHE_DIR"
 _VERSION = "2"

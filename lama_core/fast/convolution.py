@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fast import kernels
+from lama_core import kernels
 
 _TYPICAL_SIDE = 64
 """oneDNN packs weights for a size of the map. It makes no difference which, but without any the packed form

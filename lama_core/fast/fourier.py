@@ -13,7 +13,7 @@ import weakref
 import torch
 from torch import Tensor
 
-from lama_core.fast import kernels
+from lama_core import kernels
 
 
 def rfft2(x: Tensor, *, dtype: torch.dtype | None = None) -> Tensor:

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fast import kernels
-from lama_core.fast.kernels import Precision
+from lama_core import kernels
+from lama_core.kernels import Precision
 
 Tile = Literal[2, 4]
 

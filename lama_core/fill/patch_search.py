@@ -7,12 +7,15 @@ one source for each target: the index, in row-major order, of the pixel in the m
 
 from __future__ import annotations
 
+import ctypes
 import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from lama_core import kernels
 
 #: How far a patch reaches from its middle; patches are 7x7 as in the paper.
 REACH = 3
@@ -60,14 +63,15 @@ def _basis() -> Tensor:
 
 
 #: (K, 3, 7, 7), orthonormal.
-BASIS = _basis()
+BASIS = _basis().contiguous(memory_format=torch.channels_last)
 
 
 def descriptors(image: Tensor) -> Tensor:
     """(3, H, W), sides of 4 or more, to (H * W, K): what the patch around each pixel looks like."""
     padded = F.pad(image[None], (REACH, REACH, REACH, REACH), mode="reflect")
-    found = F.conv2d(padded, BASIS)[0]  # (K, H, W)
-    return found.flatten(1).T.contiguous()
+    # Channels last: twice as fast, and a pixel's coefficients lie beside each other as they are wanted.
+    found = F.conv2d(padded.contiguous(memory_format=torch.channels_last), BASIS)[0]
+    return found.permute(1, 2, 0).flatten(0, 1).contiguous()
 
 
 @dataclass(slots=True)
@@ -176,12 +180,9 @@ class Canvas:
         """The best field, and its costs, by comparing everything with everything; for small pictures."""
         among = self.described.index_select(0, sources)
         lengths = among.square().sum(dim=1) + self.wear.index_select(0, sources)
-        fields, costs = [], []
-        for some in torch.split(wanted, EXACT_CHUNK):
-            cost, place = torch.addmm(lengths[None], some, among.T, alpha=-2).min(dim=1)
-            fields.append(sources[place])
-            costs.append(cost + some.square().sum(dim=1))
-        return torch.cat(fields), torch.cat(costs).clamp_(min=0)
+        nearest = _nearest_by_kernels if kernels.available() else _nearest_by_torch
+        costs, places = nearest(wanted, among, lengths)
+        return sources[places], costs.add_(wanted.square().sum(dim=1)).clamp_(min=0)
 
     def improve(
         self, wanted: Tensor, field: Tensor, chance: torch.Generator, radii: tuple[float, ...] = RADII
@@ -232,12 +233,35 @@ class Canvas:
         Returns:
             (M, 3).
         """
-        height, width = self.image.shape[1:]
         if costs is None:
             loudness = torch.ones(len(field))
         else:
             middling = costs[:: max(1, len(costs) // 4096)].median().clamp(min=1e-6)
             loudness = torch.exp(-costs / middling) + 1e-6
+        if kernels.available():
+            return self._said_by_kernels(where, field, loudness)
+        return self._said_by_torch(where, field, loudness)
+
+    def _said_by_kernels(self, where: Tensor, field: Tensor, loudness: Tensor) -> Tensor:
+        from lama_fill_kernels import VoteJob
+
+        height, width = self.image.shape[1:]
+        colours = F.pad(self.image.flatten(1).T, (0, 1)).contiguous()  # four numbers are one vector
+        said = torch.empty(len(where), 3)
+        job = VoteJob(
+            height,
+            width,
+            REACH,
+            *(x.data_ptr() for x in (colours, self._slots, field, loudness, where)),
+            len(where),
+            said.data_ptr(),
+            0,
+        )
+        kernels.run("lfk_vote", ctypes.addressof(job), 0)
+        return said
+
+    def _said_by_torch(self, where: Tensor, field: Tensor, loudness: Tensor) -> Tensor:
+        height, width = self.image.shape[1:]
         # Maps with a margin, in which a step in any direction is one addition and needs no bounds.
         wide = width + 2 * REACH
         margin = (REACH, REACH, REACH, REACH)
@@ -273,3 +297,49 @@ class Canvas:
         lost = ~fine.is_source[found]
         anywhere = torch.randint(len(fine.sources), (len(found),), generator=chance)
         return torch.where(lost, fine.sources[anywhere], found)
+
+
+def _nearest_by_kernels(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """As `_nearest_by_torch`."""
+    from lama_fill_kernels import NEAREST_PANEL, NearestJob
+
+    isa = kernels.best_isa("fp32")
+    assert isa is not None
+    room = -len(among) % NEAREST_PANEL
+    panels = (
+        F.pad(among, (0, 0, 0, room)).view(-1, NEAREST_PANEL, among.shape[1]).transpose(1, 2).contiguous()
+    )
+    lengths = F.pad(lengths, (0, room), value=math.inf)
+    asked = wanted * -2
+    costs, places = torch.empty(len(wanted)), torch.empty(len(wanted), dtype=torch.int64)
+    job = NearestJob(
+        isa,
+        len(lengths),
+        among.shape[1],
+        *(x.data_ptr() for x in (panels, lengths, asked)),
+        len(wanted),
+        costs.data_ptr(),
+        places.data_ptr(),
+        0,
+    )
+    kernels.run("lfk_nearest", ctypes.addressof(job), 0)
+    return costs, places
+
+
+def _nearest_by_torch(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest source to each target.
+
+    Args:
+        wanted: (N, K).
+        among: (S, K).
+        lengths: (S,), what each source has beside its products with targets.
+
+    Returns:
+        The least of `lengths - 2 * wanted @ among.T` for each target, (N,), and its places in `among`, (N,)
+        int64.
+    """
+    found = [
+        torch.addmm(lengths[None], some, among.T, alpha=-2).min(dim=1)
+        for some in torch.split(wanted, EXACT_CHUNK)
+    ]
+    return torch.cat([one.values for one in found]), torch.cat([one.indices for one in found])

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fast import fourier, kernels
+from lama_core import kernels
+from lama_core.fast import fourier
 from lama_core.fast.convolution import OneDnn
 from lama_core.fast.winograd import Tile, WinogradConv
 from tests.bench.floor import DTYPES

@@ -9,7 +9,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lama_core.fast import FastError, compile_generator, convolution, kernels, strips
+from lama_core import kernels
+from lama_core.fast import FastError, compile_generator, convolution, strips
 from lama_core.fast.convolution import Portable
 from lama_core.fast.fold import fold
 from lama_core.fast.network import Network

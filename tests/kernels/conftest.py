@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lama_core.fast import kernels
+from lama_core import kernels
 
 
 @pytest.fixture(params=["portable", "avx2", "avx512", "avx512_bf16"])

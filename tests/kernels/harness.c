@@ -33,6 +33,8 @@ static __typeof__(lfk_fourier_new) *fourier_new;
 static __typeof__(lfk_fourier_free) *fourier_free;
 static __typeof__(lfk_fourier_scratch_bytes) *fourier_scratch_bytes;
 static __typeof__(lfk_fourier_run) *fourier_run;
+static __typeof__(lfk_nearest) *nearest;
+static __typeof__(lfk_vote) *vote;
 
 static const char *const ISAS[] = {"portable", "avx2", "avx512", "avx512_bf16"}, *const TYPES[] = {"fp32", "bf16"};
 static int failures;
@@ -198,6 +200,53 @@ static double transforms(int isa, int height, int width, int channels) {
     return worst;
 }
 
+/* The least cost and what its place costs: the largest error. */
+static double search(int isa, int sources, int depth, int count) {
+    float *described = values((int64_t)sources * depth), *lengths = values(sources);
+    float *wanted = values((int64_t)count * depth), *costs = room(count * 4);
+    int64_t *places = room(count * 8);
+    lfk_nearest_job job = {isa, sources, depth, described, lengths, wanted, count, costs, places, 0};
+    nearest(&job, 0);
+    double worst = 0;
+    for (int i = 0; i < count; i++) {
+        double least = INFINITY, there = NAN;
+        for (int s = 0; s < sources; s++) {
+            double cost = lengths[s];
+            for (int k = 0; k < depth; k++)
+                cost += (double)wanted[i * depth + k] *
+                        described[((int64_t)(s / LFK_NEAREST_PANEL) * depth + k) * LFK_NEAREST_PANEL +
+                                  s % LFK_NEAREST_PANEL];
+            if (cost < least) least = cost;
+            if (s == places[i]) there = cost;
+        }
+        const double error = fabs(costs[i] - there) + (there - least);
+        if (!(error <= worst)) worst = error;
+    }
+    return worst;
+}
+
+/* One patch over nine pixels at a corner, and one over all: the largest error. */
+static double votes(void) {
+    enum { SIDE = 9, MIDDLE = SIDE / 2 * SIDE + SIDE / 2 };
+    float *colours = values(SIDE * SIDE * 4), said[2 * 3];
+    int64_t *slots = room(SIDE * SIDE * 8);
+    for (int i = 0; i < SIDE * SIDE; i++) slots[i] = -1;
+    slots[0] = 1;
+    slots[MIDDLE] = 0;
+    const int64_t field[2] = {3 * SIDE + 3, 5 * SIDE + 4}, pixels[2] = {0, 2 * SIDE + 2};
+    const float loudness[2] = {0.5f, 2};
+    lfk_vote_job job = {SIDE, SIDE, 3, colours, slots, field, loudness, pixels, 2, said, 0};
+    vote(&job, 0);
+    double worst = 0;
+    for (int c = 0; c < 3; c++) {
+        const double first = colours[4 * (5 * SIDE + 4) + c];
+        const double second = (0.5 * colours[4 * (1 * SIDE + 1) + c] + 2 * colours[4 * (7 * SIDE + 6) + c]) / 2.5;
+        const double error = fabs(said[c] - first) + fabs(said[3 + c] - second);
+        if (!(error <= worst)) worst = error;
+    }
+    return worst;
+}
+
 int main(int count, char **arguments) {
     void *from = count == 2 ? library(arguments[1]) : 0;
     if (!from) return fprintf(stderr, "harness: cannot load %s\n", count == 2 ? arguments[1] : "nothing"), 2;
@@ -216,6 +265,8 @@ int main(int count, char **arguments) {
     FIND(fourier_free);
     FIND(fourier_scratch_bytes);
     FIND(fourier_run);
+    FIND(nearest);
+    FIND(vote);
     if (abi() != LFK_ABI) return fprintf(stderr, "harness: another version of the interface\n"), 2;
     static const int maps[][5] = {{1, 8, 8, 16, 16}, {2, 7, 5, 24, 40}, {1, 2, 3, 5, 7}, {1, 13, 10, 48, 144}};
     static const int sizes[][3] = {{8, 8, 16}, {7, 9, 5}, {30, 35, 24}, {1, 1, 3}, {31, 67, 9}, {45, 64, 20}, {64, 1, 16}};
@@ -239,6 +290,8 @@ int main(int count, char **arguments) {
             snprintf(what, sizeof what, "Fourier transforms of %dx%d", sizes[i][0], sizes[i][1]);
             verdict(what, isa, transforms(isa, sizes[i][0], sizes[i][1], sizes[i][2]), 6e-6);
         }
+        if (supported(isa, LFK_FP32)) verdict("nearest of 192", isa, search(isa, 192, 24, 61), 1e-5);
     }
+    verdict("votes", LFK_PORTABLE, votes(), 1e-6);
     return failures != 0;
 }

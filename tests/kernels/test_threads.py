@@ -12,7 +12,8 @@ pytest.importorskip(
     "lama_fill_kernels", reason="the kernels are not built: pip install --no-build-isolation ./kernels"
 )
 
-from lama_core.fast import fourier, kernels
+from lama_core import kernels
+from lama_core.fast import fourier
 from lama_core.fast.winograd import WinogradConv
 
 _COUNTED = """

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from lama_core.fast import kernels
+from lama_core import kernels
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "installers"))
@@ -35,6 +35,7 @@ FUNCTIONS = {
     *("lfk_plan_new", "lfk_plan_free", "lfk_weight_bytes", "lfk_pack_weights"),
     *("lfk_share", "lfk_scratch_bytes", "lfk_on_team"),
     *("lfk_fourier_new", "lfk_fourier_free", "lfk_fourier_scratch_bytes", "lfk_fourier_run"),
+    *("lfk_vote", "lfk_nearest"),
 }
 LINUX = ("manylinux_2_17_x86_64.manylinux2014_x86_64", "manylinux_2_17_aarch64.manylinux2014_aarch64")
 # What another one stands for takes zig its time, too.
@@ -201,7 +202,10 @@ def test_pip_takes_the_right_one(wheels: Wheels, tmp_path: Path) -> None:
 def test_the_kernels_own_tests_pass_with_it(wheels: Wheels, tmp_path: Path) -> None:
     assert wheels[LINUX[0]].exists()
     python = fresh_environment(tmp_path / "venv", wheels)
-    tests = [str(PROJECT / "tests/kernels" / f"test_{name}.py") for name in ("winograd", "fourier")]
+    tests = [
+        str(PROJECT / "tests/kernels" / f"test_{name}.py")
+        for name in ("winograd", "fourier", "nearest", "vote")
+    ]
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

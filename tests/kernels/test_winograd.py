@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fast import kernels
+from lama_core import kernels
 from lama_core.fast.winograd import WinogradConv
 
 pytest.importorskip("lama_fill_kernels", reason="the kernels are not built: pip install ./kernels")

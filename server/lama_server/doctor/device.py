@@ -16,7 +16,7 @@ def main(name: str) -> int:
     """Print one JSON object: the device, the seconds, the product's largest error, and the kernels."""
     import torch
 
-    from lama_core.fast.kernels import best_isa
+    from lama_core.kernels import best_isa
     from lama_server.worker.devices import choose_device, describe_device
 
     device = choose_device(name)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from lama_core import kernels
 from lama_core.client.runtime import home_folder
-from lama_core.fast import kernels
 from lama_core.model import store
 from lama_server.cli import main
 from lama_server.doctor import checks, report
