@@ -84,7 +84,8 @@ class _WithinMemory:
         # Not before: who plans a fill waits for no torch.
         from torch.nn import functional as F
 
-        from lama_core.fill.halving import halved, halved_hole
+        from lama_core.fill.filters import halved_hole
+        from lama_core.model.prefill import halved
 
         if min(image.shape[2:]) < 2 * LEAST_CONTEXT:
             return self._generator(image, hole)  # there is nothing left to save

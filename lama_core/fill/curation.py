@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lama_core.fill.blur import blurred
+from lama_core.fill.filters import blurred
 from lama_core.image.hole import around
 from lama_core.image.pixels import Floats, Mask
 

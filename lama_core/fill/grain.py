@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from lama_core.fill.filters import sums
 from lama_core.fill.noise import BLOCK, BOX, Noise, find_noise, highpass_response
 from lama_core.image.hole import around
 from lama_core.image.pixels import Floats, Mask
@@ -90,7 +91,7 @@ def lowpass(values: Tensor) -> Tensor:
     reach = 2 * (BOX // 2)
     values = F.pad(values[None], (reach, reach, reach, reach), mode="replicate")[0]
     for axis in (1, 1, 2, 2):
-        values = _sums(values, BOX, axis)
+        values = sums(values, BOX, axis)
     return values.mul_(BOX**-4)
 
 
@@ -177,22 +178,13 @@ def _energy_of(squares: Tensor) -> Tensor:
     reach = 2 * half
     mode = "reflect" if min(height, width) > reach else "replicate"
     padded = F.pad(squares[None, None], (reach, reach, reach, reach), mode=mode)[0]
-    means = _sums(_sums(padded, NEAR, 1), NEAR, 2)[0]
+    means = sums(sums(padded, NEAR, 1), NEAR, 2)[0]
     # The mean around a pixel is `half` rows and columns further on in it.
     low, high = slice(0, -reach), slice(reach, None)
     least = torch.minimum(means[low], means[high])
     least = torch.minimum(least[:, low], least[:, high])
     least = torch.minimum(least, means[half:-half, half:-half])
     return least.mul_(LEAST_OF_FOUR / NEAR**2)
-
-
-def _sums(values: Tensor, side: int, axis: int) -> Tensor:
-    """The sums of `side` neighbours along an axis, which gets shorter by as many less one."""
-    length = values.shape[axis] - side + 1
-    total = values.narrow(axis, 0, length) + values.narrow(axis, 1, length)
-    for shift in range(2, side):
-        total += values.narrow(axis, shift, length)
-    return total
 
 
 def _residual_beside(difference: Tensor, known: Tensor) -> Tensor:

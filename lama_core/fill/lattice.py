@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lama_core.fill.filters import blurred, filtered
 from lama_core.image.hole import around
 from lama_core.image.pixels import Floats, Mask
 
@@ -47,16 +48,16 @@ def without_lattice(prediction: Floats, unknown: Mask) -> Floats:
     weights = _cells(F.pad(inside, room))
     detail = _cells(F.pad((part - smooth) * inside, room))
 
-    count = _around(weights, SPREAD).clamp(min=1e-3)
-    figure = _around(detail, SPREAD).view(3, *weights.shape) / count  # what the cells around have in common
-    energy = _around(detail.square().sum(dim=0, keepdim=True), SPREAD) / count.sum(dim=0, keepdim=True) / 3
+    count = _spread(weights, SPREAD).clamp(min=1e-3)
+    figure = _spread(detail, SPREAD).view(3, *weights.shape) / count  # what the cells around have in common
+    energy = _spread(detail.square().sum(dim=0, keepdim=True), SPREAD) / count.sum(dim=0, keepdim=True) / 3
     share = figure.square().mean(dim=(0, 1))[None] / energy.clamp(min=1e-9)
     # Of so few cells one has something in common with the others by chance; the squares of a Gaussian are one
     # that is narrower.
     cells = weights.mean(dim=0, keepdim=True)
     narrow = SPREAD / 2**0.5
     chance = (
-        _around(cells, narrow) / (4 * torch.pi * SPREAD**2) / _around(cells, SPREAD).square().clamp(min=1e-6)
+        _spread(cells, narrow) / (4 * torch.pi * SPREAD**2) / _spread(cells, SPREAD).square().clamp(min=1e-6)
     )
     chance = chance.clamp(max=0.999)
     share = (share - chance) / (1 - chance)
@@ -70,11 +71,8 @@ def without_lattice(prediction: Floats, unknown: Mask) -> Floats:
 
 def _mean_of_a_period(x: Tensor) -> Tensor:
     """(C, H, W): the mean of a period around each pixel, without any lattice; 0 beyond the edge."""
-    reach = PERIOD // 2
-    weights = torch.full((PERIOD + 1,), 1 / PERIOD)
-    weights[0] = weights[-1] = 0.5 / PERIOD
-    across = F.conv2d(x[:, None], weights[None, None, None, :], padding=(0, reach))
-    return F.conv2d(across, weights[None, None, :, None], padding=(reach, 0))[:, 0]
+    half, whole = 0.5 / PERIOD, 1 / PERIOD
+    return filtered(x, (half, *(whole,) * (PERIOD - 1), half), "constant")
 
 
 def _cells(x: Tensor) -> Tensor:
@@ -82,10 +80,6 @@ def _cells(x: Tensor) -> Tensor:
     return F.pixel_unshuffle(x[None], PERIOD)[0]
 
 
-def _around(x: Tensor, spread: float) -> Tensor:
-    """(C, H, W) through a Gaussian of so many pixels, with 0 beyond the edge."""
-    reach = int(3 * spread)
-    weights = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / (2 * spread**2))
-    weights /= weights.sum()
-    across = F.conv2d(x[:, None], weights[None, None, None, :], padding=(0, reach))
-    return F.conv2d(across, weights[None, None, :, None], padding=(reach, 0))[:, 0]
+def _spread(x: Tensor, cells: float) -> Tensor:
+    """(C, H, W) through a Gaussian of so many pixels, with nothing beyond the edge."""
+    return blurred(x, cells, "constant")

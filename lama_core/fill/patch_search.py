@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core import kernels
+from lama_core.fill.filters import dilated, sums
 
 #: How far a patch reaches from its middle; patches are 7x7 as in the paper.
 REACH = 3
@@ -113,7 +114,7 @@ class Canvas:
         """
         height, width = unknown.shape
         image = image.clone()
-        touching = F.max_pool2d(unknown[None, None].float(), SIDE, 1, REACH)[0, 0] > 0
+        touching = dilated(unknown, REACH)
         inside = torch.zeros_like(unknown)
         inside[REACH : height - REACH, REACH : width - REACH] = True
         is_source = (inside & ~touching).flatten()
@@ -171,8 +172,9 @@ class Canvas:
         section 4.3).
         """
         height, width = self.image.shape[1:]
-        uses = torch.bincount(field, minlength=height * width).view(1, height, width).float()
-        around = F.avg_pool2d(uses, SIDE, 1, REACH).flatten()  # 1 where a part is copied once
+        uses = torch.bincount(field, minlength=height * width).view(height, width).float()
+        uses = F.pad(uses, (REACH, REACH, REACH, REACH))
+        around = sums(sums(uses, SIDE, 0), SIDE, 1).flatten() / SIDE**2  # 1 where a part is copied once
         fair = max(1.0, len(self.targets) / len(self.sources))
         self.wear = (around / fair - 1).clamp_(min=0) * (TIRING * float(costs.median()))
 

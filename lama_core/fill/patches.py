@@ -13,15 +13,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from lama_core.fill.blur import blurred
-from lama_core.fill.halving import halved, halved_hole
+from lama_core.fill.filters import blurred, dilated, halved_hole
 from lama_core.fill.options import Cancelled, stop_if
 from lama_core.fill.patch_search import EXACT_SOURCES, Canvas
 from lama_core.image.hole import around
 from lama_core.image.pixels import Floats, Mask
-from lama_core.model.prefill import membrane
+from lama_core.model.prefill import halved, membrane
 
 #: The coarsest scale is the one at which the hole has no more pixels than this ...
 COARSEST_HOLE = 1500
@@ -155,7 +153,7 @@ def _joined(canvas: Canvas, unknown: Tensor, field: Tensor, costs: Tensor | None
     it is wrong at the hole's edge. Taken out smoothly, that leaves no step, and the patches' detail as it is:
     the seamless cloning of Pérez et al., 2003, "Poisson image editing".
     """
-    near = F.max_pool2d(unknown[None, None].float(), 3, 1, 1)[0, 0] > 0
+    near = dilated(unknown, 1)
     ring = (near & ~unknown).flatten()
     beside = ring.nonzero()[:, 0]
     flat = canvas.image.flatten(1)

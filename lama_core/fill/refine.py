@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fill.halving import halved
 from lama_core.fill.options import Cancelled, stop_if
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.generator import Generator, predict_with
+from lama_core.model.prefill import halved
 
 ITERATIONS = 15
 RATE = 0.002

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from lama_core.fill.blur import blurred
 from lama_core.fill.curation import better_of
-from lama_core.fill.halving import halved, halved_hole
+from lama_core.fill.filters import blurred, halved_hole
 from lama_core.fill.lattice import without_lattice
 from lama_core.fill.network import GeneratorLike, predict
 from lama_core.fill.options import Cancelled, FillOptions, stop_if
@@ -20,6 +19,7 @@ from lama_core.fill.refine import refine
 from lama_core.image.hole import thickness
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.generator import Generator
+from lama_core.model.prefill import halved
 
 #: Holes thicker than this, in pixels, are looked at from further away too. For the compact model that lowers
 #: the hole L1 of holes about 115 thick by 7 %, and changes nothing for those half as thick.

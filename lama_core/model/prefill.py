@@ -42,7 +42,7 @@ def _smooth_fill(image: Tensor, hole: Tensor, *, coarse: int, finest: int) -> Te
     premultiplied = torch.where(known > 0, image, torch.zeros_like(image)) * known
     pyramid = [(premultiplied, known)]
     while max(premultiplied.shape[-2:]) > 1:
-        premultiplied, known = _halve(premultiplied), _halve(known)
+        premultiplied, known = halved(premultiplied), halved(known)
         pyramid.append((premultiplied, known))
 
     fill = torch.full_like(pyramid[-1][0], 0.5)
@@ -59,9 +59,13 @@ def _smooth_fill(image: Tensor, hole: Tensor, *, coarse: int, finest: int) -> Te
     return fill
 
 
-def _halve(x: Tensor) -> Tensor:
-    """(B, C, H, W) to (B, C, ceil(H/2), ceil(W/2)) by means of 2x2 pixels, fewer at an odd edge."""
-    return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+def halved(x: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, C, ceil(H/2), ceil(W/2)) by means of 2x2 pixels, of fewer at an odd edge."""
+    height, width = x.shape[2:]
+    if height % 2 or width % 2:
+        x = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
+    rows = x[:, :, 0::2] + x[:, :, 1::2]
+    return (rows[..., 0::2] + rows[..., 1::2]).mul_(0.25)
 
 
 def _relax(fill: Tensor, colour: Tensor, weight: Tensor, *, steps: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lama_core.fill.blur import blurred
+from lama_core.fill.filters import blurred
 from lama_core.fill.lattice import PERIOD, without_lattice
 
 HEIGHT, WIDTH = 168, 203
