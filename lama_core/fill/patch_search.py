@@ -182,7 +182,7 @@ class Canvas:
         """The best field, and its costs, by comparing everything with everything; for small pictures."""
         among = self.described.index_select(0, sources)
         lengths = among.square().sum(dim=1) + self.wear.index_select(0, sources)
-        nearest = _nearest_by_kernels if kernels.available() else _nearest_by_torch
+        nearest = nearest_by_kernels if kernels.available() else nearest_by_torch
         costs, places = nearest(wanted, among, lengths)
         return sources[places], costs.add_(wanted.square().sum(dim=1)).clamp_(min=0)
 
@@ -241,20 +241,22 @@ class Canvas:
             middling = costs[:: max(1, len(costs) // 4096)].median().clamp(min=1e-6)
             loudness = torch.exp(-costs / middling) + 1e-6
         if kernels.available():
-            return self._said_by_kernels(where, field, loudness)
-        return self._said_by_torch(where, field, loudness)
+            return self.said_by_kernels(where, field, loudness)
+        return self.said_by_torch(where, field, loudness)
 
-    def _said_by_kernels(self, where: Tensor, field: Tensor, loudness: Tensor) -> Tensor:
+    def said_by_kernels(self, where: Tensor, field: Tensor, loudness: Tensor) -> Tensor:
+        """As `said`; `loudness` is (N,) float32, how much each patch counts."""
         from lama_fill_kernels import VoteJob
 
         height, width = self.image.shape[1:]
-        colours = F.pad(self.image.flatten(1).T, (0, 1)).contiguous()  # four numbers are one vector
+        colours = F.pad(self.image.flatten(1).T, (0, 1))  # four numbers are one vector
+        given = [x.contiguous() for x in (colours, self._slots, field, loudness, where)]
         said = torch.empty(len(where), 3)
         job = VoteJob(
             height,
             width,
             REACH,
-            *(x.data_ptr() for x in (colours, self._slots, field, loudness, where)),
+            *(x.data_ptr() for x in given),
             len(where),
             said.data_ptr(),
             0,
@@ -262,7 +264,8 @@ class Canvas:
         kernels.run("lfk_vote", ctypes.addressof(job), 0)
         return said
 
-    def _said_by_torch(self, where: Tensor, field: Tensor, loudness: Tensor) -> Tensor:
+    def said_by_torch(self, where: Tensor, field: Tensor, loudness: Tensor) -> Tensor:
+        """As `said_by_kernels`."""
         height, width = self.image.shape[1:]
         # Maps with a margin, in which a step in any direction is one addition and needs no bounds.
         wide = width + 2 * REACH
@@ -301,8 +304,8 @@ class Canvas:
         return torch.where(lost, fine.sources[anywhere], found)
 
 
-def _nearest_by_kernels(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """As `_nearest_by_torch`."""
+def nearest_by_kernels(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """As `nearest_by_torch`; of several that are as near the first."""
     from lama_fill_kernels import NEAREST_PANEL, NearestJob
 
     isa = kernels.best_isa("fp32")
@@ -312,7 +315,7 @@ def _nearest_by_kernels(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple
         F.pad(among, (0, 0, 0, room)).view(-1, NEAREST_PANEL, among.shape[1]).transpose(1, 2).contiguous()
     )
     lengths = F.pad(lengths, (0, room), value=math.inf)
-    asked = wanted * -2
+    asked = (wanted * -2).contiguous()
     costs, places = torch.empty(len(wanted)), torch.empty(len(wanted), dtype=torch.int64)
     job = NearestJob(
         isa,
@@ -328,7 +331,7 @@ def _nearest_by_kernels(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple
     return costs, places
 
 
-def _nearest_by_torch(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+def nearest_by_torch(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """The nearest source to each target.
 
     Args:

@@ -1,8 +1,9 @@
-"""The compiled kernels against what torch has: convolutions and Fourier transforms of one FFC of big-lama."""
+"""The compiled kernels against what torch has: what one FFC of big-lama needs, and what patches need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from lama_core import kernels
 from lama_core.fast import fourier
 from lama_core.fast.convolution import OneDnn
 from lama_core.fast.winograd import Tile, WinogradConv
+from lama_core.fill import patch_search
 from tests.bench.floor import DTYPES
 from tests.bench.report import Section
 from tests.bench.timing import interleaved
@@ -29,8 +31,9 @@ def main() -> Section:
     section = Section(
         title="Compiled kernels",
         note="The 3x3 convolutions of one FFC (128 and 384 channels), and a pair of Fourier transforms of "
-        "192 channels. GFLOP/s count the products of the direct convolution. Errors are the largest, in "
-        "parts of the outputs' standard deviation.",
+        "192 channels. GFLOP/s count the products of the direct convolution. Patches: the nearest of "
+        "14,000 to 2,000, and what those over 70,000 pixels say of them. Errors are the largest, in parts of "
+        "the outputs' standard deviation.",
         columns=("what", "maps", "ms", "GFLOP/s", "ratio", "error"),
     )
     torch.manual_seed(0)
@@ -40,6 +43,9 @@ def main() -> Section:
                 if kernels.available(precision):
                     _convolutions(section, side, precision, dtype)
                     _transforms(section, side, dtype)
+        if kernels.available():
+            _nearest(section)
+            _votes(section)
     return section
 
 
@@ -120,6 +126,48 @@ def _transforms(section: Section, side: int, dtype: torch.dtype) -> None:
             ratio,
             f"{error:.1e}",
         )
+
+
+def _nearest(section: Section) -> None:
+    wanted, among = torch.randn(2000, 24), torch.randn(14000, 24)
+    lengths = among.square().sum(dim=1)
+    exact = (lengths.double() - 2 * wanted.double() @ among.double().T).amin(dim=1)
+    searches = {
+        "torch": partial(patch_search.nearest_by_torch, wanted, among, lengths),
+        "kernels": partial(patch_search.nearest_by_kernels, wanted, among, lengths),
+    }
+    results = {name: search()[0] for name, search in searches.items()}
+    _compare(section, "nearest patches", "2000 of 14000", searches, results, exact)
+
+
+def _votes(section: Section) -> None:
+    unknown = torch.zeros(448, 544, dtype=torch.bool)
+    unknown[105:342, 110:407] = True
+    image = torch.rand(3, 448, 544)
+    canvas = patch_search.Canvas.of(image, unknown, image, searched=False)
+    field = canvas.sources[torch.randint(len(canvas.sources), (len(canvas.targets),))]
+    loudness = torch.rand(len(field))
+    votes = {
+        "torch": partial(canvas.said_by_torch, canvas.hole, field, loudness),
+        "kernels": partial(canvas.said_by_kernels, canvas.hole, field, loudness),
+    }
+    results = {name: vote() for name, vote in votes.items()}
+    _compare(section, "votes of patches", f"{len(canvas.hole)} pixels", votes, results, results["torch"])
+
+
+def _compare(
+    section: Section,
+    what: str,
+    size: str,
+    candidates: Mapping[str, Callable[[], object]],
+    results: Mapping[str, Tensor],
+    exact: Tensor,
+) -> None:
+    seconds = interleaved(candidates, rounds=ROUNDS)
+    for name, result in results.items():
+        error = float((result.double() - exact.double()).abs().max() / exact.double().std())
+        ratio = seconds["torch"] / seconds[name]
+        section.row(f"{what}, {name}", size, seconds[name] * 1e3, None, ratio, f"{error:.1e}")
 
 
 def _map(*shape: int) -> Tensor:

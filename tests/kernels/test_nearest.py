@@ -13,7 +13,7 @@ pytest.importorskip(
     "lama_fill_kernels", reason="the kernels are not built: pip install --no-build-isolation ./kernels"
 )
 
-from lama_core.fill.patch_search import _nearest_by_kernels, _nearest_by_torch
+from lama_core.fill.patch_search import nearest_by_kernels, nearest_by_torch
 
 
 def numbers(targets: int, sources: int, depth: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -26,7 +26,7 @@ def numbers(targets: int, sources: int, depth: int) -> tuple[torch.Tensor, torch
 def check(wanted: torch.Tensor, among: torch.Tensor, lengths: torch.Tensor) -> None:
     """The cost is that of the place, and no place is any cheaper."""
     truth = lengths.double() - 2 * wanted.double() @ among.double().T
-    for search in (_nearest_by_kernels, _nearest_by_torch):
+    for search in (nearest_by_kernels, nearest_by_torch):
         costs, places = search(wanted, among, lengths)
         assert (costs.dtype, places.dtype) == (torch.float32, torch.int64)
         there = truth.gather(1, places[:, None])[:, 0]
@@ -47,9 +47,9 @@ def test_every_instruction_set(isa: str) -> None:
 def test_on_any_number_of_threads(threads) -> None:
     given_ = numbers(500, 300, 24)
     threads(1)
-    alone = _nearest_by_kernels(*given_)
+    alone = nearest_by_kernels(*given_)
     threads(3)
-    for one, other in zip(alone, _nearest_by_kernels(*given_), strict=True):
+    for one, other in zip(alone, nearest_by_kernels(*given_), strict=True):
         assert torch.equal(one, other)
 
 
@@ -58,11 +58,11 @@ def test_of_several_the_first(isa: str) -> None:
     same = among.expand(500, -1).contiguous()
     lengths = torch.ones(500)
     lengths[:70] = 2
-    assert _nearest_by_kernels(wanted, same, lengths)[1].tolist() == [70] * 13
+    assert nearest_by_kernels(wanted, same, lengths)[1].tolist() == [70] * 13
 
 
 def test_what_is_infinitely_long_is_not_taken() -> None:
     wanted, among, lengths = numbers(20, 100, 24)
     lengths[:] = math.inf
     lengths[37] = 1e4
-    assert _nearest_by_kernels(wanted, among, lengths)[1].tolist() == [37] * 20
+    assert nearest_by_kernels(wanted, among, lengths)[1].tolist() == [37] * 20

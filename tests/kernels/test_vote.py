@@ -53,8 +53,8 @@ def test_holes_anywhere(data: st.DataObject, height: int, width: int) -> None:
     if len(canvas.sources) == 0:
         return
     field, loudness = field_of(canvas)
-    by_kernels = canvas._said_by_kernels(canvas.hole, field, loudness)
-    by_torch = canvas._said_by_torch(canvas.hole, field, loudness)
+    by_kernels = canvas.said_by_kernels(canvas.hole, field, loudness)
+    by_torch = canvas.said_by_torch(canvas.hole, field, loudness)
     assert torch.allclose(by_kernels, by_torch, atol=1e-5)
     for place in range(0, len(canvas.hole), 17):
         truth = said(canvas, int(canvas.hole[place]), field, loudness)
@@ -65,6 +65,6 @@ def test_on_any_number_of_threads(threads) -> None:
     canvas = canvas_of(90, 120, (slice(30, 60), slice(40, 90)))
     field, loudness = field_of(canvas)
     threads(1)
-    alone = canvas._said_by_kernels(canvas.hole, field, loudness)
+    alone = canvas.said_by_kernels(canvas.hole, field, loudness)
     threads(3)
-    assert torch.equal(canvas._said_by_kernels(canvas.hole, field, loudness), alone)
+    assert torch.equal(canvas.said_by_kernels(canvas.hole, field, loudness), alone)
