@@ -66,16 +66,14 @@ def photos_small(bench: Bench) -> str:
 def photos_large(bench: Bench) -> str:
     """The same photos enlarged: how methods cope with holes of many pixels."""
     methods = baselines() | model_methods(bench.generator, bench.name, qualities=QUALITIES)
-    data = bench.of_photos(size=bench.large, share=0.09)
+    data = bench.of_photos(size=bench.large, share=0.3)
     return _measured(data, methods, kinds=("object",), times=True)
 
 
 def qualities(bench: Bench) -> str:
     """What each quality gains and costs where all of the picture fits the network."""
     methods = model_methods(bench.generator, bench.name, qualities=QUALITIES)
-    return _measured(
-        bench.of_photos(size=bench.small, share=0.18), methods, kinds=("thick", "object"), times=True
-    )
+    return _measured(bench.of_photos(size=bench.small), methods, kinds=("thick", "object"), times=True)
 
 
 def periodic_small(bench: Bench) -> str:
@@ -88,7 +86,7 @@ def periodic_small(bench: Bench) -> str:
 def periodic_large(bench: Bench) -> str:
     """Periodic structures at native resolution: real detail in large pictures."""
     methods = baselines() | model_methods(bench.generator, bench.name, qualities=QUALITIES)
-    data = bench.rendered("periodic", size=bench.large, share=0.09)
+    data = bench.rendered("periodic", size=bench.large, share=0.24)
     return _measured(data, methods, kinds=("object",), times=True)
 
 
@@ -103,8 +101,8 @@ def context(bench: Bench) -> str:
     methods = {name: with_options(bench.generator, chosen) for name, chosen in options.items()}
     rows = []
     for data in (
-        bench.of_photos(size=size, share=0.12),
-        bench.rendered("periodic", size=size, share=0.12),
+        bench.of_photos(size=size, share=0.3),
+        bench.rendered("periodic", size=size, share=0.24),
     ):
         table = evaluate(data, methods, on_comparison=_ignore, kinds=("object",))["object"]
         cases = list(data.cases("object"))
@@ -160,8 +158,8 @@ def grain(bench: Bench) -> str:
     rows = []
     sets: tuple[tuple[str, CaseSet], ...] = (
         ("soft scenes, grain", bench.rendered("grainy", size=bench.small, share=0.36)),
-        ("photos, grain added", WithGrain(bench.of_photos(size=bench.small, share=0.18))),
-        ("photos as they are", bench.of_photos(size=bench.small, share=0.18)),
+        ("photos, grain added", WithGrain(bench.of_photos(size=bench.small, share=0.5))),
+        ("photos as they are", bench.of_photos(size=bench.small, share=0.5)),
         ("drawings, no grain", bench.rendered("clean", size=bench.small, share=0.18)),
     )
     for title, data in sets:
