@@ -72,7 +72,7 @@ def run(name: str, job: int, scratch_bytes: int) -> None:
     """Work on a job with as many threads as torch uses.
 
     Args:
-        name: of the library's function: "lfk_run", "lfk_fourier_run", "lfk_vote" or "lfk_nearest".
+        name: of the library's function: "lfk_run", "lfk_fourier_run" and so on.
         job: its address.
         scratch_bytes: what the job needs for each thread.
     """

@@ -21,6 +21,7 @@ __all__ = [
     "Map",
     "NearestJob",
     "Output",
+    "PackJob",
     "Type",
     "VoteJob",
     "best_isa",
@@ -93,6 +94,20 @@ class Job(ctypes.Structure):
     )
 
 
+class PackJob(ctypes.Structure):
+    """`lfk_pack_job`: the weights of one connection of a plan."""
+
+    _fields_ = (
+        ("plan", ctypes.c_void_p),
+        ("output", ctypes.c_int32),
+        ("input", ctypes.c_int32),
+        ("weights", ctypes.c_void_p),
+        ("packed", ctypes.c_void_p),
+        ("next", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
+    )
+
+
 class FourierJob(ctypes.Structure):
     """`lfk_fourier_job`: one use of a plan of Fourier transforms."""
 
@@ -152,7 +167,7 @@ def _load() -> ctypes.CDLL:
         ("lfk_plan_new", pointer, [i32, i32, i32, i32, pointer, i32, pointer, pointer]),
         ("lfk_plan_free", None, [pointer]),
         ("lfk_weight_bytes", i64, [pointer]),
-        ("lfk_pack_weights", None, [pointer, i32, i32, pointer, i32, i32, pointer]),
+        ("lfk_pack", None, [pointer, pointer]),
         ("lfk_share", None, [pointer, i32]),
         ("lfk_scratch_bytes", i64, [pointer, i32]),
         ("lfk_run", None, [pointer, pointer]),

@@ -47,7 +47,7 @@ typedef struct {
 
 typedef struct {
     const lfk_plan *plan;
-    const void *weights; /* as lfk_pack_weights made them */
+    const void *weights; /* as lfk_pack made them */
     int32_t batch, height, width; /* height and width 2 or more: the padding reflects */
     int32_t block_tiles, parts;   /* what a thread takes at a time, as lfk_share says */
     int32_t next_block;           /* 0 at first; shared between the threads */
@@ -69,10 +69,17 @@ LFK_EXPORT void lfk_plan_free(lfk_plan *plan);
 
 LFK_EXPORT int64_t lfk_weight_bytes(const lfk_plan *plan);
 
-/* Transform weights (O, I, 3, 3) of one connection into their place in `packed`, which was zero before. Only output
-   channels first..last-1 are done, so that threads can share the work. */
-LFK_EXPORT void lfk_pack_weights(const lfk_plan *plan, int32_t output, int32_t input, const float *weights,
-                                 int32_t first, int32_t last, void *packed);
+/* The weights of one connection, to be transformed into their place in `packed`, which was zero before. */
+typedef struct {
+    const lfk_plan *plan;
+    int32_t output, input;
+    const float *weights; /* (O, I, 3, 3) */
+    void *packed;
+    int32_t next; /* 0 at first; shared between the threads */
+    int32_t reserved;
+} lfk_pack_job;
+
+LFK_EXPORT void lfk_pack(lfk_pack_job *job, void *scratch);
 
 /* Say in a job how `threads` should share the work: in blocks of so many tiles, and where there are few tiles, each block
    in parts of the output channels. Then the scratch memory that each needs, aligned to 64 bytes. */
@@ -135,7 +142,7 @@ typedef struct {
 
 LFK_EXPORT void lfk_nearest(lfk_nearest_job *job, void *scratch);
 
-/* What lfk_run, lfk_fourier_run, lfk_vote and lfk_nearest are. */
+/* What lfk_pack, lfk_run, lfk_fourier_run, lfk_vote and lfk_nearest are. */
 typedef void lfk_work(void *job, void *scratch);
 
 /* Calls `part` with `with` on a number of threads at the same time, and waits for all: GOMP_parallel of the OpenMP that

@@ -33,8 +33,9 @@ static void transform_lines(int tile, double (*w)[BATCH], int step, double (*to)
     }
 }
 
-void lfk_pack_weights(const lfk_plan *plan, int32_t output, int32_t input, const float *weights, int32_t first,
-                      int32_t last, void *packed) {
+/* Output channels first..last-1. */
+static void pack_channels(const lfk_plan *plan, int32_t output, int32_t input, const float *weights, int32_t first,
+                          int32_t last, void *packed) {
     const int side = lfk_side(plan->tile), panel = plan->isa->panel;
     const int channels = plan->channels_in[input];
     int depth_before = 0; /* of the inputs that come before in the sum */
@@ -74,5 +75,17 @@ void lfk_pack_weights(const lfk_plan *plan, int32_t output, int32_t input, const
                 }
             }
         }
+    }
+}
+
+void lfk_pack(lfk_pack_job *job, void *scratch) {
+    (void)scratch;
+    /* A group at a time: threads that write beside each other take twice as long. */
+    const int channels = job->plan->channels_out[job->output], group = job->plan->group;
+    for (;;) {
+        const int first = __atomic_fetch_add(&job->next, group, __ATOMIC_RELAXED);
+        if (first >= channels) return;
+        const int last = first + group < channels ? first + group : channels;
+        pack_channels(job->plan, job->output, job->input, job->weights, first, last, job->packed);
     }
 }

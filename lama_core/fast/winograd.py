@@ -161,22 +161,11 @@ class WinogradConv:
     def _pack(self, o: int, i: int, weights: Tensor) -> None:
         if weights.shape != (self.channels_out[o], self.channels_in[i], 3, 3):
             raise ValueError(f"weights are (O, I, 3, 3), not {tuple(weights.shape)}")
+        from lama_fill_kernels import PackJob
+
         whole = weights.detach().float().contiguous()
-        threads = torch.get_num_threads()
-        ends = [self.channels_out[o] * part // threads for part in range(threads + 1)]
-
-        def part(number: int) -> None:
-            self._library.lfk_pack_weights(
-                self._plan,
-                o,
-                i,
-                whole.data_ptr(),
-                ends[number],
-                ends[number + 1],
-                self._packed.data_ptr(),
-            )
-
-        kernels.on_all_threads(part, threads)
+        job = PackJob(self._plan, o, i, whole.data_ptr(), self._packed.data_ptr(), 0, 0)
+        kernels.run("lfk_pack", ctypes.addressof(job), 0)
 
 
 def _one_size(sizes: Iterable[int]) -> int:

@@ -25,7 +25,7 @@ static __typeof__(lfk_supported) *supported;
 static __typeof__(lfk_plan_new) *plan_new;
 static __typeof__(lfk_plan_free) *plan_free;
 static __typeof__(lfk_weight_bytes) *weight_bytes;
-static __typeof__(lfk_pack_weights) *pack_weights;
+static __typeof__(lfk_pack) *pack;
 static __typeof__(lfk_share) *share;
 static __typeof__(lfk_scratch_bytes) *scratch_bytes;
 static __typeof__(lfk_run) *run;
@@ -107,8 +107,8 @@ static double convolution(int isa, int precision, int type, int tile, int batch,
     for (int path = 0; path < 4; path++) {
         if (!connected[path]) continue;
         weights[path] = values((int64_t)channels[path / 2] * channels[path % 2] * 9);
-        pack_weights(plan, path / 2, path % 2, weights[path], 0, channels[path / 2] / 2, packed);
-        pack_weights(plan, path / 2, path % 2, weights[path], channels[path / 2] / 2, channels[path / 2], packed);
+        lfk_pack_job packing = {plan, path / 2, path % 2, weights[path], packed, 0, 0};
+        pack(&packing, 0);
     }
     float *biases[2];
     for (int i = 0; i < 2; i++) {
@@ -257,7 +257,7 @@ int main(int count, char **arguments) {
     FIND(plan_new);
     FIND(plan_free);
     FIND(weight_bytes);
-    FIND(pack_weights);
+    FIND(pack);
     FIND(share);
     FIND(scratch_bytes);
     FIND(run);

@@ -32,7 +32,7 @@ lief = pytest.importorskip("lief", reason=REASON)
 
 FUNCTIONS = {
     *("lfk_abi", "lfk_supported", "lfk_run"),
-    *("lfk_plan_new", "lfk_plan_free", "lfk_weight_bytes", "lfk_pack_weights"),
+    *("lfk_plan_new", "lfk_plan_free", "lfk_weight_bytes", "lfk_pack"),
     *("lfk_share", "lfk_scratch_bytes", "lfk_on_team"),
     *("lfk_fourier_new", "lfk_fourier_free", "lfk_fourier_scratch_bytes", "lfk_fourier_run"),
     *("lfk_vote", "lfk_nearest"),
