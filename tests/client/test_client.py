@@ -253,6 +253,7 @@ def test_another_server_is_found_after_a_restart(server: Any) -> None:
     with connected() as client:
         fill(client)
         server.stop()
+        wait_for(lambda: not client._connection.is_alive())  # type: ignore[union-attr]
         with pytest.raises(ServerNotFoundError):
             fill(client)
         server.start()
