@@ -80,18 +80,18 @@ def run(name: str, job: int, scratch_bytes: int) -> None:
 
     work, threads, team = getattr(library, name), torch.get_num_threads(), _team()
     if team is None:
-        on_all_threads(lambda _: work(job, scratch(scratch_bytes).data_ptr()), threads)
+        on_all_threads(lambda: work(job, scratch(scratch_bytes).data_ptr()), threads)
         return
     size = -(-scratch_bytes // _LINE) * _LINE
     memory = scratch(threads * size).data_ptr()
     library.lfk_on_team(team, threads, ctypes.cast(work, ctypes.c_void_p), job, memory, size)
 
 
-def on_all_threads(work: Callable[[int], None], threads: int) -> None:
-    """Call `work` with 0 .. threads-1 at the same time, 0 on the thread that calls, and wait for all."""
-    others = [_pool(threads - 1).submit(work, number) for number in range(1, threads)]
+def on_all_threads(work: Callable[[], None], threads: int) -> None:
+    """Call `work` on so many threads at the same time, one of them the caller's, and wait for all."""
+    others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
     try:
-        work(0)
+        work()
     finally:
         for other in others:
             other.result()
