@@ -8,28 +8,28 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lama_core.errors import LamaFillError
-from lama_core.evaluation import promises, studies
-from lama_core.evaluation.report import with_table
-from lama_core.evaluation.studies import Bench
-from lama_core.fast import load_fast
+from lama_core.client.errors import LamaFillError
+from lama_core.inference import load_fast
+from lama_core.research.evaluation import experiments, invariants
+from lama_core.research.evaluation.experiments import Bench
+from lama_core.research.evaluation.report import with_table
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "quality.md"
 
 STUDIES: Mapping[str, Callable[[Bench], str]] = {
-    "photos": studies.photos_small,
-    "photos-large": studies.photos_large,
-    "periodic": studies.periodic_small,
-    "periodic-large": studies.periodic_large,
-    "qualities": studies.qualities,
-    "context": studies.context,
-    "seams": studies.seams,
-    "grain": studies.grain,
-    "soft-selections": promises.soft_selections,
-    "depth": promises.depth,
-    "light": promises.light,
-    "bright": promises.bright,
-    "again": promises.again,
+    "photos": experiments.photos_small,
+    "photos-large": experiments.photos_large,
+    "periodic": experiments.periodic_small,
+    "periodic-large": experiments.periodic_large,
+    "qualities": experiments.qualities,
+    "context": experiments.context,
+    "seams": experiments.seams,
+    "grain": experiments.grain,
+    "soft-selections": invariants.soft_selections,
+    "depth": invariants.depth,
+    "light": invariants.light,
+    "bright": invariants.bright,
+    "again": invariants.again,
 }
 
 

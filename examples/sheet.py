@@ -9,12 +9,12 @@ import numpy as np
 from pictures import EXAMPLES
 from PIL import Image
 
-from lama_core.evaluation.baselines import telea
-from lama_core.evaluation.dataset import Case
-from lama_core.evaluation.evaluate import Comparison
-from lama_core.evaluation.sheet import contact_sheet, mark_hole
 from lama_core.fill import fill
 from lama_core.model import load_generator
+from lama_core.research.evaluation.baselines import telea
+from lama_core.research.evaluation.dataset import Case
+from lama_core.research.evaluation.evaluate import Comparison
+from lama_core.research.evaluation.sheet import contact_sheet, mark_hole
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 MODEL = "compact"

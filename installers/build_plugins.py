@@ -28,7 +28,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 
 #: The parts of lama_core that run in an editor.
-CORE = ("__init__.py", "errors.py", "geometry.py", "holes.py", "wire", "client")
+CORE = ("__init__.py", "client")
 
 #: What is copied from a folder: sources and data, none of what a run leaves behind.
 WANTED = frozenset({".py", ".desktop", ".action", ".html", ".svg", ".png", ".md"})
@@ -103,17 +103,17 @@ PLUGINS = {
     "krita": PlugIn(
         name="krita",
         folders={
-            "plugin_krita/lama_fill.desktop": "lama_fill.desktop",
-            "plugin_krita/lama_fill": "lama_fill",
+            "plugin_krita/lama_fill_krita.desktop": "lama_fill_krita.desktop",
+            "plugin_krita/lama_fill_krita": "lama_fill_krita",
             "plugin_krita/actions": "actions",
         },
-        private="lama_fill/private",
-        license="lama_fill/LICENSE",
+        private="lama_fill_krita/private",
+        license="lama_fill_krita/LICENSE",
         translations=Translations(
-            source="plugin_krita/translations", place="lama_fill/locale", domain="lama_fill"
+            source="plugin_krita/translations", place="lama_fill_krita/locale", domain="lama_fill"
         ),
         # Krita's importer knows the plug-in's folder by this.
-        entries=("lama_fill/",),
+        entries=("lama_fill_krita/",),
     ),
 }
 

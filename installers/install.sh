@@ -90,14 +90,14 @@ uninstall() {
     run "$command" service uninstall
     run "$command" stop
     # What the server wrote: its logs and its lock, nothing that anybody else put there.
-    state=$("$environment/bin/python" -c 'from lama_core.client.runtime import state_folder; print(state_folder())')
+    state=$("$environment/bin/python" -c 'from lama_core.client.connection.runtime import state_folder; print(state_folder())')
     for name in launch.json autostart.json server.json server.lock; do
         run rm -f "$state/$name"
     done
     for log in "$state"/*.log "$state"/*.log.[0-9]*; do
         if [ -f "$log" ]; then run rm -f "$log"; fi
     done
-    models=$("$environment/bin/python" -c 'from lama_core.model.store import models_folder; print(models_folder())')
+    models=$("$environment/bin/python" -c 'from lama_core.model.registry import models_folder; print(models_folder())')
     cache=$("$environment/bin/python" -c 'import os, platformdirs
 print(os.environ.get("LAMA_FILL_CACHE_DIR") or platformdirs.user_cache_dir("lama-fill", appauthor=False))')
     run rm -rf "$cache/fast"

@@ -8,17 +8,37 @@ import sys
 import pytest
 
 FORBIDDEN = {
-    "lama_core.geometry": {"numpy", "torch", "msgpack", "websockets", "asyncio", "socket"},
-    "lama_core.holes": {"numpy", "torch", "msgpack", "websockets", "asyncio", "socket"},
-    "lama_core.wire": {"numpy", "torch", "websockets", "asyncio", "socket", "ssl"},
-    "lama_core.client": {"numpy", "torch", "lama_server"},
-    "lama_core.image": {"torch", "lama_core.wire", "lama_core.client", "lama_server"},
-    "lama_core.model": {"lama_core.wire", "lama_core.client", "lama_server", "websockets"},
-    "lama_core.fill": {"lama_core.wire", "lama_core.client", "lama_server", "websockets"},
-    "lama_core.training.trainer": {"lama_core.wire", "lama_core.client", "lama_server", "websockets"},
-    "lama_core.evaluation.evaluate": {"lama_core.wire", "lama_core.client", "lama_server", "websockets"},
+    "lama_core.client.geometry": {"numpy", "torch", "msgpack", "websockets", "asyncio", "socket"},
+    "lama_core.client.selection": {"numpy", "torch", "msgpack", "websockets", "asyncio", "socket"},
+    "lama_core.client.protocol": {"numpy", "torch", "websockets", "asyncio", "socket", "ssl"},
+    "lama_core.client.connection": {"numpy", "torch", "lama_server"},
+    "lama_core.image": {"torch", "lama_core.client.protocol", "lama_core.client.connection", "lama_server"},
+    "lama_core.model": {
+        "lama_core.client.protocol",
+        "lama_core.client.connection",
+        "lama_server",
+        "websockets",
+    },
+    "lama_core.fill": {
+        "lama_core.client.protocol",
+        "lama_core.client.connection",
+        "lama_server",
+        "websockets",
+    },
+    "lama_core.research.training.trainer": {
+        "lama_core.client.protocol",
+        "lama_core.client.connection",
+        "lama_server",
+        "websockets",
+    },
+    "lama_core.research.evaluation.evaluate": {
+        "lama_core.client.protocol",
+        "lama_core.client.connection",
+        "lama_server",
+        "websockets",
+    },
     "lama_server.app": {"torch", "numpy", "lama_core.model", "lama_core.fill"},
-    "lama_server.cli": {"torch", "numpy"},
+    "lama_cli": {"torch", "numpy"},
 }
 
 
@@ -37,9 +57,9 @@ def test_a_part_brings_along_only_what_it_may(module: str) -> None:
 def test_the_parent_process_of_the_server_has_no_torch() -> None:
     # The whole command line with every command's module, as `lama-fill serve` has it.
     code = (
-        "import sys; from lama_server.cli import build_parser; build_parser();"
-        "import lama_server.cli.serve, lama_server.service;"
-        "from lama_core.model.store import list_models; assert list_models();"
+        "import sys; from lama_cli import build_parser; build_parser();"
+        "import lama_cli.commands.serve, lama_server.service;"
+        "from lama_core.model.registry import list_models; assert list_models();"
         "print('\\n'.join(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

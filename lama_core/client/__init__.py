@@ -1,38 +1,5 @@
-"""Finding, starting and talking to the server: blocking, for plug-ins and the command line.
+"""All that an editor carries: Python 3.9, standard library, websockets and msgpack.
 
-    with connect(client="my-plugin", start=True) as server:
-        result = server.fill(width=..., height=..., format="rgba", depth="u8", pixels=..., hole=...)
-
-Standard library, websockets (13 or later) and msgpack, both as pure Python if need be; Python 3.9.
+The files here say what a fill is (errors, geometry, selection) and import none of the folders. `protocol/` is
+the messages without any I/O, `connection/` finds, starts and talks to the server.
 """
-
-from lama_core.client.client import Client, connect
-from lama_core.client.errors import (
-    BusyError,
-    ClientError,
-    ConnectionLostError,
-    FillCancelledError,
-    FillFailedError,
-    NotTrustedError,
-    SandboxError,
-    ServerNotFoundError,
-    ServerSilentError,
-    ServerStartError,
-    VersionError,
-)
-
-__all__ = [
-    "BusyError",
-    "Client",
-    "ClientError",
-    "ConnectionLostError",
-    "FillCancelledError",
-    "FillFailedError",
-    "NotTrustedError",
-    "SandboxError",
-    "ServerNotFoundError",
-    "ServerSilentError",
-    "ServerStartError",
-    "VersionError",
-    "connect",
-]

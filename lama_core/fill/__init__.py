@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lama_core.fill.filled_region import FilledRegion, composite
 from lama_core.fill.options import Cancelled, FillCancelled, FillError, FillOptions, PredictionError, Progress
-from lama_core.fill.region import FilledRegion, composite
 from lama_core.fill.run import fill, fill_region, fill_windows, plan_fill
 
 __all__ = [

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from lama_core.fill.filters import sums
 from lama_core.fill.noise import BLOCK, BOX, Noise, find_noise, highpass_response
-from lama_core.image.hole import around
+from lama_core.image.mask_ops import around
 from lama_core.image.pixels import Floats, Mask
 
 AROUND = 24

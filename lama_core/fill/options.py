@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from lama_core.errors import LamaFillError
-from lama_core.image.light import LIGHTS, Light
+from lama_core.client.errors import LamaFillError
+from lama_core.image.transfer import LIGHTS, Light
 
 #: Told how far a fill is: the stage ("preparing", "filling", "blending") and the fraction of all of it, 0
 #: to 1.

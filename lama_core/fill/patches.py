@@ -3,7 +3,7 @@
 Networks see what belongs into a hole and draw it softly; patches of the picture have all of its detail and
 grain and no idea where they belong. So the prediction decides the structure, and patches that look like it at
 every scale bring the detail (Zhang et al., 2022, "Inpainting at Modern Camera Resolution by Guided PatchMatch
-with Auto-Curation"; their curation is a network that was trained for it, `lama_core.fill.curation` measures).
+with Auto-Curation"; their curation is a network that was trained for it, `lama_core.fill.fusion` measures).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from lama_core.fill.filters import blurred, dilated, halved_hole
 from lama_core.fill.options import Cancelled, stop_if
 from lama_core.fill.patch_search import EXACT_SOURCES, Canvas
-from lama_core.image.hole import around
+from lama_core.image.mask_ops import around
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import halved, membrane
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lama_core.fill.network import GeneratorLike, predict
 from lama_core.fill.options import Cancelled, FillOptions
-from lama_core.fill.variation import Variation
+from lama_core.fill.predictor import GeneratorLike, predict
+from lama_core.fill.seeded_view import Variation
 from lama_core.image.pixels import Floats, Mask
 
 
@@ -50,7 +50,7 @@ def predict_window(
         return variation.undo(predict(generator, seen, hole), colour)
 
     # Not before: who plans a fill, or has a server do it, waits for no torch.
-    from lama_core.fill.scales import predict_at_scales
+    from lama_core.fill.multiscale import predict_at_scales
 
     filled = predict_at_scales(
         generator,

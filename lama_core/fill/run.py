@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_core.fill.budget import within_memory
-from lama_core.fill.network import GeneratorLike
+from lama_core.client.geometry import Rect, Window, feather_of, grow_of, plan_windows
+from lama_core.fill.filled_region import FilledRegion, composite_into
+from lama_core.fill.memory_limit import within_memory
 from lama_core.fill.options import Cancelled, FillError, FillOptions, Progress, stop_if
-from lama_core.fill.region import FilledRegion, composite_into
+from lama_core.fill.predictor import GeneratorLike
 from lama_core.fill.resolution import predict_window
 from lama_core.fill.seam import correct_seam
-from lama_core.geometry import Rect, Window, feather_of, grow_of, plan_windows
-from lama_core.image.hole import HoleMask, feather, find_holes, grow, join_islands, read_hole, thickness
+from lama_core.image.mask_ops import HoleMask, feather, find_holes, grow, join_islands, read_hole, thickness
 from lama_core.image.pixels import (
     Floats,
     PixelFormat,

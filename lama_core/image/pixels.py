@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_core.errors import LamaFillError
-from lama_core.image.light import Light, decode, encode
+from lama_core.client.errors import LamaFillError
+from lama_core.image.transfer import Light, decode, encode
 
 Pixels = NDArray[Any]
 Floats = NDArray[np.float32]

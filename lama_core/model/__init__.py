@@ -1,7 +1,7 @@
 """The LaMa generator and its weights.
 
-What is named here is imported when it is first asked for: `lama_core.model.store` lists the installed models
-for the server's parent process, which must not load torch.
+What is named here is imported when it is first asked for: `lama_core.model.registry` lists the installed
+models for the server's parent process, which must not load torch.
 """
 
 from __future__ import annotations

@@ -14,13 +14,13 @@ from types import TracebackType
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from lama_core.errors import LamaFillError
-from lama_core.wire import auth
-from lama_core.wire.limits import MAX_TEXT, MIB, Limits
-from lama_core.wire.messages import SUBPROTOCOL, ServerStatus
+from lama_core.client.errors import LamaFillError
+from lama_core.client.protocol import auth
+from lama_core.client.protocol.limits import MAX_TEXT, MIB, Limits
+from lama_core.client.protocol.messages import SUBPROTOCOL, ServerStatus
 from lama_server import __version__
 from lama_server.connection import Catalogue, ClientConnection, House
-from lama_server.door import Door, Page, Visitor
+from lama_server.handshake import Door, Page, Visitor
 from lama_server.memory import free_memory
 from lama_server.metrics import CONTENT_TYPE, Gauges, metrics_page
 from lama_server.scheduler import Scheduler

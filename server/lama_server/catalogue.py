@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from lama_core.wire.limits import MAX_NAME
-from lama_core.wire.messages import Model
+from lama_core.client.protocol.limits import MAX_NAME
+from lama_core.client.protocol.messages import Model
 
 _FRESH_SECONDS = 1.0
 
@@ -22,9 +22,9 @@ class StoreCatalogue:
     def models(self) -> tuple[Model, ...]:
         """All that can be used, by name."""
         if time.monotonic() - self._looked >= _FRESH_SECONDS:
-            from lama_core.model import store  # not needed to accept the first connection
+            from lama_core.model import registry  # not needed to accept the first connection
 
-            usable = (model for model in store.list_models() if not model.problem)
+            usable = (model for model in registry.list_models() if not model.problem)
             self._models = tuple(Model(name=model.name, title=model.name) for model in usable)
             self._looked = time.monotonic()
         return self._models
@@ -33,6 +33,6 @@ class StoreCatalogue:
         """The model of a fill that names none."""
         if self._chosen:
             return self._chosen
-        from lama_core.model import store
+        from lama_core.model import registry
 
-        return store.default_model()[:MAX_NAME]
+        return registry.default_model()[:MAX_NAME]

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from websockets.exceptions import ConnectionClosed
 
-from lama_core.wire.errors import ERROR_CODES, ErrorCode, ProtocolError
-from lama_core.wire.limits import Limits
-from lama_core.wire.messages import (
+from lama_core.client.protocol.errors import ERROR_CODES, ErrorCode, ProtocolError
+from lama_core.client.protocol.limits import Limits
+from lama_core.client.protocol.messages import (
     Accepted,
     Cancel,
     Cancelled,
@@ -28,12 +28,12 @@ from lama_core.wire.messages import (
     StatusRequest,
     Welcome,
 )
-from lama_core.wire.session import ServerSession
-from lama_server.door import Visitor
+from lama_core.client.protocol.session import ServerSession
+from lama_server.handshake import Visitor
 from lama_server.jobs import Ending, Job, JobCancelledError, JobError, Outcome
 from lama_server.logs import one_line
-from lama_server.outbox import Outbox, UnreadError
 from lama_server.scheduler import Scheduler
+from lama_server.send_queue import Outbox, UnreadError
 from lama_server.tasks import settle
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lama_core.errors import LamaFillError
-from lama_core.wire.errors import ErrorCode
-from lama_core.wire.messages import Bytes, Device, Fill
+from lama_core.client.errors import LamaFillError
+from lama_core.client.protocol.errors import ErrorCode
+from lama_core.client.protocol.messages import Bytes, Device, Fill
 
 
 class WorkerLostError(LamaFillError):
@@ -35,7 +35,7 @@ class JobCancelledError(LamaFillError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The rectangle of the window that a fill changes; fields as in `lama_core.wire.messages.Result`.
+    """The rectangle of the window that a fill changes; fields as in `messages.Result`.
 
     `pixels` and `blend` may be views of memory that the worker's next job overwrites: use them before then.
     """

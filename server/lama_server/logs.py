@@ -6,7 +6,7 @@ import logging
 import logging.handlers
 from pathlib import Path
 
-from lama_core.errors import LamaFillError
+from lama_core.client.errors import LamaFillError
 from lama_server.console import ConsoleHandler
 
 LOG_NAME = "server.log"

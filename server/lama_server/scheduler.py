@@ -9,11 +9,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from lama_core.wire.messages import Device, ServerState, Worker
+from lama_core.client.protocol.messages import Device, ServerState, Worker
+from lama_server.device_supervisor import Slot, Timing, WorkerFactory
 from lama_server.fair_queue import FairQueue
 from lama_server.jobs import Ending, Job, JobCancelledError, JobError, Outcome
 from lama_server.metrics import Counters
-from lama_server.slot import Slot, Timing, WorkerFactory
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class Scheduler:
         """The devices that are known by now, those of unloaded workers included."""
         return tuple(slot.known_device for slot in self._slots if slot.known_device is not None)
 
-    # For the slots (see `lama_server.slot.Source`)
+    # For the slots (see `lama_server.device_supervisor.Source`)
 
     def waiting(self) -> Job | None:
         return self._queue.peek()

@@ -14,28 +14,28 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lama_core.client.runtime import RuntimeFile
-from lama_core.errors import LamaFillError
-from lama_core.wire import auth
+from lama_core.client.connection.runtime import RuntimeFile
+from lama_core.client.errors import LamaFillError
+from lama_core.client.protocol import auth
 from lama_server import __version__
 from lama_server.app import App, listen
 from lama_server.catalogue import StoreCatalogue
+from lama_server.device_supervisor import Timing
+from lama_server.instance import Place, find_server
 from lama_server.jobs import Worker
 from lama_server.logs import set_up_logs
-from lama_server.passed_socket import take_passed_socket, turn_away
-from lama_server.patience import Patience
-from lama_server.runtime import Place, find_server
 from lama_server.scheduler import Scheduler
 from lama_server.settings import Settings
 from lama_server.sizes import read_size
-from lama_server.slot import Timing
+from lama_server.socket_activation import take_passed_socket, turn_away
 from lama_server.tasks import settle
+from lama_server.timeout import Patience
 from lama_server.worker_process import WORKER_COMMAND, WorkerProcess
 
 log = logging.getLogger(__name__)
 
-START_COMMAND = (sys.executable, "-m", "lama_server")
-"""What a client starts the next server with; see `lama_core.client.launch`."""
+START_COMMAND = (sys.executable, "-m", "lama_cli")
+"""What a client starts the next server with; see `lama_core.client.connection.launch`."""
 _CLAIM_SECONDS = 10.0
 """How long another server may take to say where it is, or to be gone."""
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lama_core.errors import LamaFillError
-from lama_core.wire import limits
+from lama_core.client.errors import LamaFillError
+from lama_core.client.protocol import limits
 from lama_server import sizes
 
 Value = int | float | bool | str

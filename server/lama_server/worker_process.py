@@ -13,12 +13,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from lama_core.wire.errors import ERROR_CODES
-from lama_core.wire.messages import Device, Fill
-from lama_server.arena import Arena
-from lama_server.channel import HEADER_BYTES, Note, body_length, pack_note, unpack_note
+from lama_core.client.protocol.errors import ERROR_CODES
+from lama_core.client.protocol.messages import Device, Fill
+from lama_server.ipc import HEADER_BYTES, Note, body_length, pack_note, unpack_note
 from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError, WorkerStartError
 from lama_server.logs import one_line
+from lama_server.shared_memory import Arena
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lama_cli.batch import Done, Task, run_batch
+from lama_cli.filling import InProcessFiller
 from lama_core.fill import FillOptions
-from lama_core.model import store
-from lama_server.batch import Done, Task, run_batch
-from lama_server.filling import InProcessFiller
+from lama_core.model import registry
 from tests.bench.models import photo
 from tests.bench.report import Section
 
@@ -31,7 +31,7 @@ def main() -> Section:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tasks = _tasks(folder)
-        filler = InProcessFiller(model="compact", weights=store.find_model("compact").path, device="cpu")
+        filler = InProcessFiller(model="compact", weights=registry.find_model("compact").path, device="cpu")
         _run(tasks[:2], filler)  # loads the model
         alone, together = [], []
         for _ in range(ROUNDS):

@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 import numpy as np
 
-from lama_core.client import Client, connect
+from lama_cli.filling import fill_through_server
+from lama_core.client.connection import Client, connect
 from lama_core.fill import FillOptions
-from lama_server.filling import fill_through_server
 from tests.bench.models import install, photo
 from tests.bench.report import Section
 from tests.server.harness import ServerProcess

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import torch
 
-from lama_core.fast import compile_generator, convolution
+from lama_core.inference import compile_generator, convolution
 from lama_core.model import Generator
 from tests.bench.floor import convolution_rates, operations
 from tests.bench.models import CONFIGS, picture, random_generator

@@ -8,9 +8,9 @@ from functools import partial
 import torch
 from torch.nn import functional as F
 
-from lama_core.fast import compile_generator
-from lama_core.fast.generator import Precision
-from lama_core.fast.precision import Predict
+from lama_core.inference import compile_generator
+from lama_core.inference.generator import Precision
+from lama_core.inference.precision import Predict
 from lama_core.model import Generator
 from tests.bench.floor import CHANNELS, operations
 from tests.bench.models import CONFIGS, picture, random_generator

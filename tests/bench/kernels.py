@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core import kernels
-from lama_core.fast import fourier
-from lama_core.fast.convolution import OneDnn
-from lama_core.fast.winograd import Tile, WinogradConv
 from lama_core.fill import patch_search
+from lama_core.inference import fourier
+from lama_core.inference.convolution import OneDnn
+from lama_core.inference.winograd import Tile, WinogradConv
 from tests.bench.floor import DTYPES
 from tests.bench.report import Section
 from tests.bench.timing import interleaved

@@ -22,7 +22,7 @@ from lama_server.worker.process import EngineSettings
 engine = make_engine(EngineSettings(device="cpu", threads=0, precision="auto", memory=0))
 engine.load(sys.argv[1])
 print(time.time(), flush=True)  # ready
-from lama_core.wire.messages import Fill, Options
+from lama_core.client.protocol.messages import Fill, Options
 side = 512
 hole = bytearray(side * side)
 for row in range(200, 300):

@@ -26,7 +26,7 @@ CASES = (
 _CHILD = """
 import sys, time
 import torch
-from lama_core.fast import load_fast
+from lama_core.inference import load_fast
 from lama_core.model import load_generator
 from tests.bench.models import picture
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lama_core.evaluation.report import with_table
+from lama_core.research.evaluation.report import with_table
 
 PACKAGES = ("torch", "numpy", "safetensors", "websockets", "msgpack", "pyvips", "lama-fill-kernels")
 

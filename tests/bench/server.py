@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lama_core.client import Client
-from lama_core.wire.codec import decode_client, decode_server, encode
-from lama_core.wire.limits import Limits
-from lama_core.wire.messages import Fill, Options, Result
+from lama_core.client.connection import Client
+from lama_core.client.protocol.codec import decode_client, decode_server, encode
+from lama_core.client.protocol.limits import Limits
+from lama_core.client.protocol.messages import Fill, Options, Result
 from tests.bench.report import Section
 from tests.server.harness import ServerProcess
 

@@ -1,164 +1,400 @@
-"""`lama-fill models download` and `use`, as they are typed."""
+"""Downloads, from a web server that does what the worst ones do."""
 
 from __future__ import annotations
 
 import hashlib
-import http.server
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import ssl
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
-from functools import partial
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
 
-from lama_core.model import Generator, GeneratorConfig, store
-from lama_core.model.checkpoint import write_safetensors
-from lama_server import known_models
-from lama_server.cli import downloading, main
-from lama_server.download import Policy
-from lama_server.known_models import KNOWN, KnownModel
+from lama_cli import download as module
+from lama_cli.download import DownloadError, Policy, Wanted, check_file, download
+from lama_core.model import Generator, GeneratorConfig
+from lama_server.lock import Lock
+
+CONTENT = random.Random(1).randbytes(300_000)
+Answer = Callable[["Request"], None]
 
 
-@pytest.fixture(autouse=True)
-def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(store.DATA_DIR_VARIABLE, str(tmp_path / "data"))
-    monkeypatch.setenv("LAMA_FILL_CONFIG", str(tmp_path / "config.toml"))
-    (tmp_path / "config.toml").touch()
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    built_in = tmp_path / "compact.safetensors"
-    write_safetensors(Generator(GeneratorConfig(width=8, blocks=1)), built_in, metadata={})
-    monkeypatch.setattr(store, "built_in_path", lambda: built_in)
+class Request(BaseHTTPRequestHandler):
+    """One request; `answer` is the web server's manner."""
 
+    protocol_version = "HTTP/1.1"
+    server: Web
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, self.headers.get("Range")))
+        self.close_connection = True
+        self.server.answers[self.path.rsplit("/", 1)[-1]](self)
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
+    @property
+    def start(self) -> int:
+        given = self.headers.get("Range")
+        return int(given.removeprefix("bytes=").removesuffix("-")) if given else 0
+
+    def head(self, status: int, **headers: object) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+
+    def part(self, content: bytes = CONTENT, *, stop: int | None = None) -> None:
+        """The file from where it is asked for; `stop`: where the connection is cut."""
+        size = len(content)
+        if self.start:
+            self.head(
+                206, Content_Length=size - self.start, Content_Range=f"bytes {self.start}-{size - 1}/{size}"
+            )
+        else:
+            self.head(200, Content_Length=size)
+        self.wfile.write(content[self.start : stop])
+
+
+class Web(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, **answers: Answer) -> None:
+        super().__init__(("127.0.0.1", 0), Request)
+        self.answers = answers
+        self.asked: list[tuple[str, str | None]] = []
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # clients that go away are what is tested
+
+    def __getitem__(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{name}"
+
 
 @pytest.fixture
-def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A file that is known as big-lama, and a web server that has it."""
-    folder = tmp_path / "web"
-    folder.mkdir()
-    path = folder / "big-lama.pt"
-    torch.save(Generator(GeneratorConfig(width=8, blocks=2)).state_dict(), path)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    server = Web(good=Request.part)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    known = KnownModel(
-        name="big-lama",
-        about="large",
-        origin="somebody",
-        licence="unclear",
-        file="big-lama.pt",
-        size=path.stat().st_size,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        mirrors=(f"http://127.0.0.1:{server.server_port}/big-lama.pt",),
-    )
-    for module in (known_models, downloading):
-        monkeypatch.setattr(module, "KNOWN", (known,))
-    monkeypatch.setattr(downloading, "POLICY", Policy(schemes=frozenset({"http"})))
-    yield path
+    yield server
     server.shutdown()
     server.server_close()
 
 
-def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
-    status = main(["models", *map(str, args)])
-    said = capsys.readouterr()
-    return status, said.out, said.err
+def wanted(*mirrors: str, content: bytes = CONTENT) -> Wanted:
+    digest = hashlib.sha256(content).hexdigest()
+    return Wanted(name="model.pt", size=len(content), sha256=digest, mirrors=mirrors)
 
 
-def test_a_model_is_fetched_and_installed(
-    capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path
-) -> None:
-    status, out, err = run(capsys, "download", "big-lama", "--yes")
-    assert (status, err) == (0, "")
-    for shown in ("licence  unclear", "origin   somebody", "size", "installed big-lama"):
-        assert shown in out
-    model = store.find_model("big-lama")
-    assert model.origin.startswith("http://127.0.0.1")
-    assert model.source_sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["models"], "nothing else is left"
-    assert run(capsys, "verify", "big-lama")[0] == 0
-    assert "installed already" in run(capsys, "download", "big-lama", "--yes")[2]
-    assert run(capsys, "download", "big-lama", "--yes", "--replace")[0] == 0
+def policy(**other: object) -> Policy:
+    values: dict[str, object] = {
+        "schemes": frozenset({"http"}),
+        "silence": 0.5,
+        "slow_bytes": 1000,
+        "sleep": lambda seconds: None,
+    }
+    return Policy(**(values | other))  # type: ignore[arg-type]
 
 
-def test_a_folder_of_ones_own_keeps_the_file(
-    capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "für später"
-    assert run(capsys, "download", "big-lama", "--yes", "--folder", folder)[0] == 0
-    assert (folder / "big-lama.pt").read_bytes() == weights.read_bytes()
+def fetch(folder: Path, *mirrors: str, **other: object) -> Path:
+    return download(wanted(*mirrors), folder, progress=lambda done, size: None, policy=policy(**other))
 
 
-def test_a_file_that_was_fetched_by_hand(
-    capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path
-) -> None:
-    bad = tmp_path / "bad.pt"
-    bad.write_bytes(b"x" * weights.stat().st_size)
-    status, _, err = run(capsys, "download", "big-lama", "--file", bad)
-    assert status == 2
-    assert "is not the known big-lama.pt" in err
-    assert run(capsys, "download", "big-lama", "--file", weights)[0] == 0
-    assert weights.is_file()
-    assert "* big-lama" in run(capsys, "list")[1]
+def test_a_good_server(web: Web, tmp_path: Path) -> None:
+    folder = tmp_path / "Bücher und 絵 " / ("long" * 40)
+    said: list[tuple[int, int]] = []
+    path = download(
+        wanted(web["good"]), folder, progress=lambda done, size: said.append((done, size)), policy=policy()
+    )
+    assert path == folder / "model.pt"
+    assert path.read_bytes() == CONTENT
+    assert [p.name for p in folder.iterdir()] == ["model.pt"]
+    assert said[0] == (0, len(CONTENT))
+    assert said[-1] == (len(CONTENT), len(CONTENT))
+    assert said == sorted(said)
 
 
-@pytest.mark.usefixtures("weights")
-def test_nothing_is_fetched_without_a_yes(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "--yes" in run(capsys, "download", "big-lama")[2]
-    status, out, _ = run(capsys, "download", "big-lama", "--show")
-    assert status == 0
-    assert "licence  unclear" in out
-    assert not any(model.name == "big-lama" for model in store.list_models())
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda question: "n")
-    status, out, _ = run(capsys, "download", "big-lama")
-    assert status == 2
-    assert "nothing was downloaded" in out
-    monkeypatch.setattr("builtins.input", lambda question: "Yes")
-    assert run(capsys, "download", "big-lama")[0] == 0
+def test_what_is_there_is_not_fetched_again(web: Web, tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(CONTENT)
+    fetch(tmp_path, web["good"])
+    assert web.asked == []
 
 
-def test_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = run(capsys, "download")
-    assert status == 0
-    assert "big-lama                 206 MB" in out
-    assert "cannot be downloaded by name (known: big-lama" in run(capsys, "download", "other")[2]
+def test_an_earlier_try_is_gone_on_with(web: Web, tmp_path: Path) -> None:
+    (tmp_path / "model.pt.part").write_bytes(CONTENT[:123_456])
+    assert fetch(tmp_path, web["good"]).read_bytes() == CONTENT
+    assert web.asked == [("/good", "bytes=123456-")]
 
 
-@pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
-def test_the_table_is_sound(known: KnownModel) -> None:
-    assert all(address.startswith("https://") for address in known.mirrors)
-    assert all(address.endswith("/" + known.file) for address in known.mirrors)
-    assert len(bytes.fromhex(known.sha256)) == 32
-    assert store.name_for(Path(known.file)) == known.name
+def test_a_whole_part_is_only_checked(web: Web, tmp_path: Path) -> None:
+    (tmp_path / "model.pt.part").write_bytes(CONTENT)
+    assert fetch(tmp_path, web["good"]).read_bytes() == CONTENT
+    assert web.asked == []
 
 
-def test_choosing_the_model(capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path) -> None:
-    assert run(capsys, "use", "big-lama")[0] == 2
-    run(capsys, "import", weights)
-    assert store.default_model() == "big-lama"
-    status, out, _ = run(capsys, "use", "compact")
-    assert (status, out) == (0, "compact is used from now on when no model is named\n")
-    assert store.default_model() == "compact"
-    assert "* compact" in run(capsys, "list")[1]
-    run(capsys, "import", weights, "--name", "mine")
-    run(capsys, "use", "mine")
-    assert store.default_model() == "mine"
-    run(capsys, "remove", "mine")
-    assert store.default_model() == "big-lama", "the choice is gone with its model"
-    (tmp_path / "config.toml").write_text('model = "compact"\n')
-    assert "setting `model` says compact" in run(capsys, "use", "big-lama")[1]
+@pytest.mark.parametrize("left", [b"other" * 1000, b"x" * 400_000], ids=["wrong", "too long"])
+def test_a_bad_part_is_thrown_away(web: Web, tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "model.pt.part").write_bytes(left)
+    assert fetch(tmp_path, web["good"]).read_bytes() == CONTENT
+    assert web.asked[-1] == ("/good", None)
 
 
-def test_a_damaged_choice_is_passed_over(tmp_path: Path) -> None:
-    folder = store.models_folder()
-    folder.mkdir(parents=True)
-    (folder / "default").write_bytes(b"\xff\x00../../x")
-    assert store.default_model() == "compact"
+def test_a_server_that_cuts_is_asked_for_the_rest(web: Web, tmp_path: Path) -> None:
+    web.answers["cuts"] = lambda request: request.part(stop=request.start + 100_000)
+    assert fetch(tmp_path, web["cuts"]).read_bytes() == CONTENT
+    assert [start for _, start in web.asked] == [None, "bytes=100000-", "bytes=200000-"]
+
+
+def test_a_server_that_knows_no_ranges_starts_again(web: Web, tmp_path: Path) -> None:
+    def whole(request: Request) -> None:
+        request.head(200, Content_Length=len(CONTENT))
+        request.wfile.write(CONTENT)
+
+    web.answers["whole"] = whole
+    (tmp_path / "model.pt.part").write_bytes(b"other" * 1000)
+    assert fetch(tmp_path, web["whole"]).read_bytes() == CONTENT
+    assert len(web.asked) == 1
+
+
+def test_a_server_that_falls_silent_is_left_for_the_next(web: Web, tmp_path: Path) -> None:
+    def stalls(request: Request) -> None:
+        request.part(stop=request.start or 50_000)
+        time.sleep(1)
+
+    web.answers["stalls"] = stalls
+    assert fetch(tmp_path, web["stalls"], web["good"]).read_bytes() == CONTENT
+    assert web.asked[-1] == ("/good", "bytes=50000-"), "the mirror goes on where the first one stopped"
+
+
+def test_a_server_that_trickles(web: Web, tmp_path: Path) -> None:
+    def trickles(request: Request) -> None:
+        request.part(stop=request.start + 1)
+        for _ in range(20):
+            time.sleep(0.05)
+            request.wfile.write(b"x")
+
+    web.answers["trickles"] = trickles
+    with pytest.raises(DownloadError, match=r"sent only \d+ bytes in 0.2 s"):
+        fetch(tmp_path, web["trickles"], slow_seconds=0.2, attempts=2)
+
+
+def test_wrong_bytes_never_get_the_name(web: Web, tmp_path: Path) -> None:
+    web.answers["wrong"] = lambda request: request.part(CONTENT[:-1] + b"?")
+    with pytest.raises(DownloadError, match="SHA-256 differs"):
+        fetch(tmp_path, web["wrong"])
+    assert list(tmp_path.iterdir()) == []
+    assert fetch(tmp_path, web["wrong"], web["good"]).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("size", [10, 10**15])
+def test_a_file_of_another_size_is_refused_unread(web: Web, tmp_path: Path, size: int) -> None:
+    web.answers["lies"] = lambda request: request.head(200, Content_Length=size)
+    with pytest.raises(DownloadError, match=rf"has a file of {size} bytes, not 300000"):
+        fetch(tmp_path, web["lies"])
+
+
+def test_a_body_without_end_is_not_written(web: Web, tmp_path: Path) -> None:
+    def endless(request: Request) -> None:
+        request.head(200)
+        while True:
+            request.wfile.write(CONTENT)
+
+    web.answers["endless"] = endless
+    with pytest.raises(DownloadError, match="sent more than the 300000 bytes"):
+        fetch(tmp_path, web["endless"])
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= len(CONTENT)
+
+
+def test_another_part_than_asked_for(web: Web, tmp_path: Path) -> None:
+    web.answers["other"] = lambda request: request.head(206, Content_Range="bytes 0-9/10", Content_Length=10)
+    (tmp_path / "model.pt.part").write_bytes(CONTENT[:1000])
+    with pytest.raises(DownloadError, match="another part"):
+        fetch(tmp_path, web["other"])
+    assert (tmp_path / "model.pt.part").read_bytes() == CONTENT[:1000]
+
+
+def test_redirects(web: Web, tmp_path: Path) -> None:
+    web.answers["moved"] = lambda request: request.head(302, Location=web["good"])
+    web.answers["round"] = lambda request: request.head(302, Location=web["round"])
+    web.answers["ftp"] = lambda request: request.head(302, Location="ftp://127.0.0.1/x")
+    web.answers["file"] = lambda request: request.head(302, Location="file:///etc/passwd")
+    assert fetch(tmp_path / "a", web["moved"]).read_bytes() == CONTENT
+    with pytest.raises(DownloadError, match="that is not followed"):
+        fetch(tmp_path / "b", web["round"])
+    with pytest.raises(DownloadError, match="not https"):
+        fetch(tmp_path / "b", web["ftp"])
+    with pytest.raises(DownloadError, match="that is not followed"):
+        fetch(tmp_path / "b", web["file"])
+
+
+def test_only_https_unless_a_test_says_otherwise(web: Web, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="not an https address"):
+        download(wanted(web["good"]), tmp_path, progress=lambda done, size: None)
+    assert web.asked == []
+
+
+@pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, 3), (429, 3)])
+def test_refusals(web: Web, tmp_path: Path, status: int, tries: int) -> None:
+    web.answers["no"] = lambda request: request.head(status, Content_Length=0)
+    with pytest.raises(DownloadError, match=f"answered {status}") as caught:
+        fetch(tmp_path, web["no"])
+    assert len(web.asked) == tries
+    assert "\n" not in str(caught.value)
+    assert "--file" in str(caught.value)
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="Connection refused"):
+        fetch(tmp_path, "http://127.0.0.1:9/x")
+
+
+def test_what_has_come_is_kept_and_said(web: Web, tmp_path: Path) -> None:
+    web.answers["dies"] = lambda request: request.part(stop=request.start or 200_000)
+    with pytest.raises(DownloadError, match=r"stopped after 200000 of 300000 bytes\); 0 MB are kept"):
+        fetch(tmp_path, web["dies"])
+    assert (tmp_path / "model.pt.part").read_bytes() == CONTENT[:200_000]
+
+
+def test_through_a_proxy(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{web.server_port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert fetch(tmp_path, "http://models.example/good").read_bytes() == CONTENT
+    assert web.asked == [("http://models.example/good", None)]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes the certificate with openssl")
+def test_a_certificate_has_to_be_trusted(web: Web, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    web.socket = context.wrap_socket(web.socket, server_side=True)
+    address = web["good"].replace("http:", "https:")
+    with pytest.raises(DownloadError, match="certificate is not trusted"):
+        fetch(tmp_path, address, schemes=frozenset({"https"}))
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    path = fetch(tmp_path, address, schemes=frozenset({"https"}), tls=trusting)
+    assert path.read_bytes() == CONTENT
+
+
+def test_two_at_once(web: Web, tmp_path: Path) -> None:
+    lock = Lock(tmp_path / "model.pt.lock")
+    assert lock.acquire()
+    with pytest.raises(DownloadError, match="by another process"):
+        fetch(tmp_path, web["good"])
+    lock.release()
+
+
+def test_no_room(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=500_000)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(DownloadError, match=r"0 MB free, and 1 MB are needed: make room.*--folder"):
+        download(
+            wanted(web["good"]),
+            tmp_path,
+            progress=lambda done, size: None,
+            policy=policy(),
+            room_after=300_000,
+        )
+    assert web.asked == []
+
+
+def _fetch_with_small_files(folder: Path, address: str) -> None:
+    import resource  # not on Windows
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    try:
+        fetch(folder, address)
+    except DownloadError as error:
+        (folder / "said").write_text(str(error))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_a_disk_that_is_full_in_the_midst(web: Web, tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(
+        target=_fetch_with_small_files, args=(tmp_path, web["good"])
+    )
+    process.start()
+    process.join(20)
+    assert "is full: make room and run it again" in (tmp_path / "said").read_text()
+    assert 0 < (tmp_path / "model.pt.part").stat().st_size <= 100_000
+    assert fetch(tmp_path, web["good"]).read_bytes() == CONTENT
+    assert web.asked[-1][1] is not None, "goes on with what was kept"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> list[str]:
+    """The beginning of a command that runs with a disk of 1 MiB mounted at `tmp_path/disk`, for it alone."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && exec "$@"'
+    command = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    command += ["sh", "-c", mount, "sh", str(disk)]
+    tried = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no disk can be mounted here: {tried.stderr.strip()}")
+    return command
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
+def test_a_small_disk(web: Web, tmp_path: Path, small_disk: list[str]) -> None:
+    """A real one: full in the midst of a download, too small for one, too small for an import."""
+    content = random.Random(2).randbytes(900_000)
+    web.answers["large"] = lambda request: request.part(content)
+    weights = tmp_path / "large.pt"
+    torch.save(Generator(GeneratorConfig(width=24, blocks=2)).state_dict(), weights)
+    script = Path(__file__).with_name("on_a_small_disk.py")
+    digest = hashlib.sha256(content).hexdigest()
+    arguments = [str(tmp_path / "disk"), web["large"], str(len(content)), digest, str(weights)]
+    done = subprocess.run(
+        [*small_disk, sys.executable, str(script), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    downloaded, imported = said["download"], said["import"]
+    assert f"the disk of {tmp_path / 'disk' / 'models'} is full: make room" in downloaded["said"]
+    assert list(downloaded["left"]) == ["model.pt.part"]
+    assert 0 < downloaded["left"]["model.pt.part"] < len(content)
+    assert downloaded["again"] == len(content)
+    assert web.asked[-1][1] == f"bytes={downloaded['left']['model.pt.part']}-", "goes on with what was kept"
+    assert "1 MB free, and 2 MB are needed: make room" in said["no room"]
+    assert weights.stat().st_size > 1 << 20
+    assert (imported["status"], imported["left"]) == (2, [])
+    assert imported["said"].count("\n") == 1
+    assert "make room" in imported["said"]
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DownloadError, match="cannot be used"):
+        fetch(tmp_path / "file", "http://127.0.0.1:9/x")
+
+
+def test_a_file_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "by hand.pt"
+    path.write_bytes(CONTENT)
+    check_file(path, wanted())
+    path.write_bytes(CONTENT[:-1])
+    with pytest.raises(DownloadError, match="299999 bytes of 300000"):
+        check_file(path, wanted())
+    with pytest.raises(DownloadError, match="No such file"):
+        check_file(tmp_path / "none", wanted())

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from lama_cli import COMMANDS, build_parser, main
 from lama_server import __version__
-from lama_server.cli import COMMANDS, build_parser, main
 
-COMMAND = [sys.executable, "-m", "lama_server"]
+COMMAND = [sys.executable, "-m", "lama_cli"]
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

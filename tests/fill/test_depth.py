@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lama_core.fill import FillOptions, fill
-from lama_core.image.light import decode
+from lama_core.image.transfer import decode
 from lama_core.model.prefill import membrane
 
 SIZE = 192

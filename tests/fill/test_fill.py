@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch.nn import functional as F
 
+from lama_core.client.geometry import MIN_WINDOW, Rect, automatic_feather, automatic_grow, context_window
 from lama_core.fill import (
     FillCancelled,
     FilledRegion,
@@ -24,8 +25,7 @@ from lama_core.fill import (
     fill_windows,
     plan_fill,
 )
-from lama_core.geometry import MIN_WINDOW, Rect, automatic_feather, automatic_grow, context_window
-from lama_core.image.hole import distance_to
+from lama_core.image.mask_ops import distance_to
 from lama_core.image.pixels import WHITE, PixelError
 from lama_core.model import Generator, GeneratorConfig
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lama_core.fill import patches as module
-from lama_core.fill.curation import better_of
 from lama_core.fill.filters import blurred
+from lama_core.fill.fusion import better_of
 from lama_core.fill.patch_search import BASIS, REACH, SIDE, Canvas, descriptors
 from lama_core.fill.patches import patch_fill
 

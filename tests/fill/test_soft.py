@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lama_core.fill import FillError, FillOptions, fill
-from lama_core.image.hole import distance_to
+from lama_core.image.mask_ops import distance_to
 
 SIDE = 20
 

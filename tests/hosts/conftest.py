@@ -79,7 +79,7 @@ class Server:
     def command(self, *arguments: str) -> str:
         """Run a command of `lama-fill` with this server."""
         return subprocess.run(
-            [sys.executable, "-m", "lama_server", *arguments],
+            [sys.executable, "-m", "lama_cli", *arguments],
             env={**os.environ, "LAMA_FILL_RUNTIME_DIR": str(self.folder)},
             capture_output=True,
             text=True,
@@ -98,7 +98,7 @@ def start_server(root: Path, folder: Path, *arguments: str, script: str | None =
 
     `script`: a file of this folder to start instead, which takes the same arguments as `lama-fill serve`.
     """
-    command = ["-m", "lama_server", "serve"] if script is None else [str(Path(__file__).with_name(script))]
+    command = ["-m", "lama_cli", "serve"] if script is None else [str(Path(__file__).with_name(script))]
     folder.mkdir(mode=0o700, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, *command, "--device=cpu", "--threads=1", "--precision=fp32", *arguments],

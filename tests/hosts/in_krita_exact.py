@@ -79,9 +79,9 @@ def select(document, rect=HOLE, feather=0):
 
 def fill(document, active, **options):
     """What the plug-in does when its button is clicked: "" or what it told the artist."""
-    from lama_fill import filling, host, link, qt, steps
-    from lama_fill.controller import error_text
-    from lama_fill.options import Options
+    from lama_fill_krita import filling, host, qt, server_thread, tasks
+    from lama_fill_krita.controller import error_text
+    from lama_fill_krita.options import Options
 
     class Headless(host.KritaDocument):
         """Without a window no node is active."""
@@ -97,7 +97,7 @@ def fill(document, active, **options):
     ends = []
     chosen = Options(**{"grow": 0, "feather": 0, "context": "whole", **options})
     work = filling.fill(
-        opened, filling.find_hole(opened), chosen, link.Link(poster.post), lambda share, text: None
+        opened, filling.find_hole(opened), chosen, server_thread.Link(poster.post), lambda share, text: None
     )
     loop = QEventLoop()
 
@@ -106,7 +106,7 @@ def fill(document, active, **options):
         loop.quit()
 
     QTimer.singleShot(60_000, loop.quit)
-    steps.Run(work, qt.later, finished)
+    tasks.Run(work, qt.later, finished)
     loop.exec()
     document.waitForDone()
     document.refreshProjection()
@@ -348,7 +348,7 @@ def groups():
 
 def only_the_window():
     """How many pixels of a large document are read for a small hole."""
-    from lama_fill import host
+    from lama_fill_krita import host
 
     document = Krita.instance().createDocument(
         4000, 3000, "large", "RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc", 72.0
@@ -368,7 +368,7 @@ def only_the_window():
 
 def far_apart():
     """Two small holes in the corners of a large document: two windows, one layer."""
-    from lama_fill import host
+    from lama_fill_krita import host
 
     document = Krita.instance().createDocument(
         6000, 5000, "large", "RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc", 72.0

@@ -60,8 +60,8 @@ def import_archive():
     place = krita.getAppDataLocation()
     return {
         "asked": asked,
-        "desktop": os.path.exists(os.path.join(place, "pykrita", "lama_fill.desktop")),
-        "module": os.path.exists(os.path.join(place, "pykrita", "lama_fill", "private", "lama_core")),
+        "desktop": os.path.exists(os.path.join(place, "pykrita", "lama_fill_krita.desktop")),
+        "module": os.path.exists(os.path.join(place, "pykrita", "lama_fill_krita", "private", "lama_core")),
         "action": os.path.exists(os.path.join(place, "actions", "lama_fill.action")),
     }
 

@@ -91,7 +91,7 @@ class Krita:
             files.extractall(self.resources / "pykrita", names)
             files.extract("actions/lama_fill.action", self.resources)
         with (self.folder / ".config" / "kritarc").open("a") as file:
-            file.write("enable_lama_fill=true\n")
+            file.write("enable_lama_fill_krita=true\n")
 
     def in_window(
         self,

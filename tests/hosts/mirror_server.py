@@ -12,8 +12,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from lama_core.client.runtime import state_folder
-from lama_core.wire.messages import Device, Fill, pixel_bytes
+from lama_core.client.connection.runtime import state_folder
+from lama_core.client.protocol.messages import Device, Fill, pixel_bytes
 from lama_server import settings
 from lama_server.jobs import JobCancelledError, Outcome
 from lama_server.service import run_service

@@ -114,4 +114,4 @@ def test_a_new_user(system: Path, home: Path, clone: Path, installer: Callable[.
     left = {path for path in home.rglob("*") if path.is_file()} - before
     ours = [path for path in left if "lama" in str(path.relative_to(home)).lower()]
     assert ours == []
-    assert "enable_lama_fill=" not in (home / ".config/kritarc").read_text()
+    assert "enable_lama_fill_krita=" not in (home / ".config/kritarc").read_text()

@@ -49,7 +49,11 @@ def test_what_is_inside(name: str, wheels: Mapping[str, bytes], tmp_path: Path) 
         names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
         assert names == sorted(names)
         assert not [name for name in names if name.endswith((".so", ".pyd", ".pyc", ".po"))]
-        for wanted in ("lama_core/client/client.py", "websockets/sync/client.py", "msgpack/fallback.py"):
+        for wanted in (
+            "lama_core/client/connection/client.py",
+            "websockets/sync/client.py",
+            "msgpack/fallback.py",
+        ):
             assert f"{plugin.private}/{wanted}" in names
         for wanted in ("websockets/LICENSE", "msgpack/COPYING"):
             assert f"{plugin.private}/{wanted}" in names
@@ -64,10 +68,10 @@ def test_the_client_works_from_an_archive_alone(wheels: Mapping[str, bytes], tmp
         archive.extractall(tmp_path)
     code = (
         f"import sys; sys.path[:0] = [{str(tmp_path / PLUGINS['gimp'].private)!r}]; "
-        "import lama_core.client, lama_core.holes, msgpack, websockets.sync.client; "
+        "import lama_core.client.connection, lama_core.client.selection, msgpack, websockets.sync.client; "
         "assert msgpack.unpackb(msgpack.packb({'a': b'b'})) == {'a': b'b'}; "
         "assert not {'numpy', 'torch', 'msgpack._cmsgpack'} & set(sys.modules); "
-        "print(lama_core.client.__file__, msgpack.__file__)"
+        "print(lama_core.client.connection.__file__, msgpack.__file__)"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from installers import build_plugins
-from lama_server.editors.finding import EXTENSION
+from lama_cli.editors.finding import EXTENSION
 from tests.installers.extension import build_extension
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -66,7 +66,7 @@ def test_it_builds(manifest: Path, tmp_path: Path) -> None:
     build_extension(manifest, work, built)
     plugin = built / "plug-ins" / "lama-fill"
     assert (plugin / "lama-fill.py").stat().st_mode & 0o111
-    assert (plugin / "private/lama_core/client/client.py").is_file()
+    assert (plugin / "private/lama_core/client/connection/client.py").is_file()
     # An extension is read-only: what is not compiled now would be compiled at every fill.
     assert list((plugin / "private/lama_core/client/__pycache__").glob("client.*.pyc"))
     assert (built / "share/licenses/lama-fill/LICENSE").is_file()

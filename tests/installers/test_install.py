@@ -181,7 +181,7 @@ def test_the_two_installers_agree() -> None:
     ours, windows = SCRIPT.read_text(), SCRIPT.with_suffix(".ps1").read_text()
     assert set(re.findall(r"\bcu\d+", ours)) == set(re.findall(r"\bcu\d+", windows))
     assert re.findall(r"unset (.*)", ours)[0].split() == re.findall(r"'([A-Z_]+)'", windows)[:5]
-    # Where a plug-in looks for the command: see lama_core.client.launch.
+    # Where a plug-in looks for the command: see lama_core.client.connection.launch.
     assert r"'Programs\lama-fill'" in windows
     for step in (
         "plugins', 'install",
@@ -214,7 +214,7 @@ def test_install_upgrade_uninstall(
     assert "FAIL" not in out
     assert "ok   fill         by compact" in out
     assert (home / ".config/GIMP/3.0/plug-ins/lama-fill/lama-fill.py").stat().st_mode & 0o111
-    assert "enable_lama_fill=true" in (home / ".config/kritarc").read_text()
+    assert "enable_lama_fill_krita=true" in (home / ".config/kritarc").read_text()
     assert everything(project) == pristine, "nothing is left in the clone"
 
     command = [str(home / ".local/bin/lama-fill")]

@@ -15,7 +15,7 @@ import pytest
 import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
-from lama_server import cli
+import lama_cli
 
 SCRIPT = Path(__file__).resolve().parents[2] / "installers" / "install.ps1"
 
@@ -121,7 +121,7 @@ def test_every_option_is_documented_and_the_same_elsewhere(tree: Node) -> None:
 
 def test_what_it_says_to_lama_fill_is_understood(tree: Node) -> None:
     """Every fixed list of words that goes to the command is one that its own parser takes."""
-    parser = cli.build_parser()
+    parser = lama_cli.build_parser()
     said = 0
     for node in walk(tree):
         if node.type != "command" or "$command" not in texts(node, "variable"):

@@ -72,9 +72,10 @@ def test_what_is_in_it(release: Path) -> None:
         assert hashlib.sha256((release / name).read_bytes()).hexdigest() == digest
     with zipfile.ZipFile(release / WHEEL) as wheel:
         names = set(wheel.namelist())
-    assert {"lama_core/model/weights/compact.safetensors", "lama_server/cli/doctor.py"} <= names
+    assert {"lama_core/model/weights/compact.safetensors", "lama_cli/commands/doctor.py"} <= names
     assert {name.split("/")[0] for name in names} == {
         "lama_core",
+        "lama_cli",
         "lama_server",
         f"lama_fill-{__version__}.dist-info",
     }

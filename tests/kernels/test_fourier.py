@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lama_core.fast.fourier import irfft2, rfft2
+from lama_core.inference.fourier import irfft2, rfft2
 
 pytest.importorskip("lama_fill_kernels", reason="the kernels are not built: pip install ./kernels")
 

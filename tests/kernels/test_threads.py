@@ -13,12 +13,12 @@ pytest.importorskip(
 )
 
 from lama_core import kernels
-from lama_core.fast import fourier
-from lama_core.fast.winograd import WinogradConv
+from lama_core.inference import fourier
+from lama_core.inference.winograd import WinogradConv
 
 _COUNTED = """
 import os, threading, torch
-from lama_core.fast import fourier
+from lama_core.inference import fourier
 torch.set_num_threads(3)
 x = torch.rand(1, 96, 40, 40).contiguous(memory_format=torch.channels_last)
 (x + 1) * x  # torch's threads are there from now on

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core import kernels
-from lama_core.fast.winograd import WinogradConv
+from lama_core.inference.winograd import WinogradConv
 
 pytest.importorskip("lama_fill_kernels", reason="the kernels are not built: pip install ./kernels")
 

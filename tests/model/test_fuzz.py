@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from lama_core.model import load_generator
 from lama_core.model.checkpoint import CheckpointError
-from lama_core.model.checkpoint.pickled import MAKERS, named_tensors, storage_of
-from lama_core.model.checkpoint.pickles import BadPickleError, read_pickle
+from lama_core.model.checkpoint.safe_unpickler import BadPickleError, read_pickle
+from lama_core.model.checkpoint.torch_pickle import MAKERS, named_tensors, storage_of
 from tests.model import files
 from tests.model.reference_official import FFCResNetGenerator, random_official
 

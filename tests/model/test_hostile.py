@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from lama_core.model import Generator, load_generator
-from lama_core.model.checkpoint import CheckpointError, DamagedFileError, opening
-from lama_core.model.checkpoint.pickled import MAKERS, named_tensors, storage_of
-from lama_core.model.checkpoint.pickles import MAX_OPCODES, BadPickleError, Global, Inert, read_pickle
+from lama_core.model.checkpoint import CheckpointError, DamagedFileError, detect
+from lama_core.model.checkpoint.safe_unpickler import MAX_OPCODES, BadPickleError, Global, Inert, read_pickle
+from lama_core.model.checkpoint.torch_pickle import MAKERS, named_tensors, storage_of
 from tests.model import files
 from tests.model.reference_official import FFCResNetGenerator
 
@@ -300,7 +300,7 @@ class TestBombs:
     def test_of_a_packed_checkpoint(
         self, tmp_path: Path, official: FFCResNetGenerator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(opening, "MAX_PACKED_BYTES", 1 << 20)
+        monkeypatch.setattr(detect, "MAX_PACKED_BYTES", 1 << 20)
         folder = files.save_folder(tmp_path / "lama", official)
         (folder / "models" / "best.ckpt").write_bytes(b"\0" * (8 << 20))
         path = files.zip_folder(folder, tmp_path / "x.zip")

@@ -11,9 +11,9 @@ from lama_fill_gimp.job import Filling, JobError, Waiting, fill, stage_text
 from lama_fill_gimp.options import Options
 from lama_fill_gimp.pixels import Encoding
 
-from lama_core.geometry import Rect
-from lama_core.wire.limits import Limits
-from lama_core.wire.messages import Result, Welcome
+from lama_core.client.geometry import Rect
+from lama_core.client.protocol.limits import Limits
+from lama_core.client.protocol.messages import Result, Welcome
 
 
 class Layer:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from lama_fill_gimp.explain import explain
+from lama_fill_gimp.error_messages import explain
 from lama_fill_gimp.options import CONTEXTS, OptionError, Options
 
-from lama_core.client import (
+from lama_core.client.connection import (
     BusyError,
     ConnectionLostError,
     FillFailedError,
@@ -14,7 +14,7 @@ from lama_core.client import (
     ServerNotFoundError,
     ServerStartError,
 )
-from lama_core.wire.errors import ERROR_CODES
+from lama_core.client.protocol.errors import ERROR_CODES
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ import pytest
 PLUGIN = Path(__file__).resolve().parents[2] / "plugin_krita"
 sys.path.insert(0, str(PLUGIN))
 
-from lama_fill import texts  # noqa: E402
-from lama_fill.document import Hole  # noqa: E402
-from lama_fill.nodes import Node  # noqa: E402
-from lama_fill.spaces import DETOUR, Space  # noqa: E402
-from lama_fill.steps import Reply  # noqa: E402
+from lama_fill_krita import texts  # noqa: E402
+from lama_fill_krita.color_space import DETOUR, Space  # noqa: E402
+from lama_fill_krita.document import Hole  # noqa: E402
+from lama_fill_krita.nodes import Node  # noqa: E402
+from lama_fill_krita.tasks import Reply  # noqa: E402
 
-from lama_core.geometry import Rect  # noqa: E402
-from lama_core.wire.messages import Result  # noqa: E402
+from lama_core.client.geometry import Rect  # noqa: E402
+from lama_core.client.protocol.messages import Result  # noqa: E402
 
 RGB = Space("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from lama_fill.controller import FAILURES, Controller, error_text, server_text
-from lama_fill.options import Options
+from lama_fill_krita.controller import FAILURES, Controller, error_text, server_text
+from lama_fill_krita.options import Options
 
-from lama_core.client import (
+from lama_core.client.connection import (
     ConnectionLostError,
     FillCancelledError,
     FillFailedError,
@@ -15,8 +15,8 @@ from lama_core.client import (
     ServerNotFoundError,
     ServerStartError,
 )
-from lama_core.geometry import Rect
-from lama_core.wire.messages import Model, ServerStatus, Worker
+from lama_core.client.geometry import Rect
+from lama_core.client.protocol.messages import Model, ServerStatus, Worker
 
 
 @pytest.fixture

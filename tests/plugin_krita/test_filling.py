@@ -4,17 +4,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from lama_fill import filling, placing
-from lama_fill.areas import shown_part
-from lama_fill.document import Hole
-from lama_fill.filling import Outcome
-from lama_fill.nodes import Node, RefusalError
-from lama_fill.options import Options
-from lama_fill.spaces import DETOUR, Space
-from lama_fill.steps import Run
-from lama_fill.ticket import StaleError
+from lama_fill_krita import filling, insert_layer
+from lama_fill_krita.buffers import shown_part
+from lama_fill_krita.color_space import DETOUR, Space
+from lama_fill_krita.document import Hole
+from lama_fill_krita.filling import Outcome
+from lama_fill_krita.nodes import Node, RefusalError
+from lama_fill_krita.options import Options
+from lama_fill_krita.snapshot import StaleError
+from lama_fill_krita.tasks import Run
 
-from lama_core.geometry import Rect
+from lama_core.client.geometry import Rect
 
 EXACT = Options(grow=0, feather=0, context="64")
 
@@ -139,7 +139,7 @@ def test_large_windows_are_read_and_written_in_steps(link, clock, monkeypatch: p
     from tests.plugin_krita.conftest import FakeDocument
 
     monkeypatch.setattr(filling, "STEP_PIXELS", 4000)
-    monkeypatch.setattr(placing, "STEP_PIXELS_CONVERTED", 100)
+    monkeypatch.setattr(insert_layer, "STEP_PIXELS_CONVERTED", 100)
     document = FakeDocument()
     fill(document, link, clock)
     assert len(document.reads) > 4
@@ -410,7 +410,7 @@ def test_cancelled_between_two_frames(document, link, clock) -> None:
 
 
 def test_a_converted_fill_is_written_in_steps(document, link, clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(placing, "STEP_PIXELS_CONVERTED", 100)
+    monkeypatch.setattr(insert_layer, "STEP_PIXELS_CONVERTED", 100)
     document.colour_space = Space("LABA", "U8", "Lab identity built-in")
     fill(document, link, clock)
     (layer,) = document.added

@@ -17,10 +17,10 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
-from lama_fill import pixels, template, texts, version
-from lama_fill.options import CONTEXTS, INPUTS, OUTPUTS, QUALITIES, Options, from_text
-from lama_fill.spaces import DETOUR, Space
-from lama_fill.steps import Reply, Run
+from lama_fill_krita import pixels, template, texts, version
+from lama_fill_krita.color_space import DETOUR, Space
+from lama_fill_krita.options import CONTEXTS, INPUTS, OUTPUTS, QUALITIES, Options, from_text
+from lama_fill_krita.tasks import Reply, Run
 
 import lama_server
 
@@ -262,7 +262,7 @@ def catalog(language: str) -> Any:
 def marked() -> set[str]:
     """All texts in the sources that are marked for translation."""
     found = set()
-    for path in (PLUGIN / "lama_fill").glob("*.py"):
+    for path in (PLUGIN / "lama_fill_krita").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
             if called in ("_", "N_") and node.args and isinstance(node.args[0], ast.Constant):
@@ -332,17 +332,17 @@ def test_the_template_without_frames_and_mask() -> None:
 
 
 def test_the_desktop_file_names_what_is_there() -> None:
-    text = (PLUGIN / "lama_fill.desktop").read_text(encoding="utf-8")
-    assert "X-KDE-Library=lama_fill" in text
+    text = (PLUGIN / "lama_fill_krita.desktop").read_text(encoding="utf-8")
+    assert "X-KDE-Library=lama_fill_krita" in text
     manual = text.partition("X-Krita-Manual=")[2].partition("\n")[0]
-    assert "LaMa Fill" in (PLUGIN / "lama_fill" / manual).read_text(encoding="utf-8")
+    assert "LaMa Fill" in (PLUGIN / "lama_fill_krita" / manual).read_text(encoding="utf-8")
     # Krita's importer reads it with a parser to which a percent sign is the beginning of something.
     assert "%" not in text
 
 
 def test_the_actions_are_those_that_are_made() -> None:
     tree = ElementTree.parse(PLUGIN / "actions" / "lama_fill.action")
-    host = (PLUGIN / "lama_fill" / "host.py").read_text(encoding="utf-8")
+    host = (PLUGIN / "lama_fill_krita" / "host.py").read_text(encoding="utf-8")
     names = [action.get("name") for action in tree.iter("Action")]
     assert names == ["lama_fill", "lama_fill_again"]
     assert all(f'("{name}", ' in host for name in names)
@@ -367,14 +367,16 @@ def test_other_plug_ins_keep_their_websockets(tmp_path: Path) -> None:
         "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)\n"
         "module.use_private_copies(Path({private!r}))\n"
         "assert sys.modules['websockets'] is websockets and websockets.whose == 'theirs'\n"
-        "import lama_core.client; assert lama_core.client.websockets.whose == 'ours'\n"
+        "import lama_core.client.connection; assert lama_core.client.connection.websockets.whose == 'ours'\n"
         "assert {private!r} not in sys.path\n"
-    ).format(foreign=str(foreign), private=str(private), private_py=str(PLUGIN / "lama_fill" / "private.py"))
+    ).format(
+        foreign=str(foreign), private=str(private), private_py=str(PLUGIN / "lama_fill_krita" / "vendored.py")
+    )
     subprocess.run([sys.executable, "-S", "-c", script], check=True, timeout=60)
 
 
 def test_one_file_touches_krita_and_one_touches_qt() -> None:
-    for path in (PLUGIN / "lama_fill").glob("*.py"):
+    for path in (PLUGIN / "lama_fill_krita").glob("*.py"):
         imported = set()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):

@@ -20,11 +20,11 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as dial
 from websockets.typing import Subprotocol
 
-from lama_core.client import Client, connect
-from lama_core.client.runtime import RuntimeFile, read_runtime_file
-from lama_core.wire import auth
-from lama_core.wire.codec import decode_server, encode
-from lama_core.wire.messages import (
+from lama_core.client.connection import Client, connect
+from lama_core.client.connection.runtime import RuntimeFile, read_runtime_file
+from lama_core.client.protocol import auth
+from lama_core.client.protocol.codec import decode_server, encode
+from lama_core.client.protocol.messages import (
     SUBPROTOCOL,
     ClientMessage,
     Fill,
@@ -58,7 +58,7 @@ class ServerProcess:
         """`kind`: see workers.py; "real" is `lama-fill serve` itself."""
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        script = ["-m", "lama_server", "serve"] if kind == "real" else [str(HERE / "serve_with.py"), kind]
+        script = ["-m", "lama_cli", "serve"] if kind == "real" else [str(HERE / "serve_with.py"), kind]
         self.command = [sys.executable, *script, *(["--started-by-client"] * started_by_client), *flags]
         self.environment = {**os.environ, "LAMA_FILL_RUNTIME_DIR": str(folder)}
         self.began = time.monotonic()

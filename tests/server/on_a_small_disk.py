@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from lama_server.download import DownloadError, Policy, Wanted, download
+from lama_cli.download import DownloadError, Policy, Wanted, download
 
 
 def main(disk: Path, wanted: Wanted, weights: Path) -> dict[str, object]:
@@ -57,7 +57,7 @@ def _no_room(disk: Path, wanted: Wanted) -> str:
 
 
 def _import(disk: Path, weights: Path) -> dict[str, object]:
-    from lama_server.cli import main as lama_fill
+    from lama_cli import main as lama_fill
 
     os.environ["LAMA_FILL_DATA_DIR"] = str(disk / "data")
     said = io.StringIO()

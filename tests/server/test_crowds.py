@@ -8,9 +8,9 @@ import random
 import time
 from collections.abc import Callable
 
-from lama_core.wire import auth
-from lama_core.wire.codec import decode_server, encode
-from lama_core.wire.messages import (
+from lama_core.client.protocol import auth
+from lama_core.client.protocol.codec import decode_server, encode
+from lama_core.client.protocol.messages import (
     SUBPROTOCOL,
     Accepted,
     Error,

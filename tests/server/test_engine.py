@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from lama_core.errors import LamaFillError
-from lama_core.fast import load_fast
+from lama_core.client.errors import LamaFillError
+from lama_core.client.protocol.messages import CHANNELS, Depth, Device, Fill, Options, PixelFormat
 from lama_core.fill import FillOptions, fill_region
+from lama_core.inference import load_fast
 from lama_core.model import load_generator
-from lama_core.model.store import UnknownModelError
-from lama_core.wire.messages import CHANNELS, Depth, Device, Fill, Options, PixelFormat
+from lama_core.model.registry import UnknownModelError
 from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
 from lama_server.worker import devices, engine
 from lama_server.worker.engine import SMALL_CONTEXT, FillEngine

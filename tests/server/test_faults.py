@@ -15,10 +15,10 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from lama_core.client import ConnectionLostError, FillCancelledError, FillFailedError
-from lama_core.wire import auth
-from lama_core.wire.codec import decode_server, encode
-from lama_core.wire.messages import (
+from lama_core.client.connection import ConnectionLostError, FillCancelledError, FillFailedError
+from lama_core.client.protocol import auth
+from lama_core.client.protocol.codec import decode_server, encode
+from lama_core.client.protocol.messages import (
     SUBPROTOCOL,
     Accepted,
     Cancel,

@@ -12,9 +12,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from lama_core.wire.codec import decode_server, encode
-from lama_core.wire.errors import ERROR_CODES, FATAL_CODES
-from lama_core.wire.messages import (
+from lama_core.client.protocol.codec import decode_server, encode
+from lama_core.client.protocol.errors import ERROR_CODES, FATAL_CODES
+from lama_core.client.protocol.messages import (
     Cancel,
     ClientMessage,
     Error,

@@ -17,8 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lama_core.client import ServerNotFoundError
-from lama_core.wire.messages import Error, Progress
+from lama_core.client.connection import ServerNotFoundError
+from lama_core.client.protocol.messages import Error, Progress
 from tests.server.harness import (
     ServerProcess,
     fill_with,
@@ -259,7 +259,7 @@ def test_no_preload_no_worker(start: Start) -> None:
 
 def _command(server: ServerProcess, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "lama_server", *words],
+        [sys.executable, "-m", "lama_cli", *words],
         env=server.environment,
         capture_output=True,
         text=True,

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lama_server.cli import logs as logs_command
-from lama_server.cli import main
+from lama_cli import main
+from lama_cli.commands import logs as logs_command
 from lama_server.logs import LINE_LIMIT, LOG_NAME, LogError, one_line, set_up_logs
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import psutil
 import pytest
 
-from lama_core.client import Client, ConnectionLostError, FillFailedError
+from lama_core.client.connection import Client, ConnectionLostError, FillFailedError
+from lama_core.client.protocol.messages import Options, Result
 from lama_core.fill import FillOptions, composite, fill_region
 from lama_core.model import load_generator
-from lama_core.wire.messages import Options, Result
 from tests.server.harness import ServerProcess, wait_until
 
 Start = Callable[..., ServerProcess]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lama_core.wire.messages import Device, Fill
+from lama_core.client.protocol.messages import Device, Fill
+from lama_server.device_supervisor import Timing
 from lama_server.jobs import (
     Ending,
     Job,
@@ -18,9 +19,8 @@ from lama_server.jobs import (
     WorkerLostError,
     WorkerStartError,
 )
-from lama_server.patience import Patience
 from lama_server.scheduler import Scheduler
-from lama_server.slot import Timing
+from lama_server.timeout import Patience
 from tests.server.harness import make_fill
 
 FAST = Timing(

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lama_core.errors import LamaFillError
-from lama_core.wire.messages import Device, Fill
+from lama_core.client.errors import LamaFillError
+from lama_core.client.protocol.messages import Device, Fill
 from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
 from lama_server.worker.process import EngineSettings, run_worker
 

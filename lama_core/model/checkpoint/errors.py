@@ -11,7 +11,7 @@ CheckpointError
 
 from __future__ import annotations
 
-from lama_core.errors import LamaFillError
+from lama_core.client.errors import LamaFillError
 
 
 class CheckpointError(LamaFillError):

@@ -17,6 +17,7 @@ from lama_core.model.checkpoint.architecture import (
     empty_generator,
     find_config,
 )
+from lama_core.model.checkpoint.detect import Opened, open_weights
 from lama_core.model.checkpoint.errors import (
     ArchitectureError,
     DamagedFileError,
@@ -24,11 +25,10 @@ from lama_core.model.checkpoint.errors import (
     WeightsError,
 )
 from lama_core.model.checkpoint.keys import Naming, find_naming, is_counter
-from lama_core.model.checkpoint.opening import Opened, open_weights
 from lama_core.model.checkpoint.safetensors_file import FORMAT
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.generator import Generator
-from lama_core.model.store import resolve
+from lama_core.model.registry import resolve
 
 
 def load_generator(path_or_name: str | Path, *, device: str | torch.device = "cpu") -> Generator:

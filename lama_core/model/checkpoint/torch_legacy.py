@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from lama_core.model.checkpoint.errors import DamagedFileError, NotACheckpointError, shown
-from lama_core.model.checkpoint.pickled import MAKERS, PickledFile, Storage, storage_of
-from lama_core.model.checkpoint.pickles import BadPickleError, read_pickle
+from lama_core.model.checkpoint.safe_unpickler import BadPickleError, read_pickle
+from lama_core.model.checkpoint.torch_pickle import MAKERS, PickledFile, Storage, storage_of
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from lama_core.model.checkpoint.archive import Archive
 from lama_core.model.checkpoint.errors import DamagedFileError, shown
-from lama_core.model.checkpoint.pickled import MAKERS, PickledFile, Storage, storage_of
-from lama_core.model.checkpoint.pickles import MAX_BYTES, BadPickleError, read_pickle
+from lama_core.model.checkpoint.safe_unpickler import MAX_BYTES, BadPickleError, read_pickle
+from lama_core.model.checkpoint.torch_pickle import MAKERS, PickledFile, Storage, storage_of
 
 
 def find_root(names: list[str]) -> str | None:

@@ -16,14 +16,14 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 
-from lama_core.errors import LamaFillError  # noqa: E402
-from lama_core.geometry import Rect  # noqa: E402
-from lama_core.holes import INVERTED  # noqa: E402
-from lama_core.wire.limits import MAX_FEATHER, MAX_GROW  # noqa: E402
+from lama_core.client.errors import LamaFillError  # noqa: E402
+from lama_core.client.geometry import Rect  # noqa: E402
+from lama_core.client.protocol.limits import MAX_FEATHER, MAX_GROW  # noqa: E402
+from lama_core.client.selection import INVERTED  # noqa: E402
 from lama_fill_gimp import job, pixels, texts  # noqa: E402
 from lama_fill_gimp import options as choices  # noqa: E402
-from lama_fill_gimp.explain import explain  # noqa: E402
-from lama_fill_gimp.finding import Finding, found_server  # noqa: E402
+from lama_fill_gimp.error_messages import explain  # noqa: E402
+from lama_fill_gimp.server_connector import Finding, found_server  # noqa: E402
 from lama_fill_gimp.texts import _  # noqa: E402
 
 PROCEDURE = "plug-in-lama-fill"

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lama_core import holes
-from lama_core.client import Client
-from lama_core.errors import LamaFillError
-from lama_core.geometry import Rect
-from lama_core.holes import Piece
-from lama_core.wire.limits import Limits
-from lama_core.wire.messages import Result
+from lama_core.client import selection
+from lama_core.client.connection import Client
+from lama_core.client.errors import LamaFillError
+from lama_core.client.geometry import Rect
+from lama_core.client.protocol.limits import Limits
+from lama_core.client.protocol.messages import Result
+from lama_core.client.selection import Piece
 from lama_fill_gimp import pixels
 from lama_fill_gimp.options import Options
 from lama_fill_gimp.texts import N_, _
@@ -103,7 +103,7 @@ def fill(sources: Sequence[Source], options: Options, server: Client, meter: Met
 
 
 def _plan(source: Source, options: Options, limits: Limits) -> list[Piece]:
-    pieces = holes.plan(
+    pieces = selection.plan(
         source.hole,
         source.canvas,
         source.read_hole,
@@ -182,7 +182,7 @@ class Waiting:
         self._told = False
 
     def starting(self, stage: str) -> None:
-        """As `lama_core.client.connect` calls it, again and again while the server starts."""
+        """As `lama_core.client.connection.connect` calls it, again and again while the server starts."""
         if not self._told:
             self._told = True
             self._meter.show(stage_text(stage), 0.0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lama_core.errors import LamaFillError
-from lama_core.wire import messages
-from lama_core.wire.limits import MAX_FEATHER, MAX_GROW
+from lama_core.client.errors import LamaFillError
+from lama_core.client.protocol import messages
+from lama_core.client.protocol.limits import MAX_FEATHER, MAX_GROW
 from lama_fill_gimp.texts import N_, _
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from lama_core.wire import messages
+from lama_core.client.protocol import messages
 
 #: What the samples are sent as, by the precision of the image as GIMP calls it. Dark tones in 8 bit linear
 #: lie farther apart than in 8 bit perceptual, bright ones closer together: the next depth holds both.

@@ -8,8 +8,8 @@ import re
 
 import torch
 
-from lama_core.errors import LamaFillError
-from lama_core.wire.messages import Device
+from lama_core.client.errors import LamaFillError
+from lama_core.client.protocol.messages import Device
 
 _FULL = re.compile(r"out of memory|can't allocate memory|not enough memory|bad alloc", re.IGNORECASE)
 _GONE = re.compile(

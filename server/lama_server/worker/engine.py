@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lama_core.errors import LamaFillError
-from lama_core.fast import FastGenerator, load_fast, precision_of
-from lama_core.fast.memory import give_back_freed_memory
+from lama_core.client.errors import LamaFillError
+from lama_core.client.protocol.messages import Fill, Options
 from lama_core.fill import FillCancelled, FilledRegion, FillOptions, PredictionError, fill_region
-from lama_core.fill.network import GeneratorLike
-from lama_core.model.store import UnknownModelError, find_model
-from lama_core.wire.messages import Fill, Options
+from lama_core.fill.predictor import GeneratorLike
+from lama_core.inference import FastGenerator, load_fast, precision_of
+from lama_core.inference.memory import give_back_freed_memory
+from lama_core.model.registry import UnknownModelError, find_model
 from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
 from lama_server.worker.devices import (
     choose_device,
@@ -63,7 +63,7 @@ class FillEngine:
         Args:
             device: as the settings name it.
             threads: of a CPU, 0 for torch's own choice.
-            precision: see `lama_core.fast.compile_generator`.
+            precision: see `lama_core.inference.compile_generator`.
             memory: bytes that a fill may take beside the picture and the model, 0 for what there is.
             load: loads a model on a device; by its name from the store, and compiled, unless given.
         """

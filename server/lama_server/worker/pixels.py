@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_core.wire.messages import CHANNELS, Depth, Fill
+from lama_core.client.protocol.messages import CHANNELS, Depth, Fill
 
 DTYPES: dict[Depth, np.dtype[Any]] = {
     "u8": np.dtype("u1"),

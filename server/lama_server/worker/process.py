@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lama_core.errors import LamaFillError
-from lama_core.wire.messages import Device, Fill, Options, pixel_bytes
-from lama_server.arena import open_arena
-from lama_server.channel import HEADER_BYTES, Note, body_length, pack_note, unpack_note
+from lama_core.client.errors import LamaFillError
+from lama_core.client.protocol.messages import Device, Fill, Options, pixel_bytes
+from lama_server.ipc import HEADER_BYTES, Note, body_length, pack_note, unpack_note
 from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
+from lama_server.shared_memory import open_arena
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,38 @@
+"""Finding, starting and talking to the server: blocking, for plug-ins and the command line.
+
+    with connect(client="my-plugin", start=True) as server:
+        result = server.fill(width=..., height=..., format="rgba", depth="u8", pixels=..., hole=...)
+
+Standard library, websockets (13 or later) and msgpack, both as pure Python if need be; Python 3.9.
+"""
+
+from lama_core.client.connection.client import Client, connect
+from lama_core.client.connection.errors import (
+    BusyError,
+    ClientError,
+    ConnectionLostError,
+    FillCancelledError,
+    FillFailedError,
+    NotTrustedError,
+    SandboxError,
+    ServerNotFoundError,
+    ServerSilentError,
+    ServerStartError,
+    VersionError,
+)
+
+__all__ = [
+    "BusyError",
+    "Client",
+    "ClientError",
+    "ConnectionLostError",
+    "FillCancelledError",
+    "FillFailedError",
+    "NotTrustedError",
+    "SandboxError",
+    "ServerNotFoundError",
+    "ServerSilentError",
+    "ServerStartError",
+    "VersionError",
+    "connect",
+]

@@ -1,0 +1,220 @@
+"""One authenticated connection to a server, over websockets' blocking client."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import Final
+
+from websockets import exceptions as ws
+from websockets.sync.client import ClientConnection
+from websockets.sync.client import connect as ws_connect
+from websockets.typing import Subprotocol
+
+from lama_core.client.connection.errors import (
+    BusyError,
+    ClientError,
+    ConnectionLostError,
+    NotTrustedError,
+    ServerNotFoundError,
+    ServerSilentError,
+    VersionError,
+)
+from lama_core.client.connection.runtime import RuntimeFile
+from lama_core.client.protocol import auth
+from lama_core.client.protocol.errors import ProtocolError
+from lama_core.client.protocol.limits import MAX_SERVER_FRAME_BYTES
+from lama_core.client.protocol.messages import (
+    SUBPROTOCOL,
+    ClientMessage,
+    Error,
+    Hello,
+    ServerMessage,
+    Welcome,
+)
+from lama_core.client.protocol.session import ClientSession
+
+TICK_SECONDS: Final = 0.05
+"""How often a caller is asked whether it still wants what it waits for."""
+CLOSE_SECONDS: Final = 2.0
+
+_LOST: Final = "the connection to the LaMa Fill server was lost: try again"
+_FOREIGN: Final = (
+    "port {port} is held by something else than your LaMa Fill server: start it with `lama-fill serve`"
+)
+
+
+class Connection:
+    """A connection that both sides have proved themselves on and that `welcome` came over."""
+
+    def __init__(self, stack: ExitStack, websocket: ClientConnection) -> None:
+        self._stack = stack
+        self._websocket = websocket
+        self.session = ClientSession()
+
+    @property
+    def welcome(self) -> Welcome:
+        assert self.session.welcome is not None
+        return self.session.welcome
+
+    def send(self, message: ClientMessage, waiting: Callable[[], None]) -> None:
+        """Send a message, calling `waiting` again and again meanwhile; what that raises ends the connection.
+
+        Raises `ConnectionLostError`; `ProtocolError` when the server would refuse the message, which is
+        then not sent.
+        """
+        frame = self.session.send(message)
+        failures: list[Exception] = []
+
+        def send() -> None:
+            try:
+                self._websocket.send(frame)
+            except (ws.WebSocketException, OSError) as error:
+                failures.append(error)
+
+        # A server that does not read blocks this for ever, so it cannot be done in the thread that waits.
+        sender = threading.Thread(target=send, name="lama-fill send", daemon=True)
+        sender.start()
+        try:
+            while True:
+                sender.join(TICK_SECONDS)
+                if not sender.is_alive():
+                    break
+                waiting()
+        except BaseException:
+            self.drop()
+            raise
+        if failures:
+            raise ConnectionLostError(_LOST) from failures[0]
+
+    def receive(self, seconds: float) -> ServerMessage | None:
+        """The next message, or None when none came in time.
+
+        Raises `ConnectionLostError` for the end of the connection, also when it ends because the server
+        broke the protocol.
+        """
+        try:
+            frame = self._websocket.recv(timeout=seconds)
+        except TimeoutError:
+            return None
+        except (ws.WebSocketException, OSError, EOFError) as error:
+            raise ConnectionLostError(_LOST) from error
+        try:
+            if isinstance(frame, str):
+                raise ProtocolError("bad_message", "a text frame")
+            message = self.session.receive(frame)
+        except ProtocolError as error:
+            self.drop()
+            raise ConnectionLostError(
+                f"the LaMa Fill server broke the protocol ({error}): update it"
+            ) from error
+        if isinstance(message, Error) and message.job is None:
+            self.drop()
+            if message.code == "unsupported_version":
+                raise VersionError(message.message)
+            raise ConnectionLostError(
+                f"the LaMa Fill server ended the connection ({message.message}): try again"
+            )
+        return message
+
+    def is_alive(self) -> bool:
+        """Whether the connection still stood a moment ago."""
+        try:
+            while self.receive(0) is not None:
+                pass
+        except ClientError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """End the connection in order."""
+        self._stack.close()
+
+    def drop(self) -> None:
+        """End the connection at once, whatever is on its way."""
+        with suppress(OSError):  # it may be gone already
+            self._websocket.socket.shutdown(socket.SHUT_RDWR)
+        self._stack.close()
+
+
+def open_connection(server: RuntimeFile, hello: Hello, *, seconds: float) -> Connection:
+    """Connect to the server of a runtime file. Each side proves that it knows the token before more is said.
+
+    Takes at most about `seconds`. Raises `ServerNotFoundError` when nothing listens there,
+    `ServerSilentError`, `NotTrustedError`, `VersionError`, `BusyError` or `ConnectionLostError`.
+    """
+    deadline = time.monotonic() + seconds
+    stack = ExitStack()
+    websocket = _open_websocket(server, stack, seconds)
+    connection = Connection(stack, websocket)
+    try:
+        connection.send(hello, lambda: _check_deadline(deadline, server))
+        while connection.receive(TICK_SECONDS) is None:
+            _check_deadline(deadline, server)
+    except BaseException:
+        connection.drop()
+        raise
+    return connection
+
+
+def _check_deadline(deadline: float, server: RuntimeFile) -> None:
+    if time.monotonic() > deadline:
+        raise _silent(server)
+
+
+def _silent(server: RuntimeFile) -> ServerSilentError:
+    return ServerSilentError(
+        f"the LaMa Fill server (process {server.pid}) does not answer: run `lama-fill stop` and try again"
+    )
+
+
+def _open_websocket(server: RuntimeFile, stack: ExitStack, seconds: float) -> ClientConnection:
+    nonce = auth.new_nonce()
+    foreign = _FOREIGN.format(port=server.port)
+    try:
+        # A socket of our own: websockets then uses no proxy of the environment and follows no redirect.
+        plain = socket.create_connection((auth.LOOPBACK, server.port), timeout=seconds)
+    except OSError:
+        raise ServerNotFoundError(
+            "the LaMa Fill server is not running: start it with `lama-fill serve`"
+        ) from None
+    plain.settimeout(None)
+    try:
+        websocket = stack.enter_context(
+            ws_connect(
+                f"ws://{auth.host(server.port)}/",
+                sock=plain,
+                subprotocols=[Subprotocol(SUBPROTOCOL)],
+                compression=None,
+                additional_headers={auth.AUTHORIZATION: auth.authorization(server.token, nonce)},
+                user_agent_header=None,
+                open_timeout=seconds,
+                close_timeout=CLOSE_SECONDS,
+                max_size=MAX_SERVER_FRAME_BYTES,
+            )
+        )
+    except ws.InvalidStatus as error:
+        plain.close()
+        if error.response.status_code == 503:
+            raise BusyError("the LaMa Fill server has too many connections: try again later") from None
+        raise NotTrustedError(foreign) from error
+    except TimeoutError:
+        plain.close()
+        raise _silent(server) from None
+    except ConnectionError:
+        plain.close()
+        raise ConnectionLostError(_LOST) from None
+    except (ws.WebSocketException, OSError, EOFError, ValueError) as error:
+        plain.close()
+        raise NotTrustedError(foreign) from error
+    response = websocket.response
+    proofs = response.headers.get_all(auth.SERVER_PROOF) if response is not None else []
+    proved = len(proofs) == 1 and auth.is_server_proof(proofs[0], server.token, nonce)
+    if not proved or websocket.subprotocol != SUBPROTOCOL:
+        plain.close()
+        stack.close()
+        raise NotTrustedError(foreign)
+    return websocket

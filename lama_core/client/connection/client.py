@@ -1,0 +1,287 @@
+"""The client that a plug-in uses: `connect`, then `fill` as often as it likes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from lama_core.client.connection import runtime
+from lama_core.client.connection.channel import TICK_SECONDS, Connection
+from lama_core.client.connection.discovery import StartProgress, reach
+from lama_core.client.connection.errors import (
+    ConnectionLostError,
+    FillCancelledError,
+    FillFailedError,
+    ServerSilentError,
+)
+from lama_core.client.protocol.errors import ERROR_CODES, ProtocolError
+from lama_core.client.protocol.limits import SILENT_HEARTBEATS
+from lama_core.client.protocol.messages import (
+    Accepted,
+    Bytes,
+    Cancel,
+    Cancelled,
+    Depth,
+    Error,
+    Fill,
+    Hello,
+    Options,
+    PixelFormat,
+    Progress,
+    Result,
+    ServerStatus,
+    Shutdown,
+    StatusRequest,
+    Welcome,
+)
+
+FillProgress = Callable[[str, float, int], None]
+"""Told the stage ("queued", "loading", "filling", ...), the fraction 0..1, and how many jobs come first."""
+CANCEL_SECONDS: Final = 2.0
+"""How long the server has to confirm that a job was cancelled."""
+
+
+def connect(
+    *,
+    client: str,
+    client_version: str = "",
+    start: bool = True,
+    command: Sequence[str] = (),
+    folder: Path | None = None,
+    start_seconds: float = 60.0,
+    progress: StartProgress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Client:
+    """Find the server, start it if it does not run, and connect.
+
+    `client` and `client_version`: who asks, for the server's log. `start`: whether to start it.
+    `command`: the command line of `lama-fill`, when it is not to be looked for. `folder`: where the
+    server's runtime file is; by default where `runtime.state_folder` says. `start_seconds`: how long it
+    may take to come up. `progress` and `cancelled`: see `StartProgress`; both are called
+    some times a second while waiting.
+
+    Raises `ClientError`s: see `lama_core.client.connection.errors`.
+    """
+    found = Client(
+        hello=Hello(client=client, client_version=client_version),
+        start=start,
+        command=tuple(command),
+        folder=folder or runtime.state_folder(),
+        start_seconds=start_seconds,
+    )
+    found.reach(progress=progress, cancelled=cancelled)
+    return found
+
+
+class Client:
+    """A server to talk to, from one thread at a time. Made by `connect`.
+
+    The connection is made again, and the server started again, when it was lost since the last call.
+    Nothing is tried twice once it was sent: a fill that loses its server raises `ConnectionLostError`,
+    and calling `fill` again is the retry.
+    """
+
+    def __init__(
+        self, *, hello: Hello, start: bool, command: Sequence[str], folder: Path, start_seconds: float
+    ) -> None:
+        self._hello = hello
+        self._start = start
+        self._command = command
+        self._folder = folder
+        self._start_seconds = start_seconds
+        self._connection: Connection | None = None
+        self._welcome: Welcome | None = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection. The server goes on."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the server said of itself when it was last connected to: versions, limits, devices, models."""
+        assert self._welcome is not None, "connect() comes first"
+        return self._welcome
+
+    def reach(
+        self, *, progress: StartProgress | None = None, cancelled: Callable[[], bool] | None = None
+    ) -> None:
+        """Connect if there is no living connection. Parameters and errors as of `connect`."""
+        if self._connection is not None and self._connection.is_alive():
+            return
+        self.close()
+        self._connection = reach(
+            self._hello,
+            folder=self._folder,
+            start=self._start,
+            command=self._command,
+            seconds=self._start_seconds,
+            progress=progress or (lambda stage: None),
+            cancelled=cancelled or (lambda: False),
+        )
+        self._welcome = self._connection.welcome
+
+    def fill(
+        self,
+        *,
+        width: int,
+        height: int,
+        format: PixelFormat,
+        depth: Depth,
+        pixels: Bytes,
+        hole: Bytes,
+        options: Options = Options(),  # noqa: B008 - frozen
+        on_progress: FillProgress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Result:
+        """Fill a hole, and wait for it. Fields as in `lama_core.client.protocol.messages.Fill`.
+
+        `on_progress` is called in this thread for everything that the server says about the job.
+        `cancelled` is called at least ten times a second; once it returns true the job is stopped and
+        `FillCancelledError` raised. Whatever one of them raises stops the job too.
+
+        Raises `FillFailedError` with the protocol's error code, `ConnectionLostError` when the server
+        went away or said nothing for too long, and what `connect` raises when the connection had to be
+        made again.
+        """
+        cancelled = cancelled or (lambda: False)
+        self.reach(
+            progress=None if on_progress is None else lambda stage: on_progress(stage, 0.0, 0),
+            cancelled=cancelled,
+        )
+        connection = self._connection
+        assert connection is not None
+        message = Fill(
+            job=connection.session.next_job(),
+            width=width,
+            height=height,
+            format=format,
+            depth=depth,
+            pixels=pixels,
+            hole=hole,
+            options=options,
+        )
+        patience = _Patience(connection)
+        try:
+            connection.send(message, lambda: _go_on(cancelled, patience))
+            return _wait_for_result(connection, message.job, patience, on_progress, cancelled)
+        except ProtocolError as error:
+            raise FillFailedError(error.code, error.message, retryable=ERROR_CODES[error.code]) from None
+        except BaseException:
+            if connection.session.is_open(message.job):
+                # The end of its connection is what stops a job for certain.
+                connection.drop()
+                self._connection = None
+            raise
+
+    def status(self) -> ServerStatus:
+        """How the server is. Raises as `connect` does."""
+        self.reach()
+        assert self._connection is not None
+        connection = self._connection
+        patience = _Patience(connection)
+        try:
+            connection.send(StatusRequest(), patience.check)
+            while True:
+                message = connection.receive(TICK_SECONDS)
+                if isinstance(message, ServerStatus):
+                    return message
+                patience.check()
+        except BaseException:
+            connection.drop()
+            self._connection = None
+            raise
+
+    def shutdown(self, *, seconds: float = 10.0) -> None:
+        """End the server and wait until it has let go of the connection.
+
+        Raises `ServerSilentError` when it does not within `seconds`.
+        """
+        self.reach()
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        deadline = time.monotonic() + seconds
+        try:
+            connection.send(Shutdown(), lambda: None)
+            while time.monotonic() < deadline:
+                connection.receive(TICK_SECONDS)
+        except ConnectionLostError:
+            return
+        finally:
+            connection.drop()
+        raise ServerSilentError(f"the LaMa Fill server did not end within {seconds:g} s: end its process")
+
+
+class _Patience:
+    """How long a silent server is waited for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._seconds = SILENT_HEARTBEATS * connection.welcome.limits.heartbeat_seconds
+        self._since = time.monotonic()
+
+    def renew(self) -> None:
+        self._since = time.monotonic()
+
+    def check(self) -> None:
+        if time.monotonic() - self._since > self._seconds:
+            raise ConnectionLostError(
+                f"the LaMa Fill server has said nothing for {self._seconds:.0f} s: try again, and look at "
+                "`lama-fill logs` if that does not help"
+            )
+
+
+def _go_on(cancelled: Callable[[], bool], patience: _Patience) -> None:
+    if cancelled():
+        raise FillCancelledError("the fill was cancelled")
+    patience.check()
+
+
+def _wait_for_result(
+    connection: Connection,
+    job: int,
+    patience: _Patience,
+    on_progress: FillProgress | None,
+    cancelled: Callable[[], bool],
+) -> Result:
+    patience.renew()
+    while True:
+        message = connection.receive(TICK_SECONDS)
+        if message is not None:
+            patience.renew()
+        if isinstance(message, Result):
+            return message
+        if isinstance(message, Error):
+            raise FillFailedError(message.code, message.message, retryable=message.retryable)
+        if isinstance(message, Cancelled):
+            raise FillCancelledError("the fill was cancelled by the server")
+        if isinstance(message, Accepted) and on_progress is not None:
+            on_progress("queued", 0.0, message.position)
+        if isinstance(message, Progress) and on_progress is not None:
+            on_progress(message.stage, message.fraction, message.position)
+        if cancelled():
+            _cancel(connection, job)
+        patience.check()
+
+
+def _cancel(connection: Connection, job: int) -> None:
+    """Raises `FillCancelledError`, with the connection in order if the server confirms in time."""
+    deadline = time.monotonic() + CANCEL_SECONDS
+    connection.send(Cancel(job=job), lambda: None)
+    while connection.session.is_open(job) and time.monotonic() < deadline:
+        connection.receive(TICK_SECONDS)
+    raise FillCancelledError("the fill was cancelled")

@@ -1,0 +1,269 @@
+"""Every message of the protocol as a frozen dataclass.
+
+One websocket message holds one of them (see `codec`). What comes out of the decoder has every field
+within the range that is given here; what goes into the encoder is expected to. docs/protocol.md says the
+same in prose.
+
+Python 3.9 has no keyword-only dataclasses: build messages with keywords nevertheless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, Union
+
+from lama_core.client.protocol.errors import ERROR_CODES, ErrorCode
+from lama_core.client.protocol.limits import MAX_TEXT, Limits
+
+PROTOCOL_VERSION: Final = 1
+SUBPROTOCOL: Final = "lamafill.v1"
+
+Bytes = Union[bytes, bytearray, memoryview]
+"""Pixels on their way out may be any buffer of bytes; what was decoded is always `bytes`."""
+
+PixelFormat = Literal["gray", "graya", "rgb", "rgba", "bgra"]
+Depth = Literal["u8", "u16", "f16", "f32"]
+Quality = Literal["fast", "balanced", "best"]
+Context = Union[Literal["auto", "whole"], int]
+Light = Literal["perceptual", "linear"]
+ServerState = Literal["loading", "ready", "idle", "degraded", "stopping"]
+WorkerState = Literal["unloaded", "loading", "ready", "busy", "failed"]
+
+CHANNELS: Final[dict[PixelFormat, int]] = {"gray": 1, "graya": 2, "rgb": 3, "rgba": 4, "bgra": 4}
+DEPTH_BYTES: Final[dict[Depth, int]] = {"u8": 1, "u16": 2, "f16": 2, "f32": 4}
+QUALITIES: Final[tuple[Quality, ...]] = ("fast", "balanced", "best")
+LIGHTS: Final[tuple[Light, ...]] = ("perceptual", "linear")
+SERVER_STATES: Final[tuple[ServerState, ...]] = ("loading", "ready", "idle", "degraded", "stopping")
+WORKER_STATES: Final[tuple[WorkerState, ...]] = ("unloaded", "loading", "ready", "busy", "failed")
+
+
+def pixel_bytes(pixel_format: PixelFormat, depth: Depth) -> int:
+    """Bytes of one pixel."""
+    return CHANNELS[pixel_format] * DEPTH_BYTES[depth]
+
+
+# Client to server
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The first message of a connection. `client` and `client_version` are for the log only."""
+
+    client: str
+    client_version: str = ""
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to fill. The defaults are what an artist wants.
+
+    `grow`: pixels by which the hole is dilated first; -1 finds it from the hole's size. `feather`: width
+    in pixels of the soft edge; -1 likewise. `context`: how much around the hole the model sees: `auto`,
+    `whole` (everything that was sent) or a margin in pixels. `model`: "" is the server's default.
+    `join_islands`: fill known regions that the hole encloses too; None: those smaller than the hole
+    itself, and none when `grow` is 0.
+    `seed`: another one varies the fill; the same request with the same seed gives the same result.
+    `light`: how the pixels' numbers stand for light: `perceptual` (sRGB and the like, whatever the
+    primaries) or `linear`, in proportion to it. `seam`: even out offsets of colour at the hole's edge.
+    `grain`: give the fill the grain of its surroundings.
+    """
+
+    grow: int = -1
+    feather: int = -1
+    context: Context = "auto"
+    quality: Quality = "balanced"
+    model: str = ""
+    join_islands: bool | None = None
+    seed: int = 0
+    light: Light = "perceptual"
+    seam: bool = True
+    grain: bool = True
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Fill the hole in this window of an image.
+
+    `job`: chosen by the client, 1 or more, larger than every earlier one of the connection.
+    `pixels`: `width * height` pixels, row by row from the top, tightly packed, little endian, straight alpha;
+    float samples are 0..1. `hole`: one byte for each pixel, 0 known, 255 hole, soft in between.
+    """
+
+    job: int
+    width: int
+    height: int
+    format: PixelFormat
+    depth: Depth
+    pixels: Bytes = field(repr=False)
+    hole: Bytes = field(repr=False)
+    options: Options = Options()
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop a job. Its last message is `cancelled`, or whatever was on its way already."""
+
+    job: int
+
+
+@dataclass(frozen=True)
+class StatusRequest:
+    """Ask for a `ServerStatus`. On the wire: `status`."""
+
+
+@dataclass(frozen=True)
+class Shutdown:
+    """End the server: unfinished jobs get `shutting_down` and every connection is closed with code 1001."""
+
+
+# Server to client
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that jobs can run on.
+
+    `id`: "cuda:0", "mps", "cpu". `name`: for people. `memory_bytes`: all it has, 0 when unknown.
+    """
+
+    id: str
+    name: str
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Model:
+    """An installed model. `name` is what `Options.model` takes; `title` and `license` are for people."""
+
+    name: str
+    title: str = ""
+    license: str = ""
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """The answer to `Hello`. `devices` is empty as long as the server does not know them yet."""
+
+    server_version: str
+    limits: Limits
+    devices: tuple[Device, ...]
+    models: tuple[Model, ...]
+    default_model: str
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The job is in the queue with `position` jobs before it; 0 means that it is next or runs already."""
+
+    job: int
+    position: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the job is; said again at least every `Limits.heartbeat_seconds`.
+
+    `stage`: a word such as "queued", "loading", "filling". `fraction`: 0..1 of the whole job, never falling.
+    `position`: jobs before it in the queue, 0 when it runs.
+    """
+
+    job: int
+    stage: str
+    fraction: float
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What to put over the image: a rectangle of the window that was sent, in its format and depth.
+
+    `x`, `y`: where the rectangle's top left pixel is in the window. `pixels`: `width * height` pixels as
+    in `Fill`. `blend`: one byte for each pixel, how much of the fill shows: 0 nothing, 255 all. An empty
+    hole gives a rectangle of no width and no height. `seconds`: what the job took without its time in
+    the queue.
+    """
+
+    job: int
+    x: int
+    y: int
+    width: int
+    height: int
+    format: PixelFormat
+    depth: Depth
+    pixels: Bytes = field(repr=False)
+    blend: Bytes = field(repr=False)
+    model: str = ""
+    device: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """The last message of a job that was cancelled."""
+
+    job: int
+
+
+@dataclass(frozen=True)
+class Error:
+    """The last message of a job that failed or, when `job` is None, of the connection."""
+
+    code: ErrorCode
+    message: str
+    job: int | None = None
+    retryable: bool = False
+
+    @classmethod
+    def of(cls, code: ErrorCode, message: str, *, job: int | None = None) -> Error:
+        """An error that is retryable exactly when its code says so, its message made one line."""
+        line = " ".join(message.encode("utf-8", "backslashreplace").decode("utf-8").split())
+        return cls(code=code, message=line[:MAX_TEXT], job=job, retryable=ERROR_CODES[code])
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The process that works on one device.
+
+    `device`: a `Device.id`. `model`: the one that is loaded, "" for none. `pid`: 0 when there is no process.
+    `memory_bytes`: what it uses of the device's memory, 0 when unknown. `jobs`: how many it has finished.
+    """
+
+    device: str
+    state: WorkerState
+    model: str = ""
+    pid: int = 0
+    memory_bytes: int = 0
+    jobs: int = 0
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """The answer to `StatusRequest`.
+
+    `state`: `loading` (a model is on its way), `ready`, `idle` (unloaded; the next fill loads it again),
+    `degraded` (a device is lost or the model failed), `stopping`. `uptime_seconds`: since the start.
+    `connections`, `queued`, `running`: now. `done`, `failed`, `stopped`: jobs since the start that ended
+    with a result, an error, or were cancelled. `problem`: why the server is degraded, one line for people.
+    """
+
+    state: ServerState
+    server_version: str
+    pid: int
+    uptime_seconds: float
+    connections: int = 0
+    queued: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    stopped: int = 0
+    workers: tuple[Worker, ...] = ()
+    devices: tuple[Device, ...] = ()
+    models: tuple[Model, ...] = ()
+    default_model: str = ""
+    problem: str = ""
+
+
+ClientMessage = Union[Hello, Fill, Cancel, StatusRequest, Shutdown]
+ServerMessage = Union[Welcome, Accepted, Progress, Result, Cancelled, Error, ServerStatus]

@@ -1,0 +1,111 @@
+"""The residual blocks of the bottleneck, where nearly all of the time goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lama_core import kernels
+from lama_core.inference.convolution import Backend
+from lama_core.inference.fold import Folded
+from lama_core.inference.spectral import Spectral
+from lama_core.inference.winograd import WinogradConv
+
+
+class Branches(NamedTuple):
+    """The local and the global branch: (B, C_local, H, W) and (B, C_global, H, W), channels-last."""
+
+    local: Tensor
+    globals: Tensor
+
+
+class Paths(Protocol):
+    """The three 3x3 convolutions of an FFC, with all that is added to their sums."""
+
+    def __call__(self, x: Branches, spectral: Tensor, skip: Branches | None, /) -> Branches:
+        """relu(sums of the convolutions and what else there is) + `skip`, to the same shapes.
+
+        `spectral` is the rest of the global branch's sum, with its bias. It and
+        `skip` may be overwritten with the result.
+        """
+        ...
+
+
+class Block:
+    """Two FFCs with a skip around them."""
+
+    def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
+        self._first = _Ffc(folded, f"{name}.1", backend)
+        self._second = _Ffc(folded, f"{name}.2", backend)
+
+    def __call__(self, x: Branches, on_layer: Callable[[], None]) -> Branches:
+        """To the same shapes; `x` is not what it was after that."""
+        return self._second(self._first(x, None, on_layer), x, on_layer)
+
+
+class _Ffc:
+    """An FFC with its BatchNorms and ReLUs."""
+
+    def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
+        self._spectral = Spectral(folded, f"{name}.spectral", backend)
+        # The bias of the global branch is added here, and nowhere else.
+        self._spectral_out = backend.pointwise(
+            folded[f"{name}.spectral.out.weight"], folded[f"{name}.local_to_global.bias"]
+        )
+        self._paths: Paths = (
+            _DirectPaths(folded, name, backend)
+            if backend.kernels is None
+            else _WinogradPaths(folded, name, backend.kernels)
+        )
+
+    def __call__(self, x: Branches, skip: Branches | None, on_layer: Callable[[], None]) -> Branches:
+        on_layer()
+        spectral = self._spectral_out(self._spectral(x.globals))
+        on_layer()
+        return self._paths(x, spectral, skip)
+
+
+class _WinogradPaths:
+    """By compiled kernels: fewer products, and everything in one pass."""
+
+    def __init__(self, folded: Folded, name: str, precision: kernels.Precision) -> None:
+        self._conv = WinogradConv(
+            [
+                [folded[f"{name}.local_to_local.weight"], folded[f"{name}.global_to_local.weight"]],
+                [folded[f"{name}.local_to_global.weight"], None],
+            ],
+            [folded[f"{name}.local_to_local.bias"], None],
+            relu=True,
+            precision=precision,
+        )
+
+    def __call__(self, x: Branches, spectral: Tensor, skip: Branches | None, /) -> Branches:
+        outs = [torch.empty_like(x.local), spectral] if skip is None else list(skip)
+        return Branches(*self._conv(x, adds=[None, spectral], residuals=skip, outs=outs))
+
+
+class _DirectPaths:
+    """By the backend's convolutions."""
+
+    def __init__(self, folded: Folded, name: str, backend: Backend) -> None:
+        self._local_to_local = backend.convolution(
+            folded[f"{name}.local_to_local.weight"], folded[f"{name}.local_to_local.bias"]
+        )
+        self._global_to_local, self._local_to_global = (
+            backend.convolution(folded[f"{name}.{path}.weight"], None, relu=True)
+            for path in ("global_to_local", "local_to_global")
+        )
+
+    def __call__(self, x: Branches, spectral: Tensor, skip: Branches | None, /) -> Branches:
+        padded = F.pad(x.local, (1, 1, 1, 1), mode="reflect")
+        self._local_to_global.onto(spectral, padded)
+        local = self._local_to_local(padded)
+        del padded
+        self._global_to_local.onto(local, F.pad(x.globals, (1, 1, 1, 1), mode="reflect"))
+        if skip is None:
+            return Branches(local, spectral)
+        return Branches(skip.local.add_(local), skip.globals.add_(spectral))

@@ -1,0 +1,119 @@
+"""From a generator to the fastest form of it that a device has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lama_core.client.errors import LamaFillError
+from lama_core.inference.convolution import Backend, OneDnn, Portable
+from lama_core.inference.cuda_graphs import Graphed, Layers, cuda_recorder
+from lama_core.inference.fold import Folded, fold
+from lama_core.inference.generator import FastGenerator, Precision
+from lama_core.inference.memory import keep_freed_memory
+from lama_core.inference.network import Network
+from lama_core.inference.precision import try_precision
+from lama_core.model.config import GeneratorConfig
+from lama_core.model.generator import Generator
+
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+TYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+
+
+class FastError(LamaFillError):
+    """A generator cannot be compiled as asked."""
+
+
+def precision_of(name: str) -> Precision | Literal["auto"]:
+    """The precision of a name; "auto" for any other text."""
+    return next((precision for precision in PRECISIONS if precision == name), "auto")
+
+
+def compile_generator(
+    generator: Generator,
+    *,
+    device: str | torch.device = "cpu",
+    precision: Precision | Literal["auto"] = "auto",
+) -> FastGenerator:
+    """Compile a generator for inference on a device.
+
+    BatchNorm is folded into the convolutions, ReLU and sums are fused into them, maps lie channels-last, and
+    the layers before and after the bottleneck work on strips of rows. On Linux the process keeps freed memory
+    from then on (see `lama_core.inference.memory`).
+
+    Args:
+        generator: the plain one, in eval mode; it is not changed, and serves as `FastGenerator.plain`.
+        device: as torch names it.
+        precision: of the convolutions; "auto" is half precision where that is faster on this device and these
+            weights hardly notice (see `lama_core.inference.precision`), else "fp32".
+
+    Raises:
+        FastError: this device does not compute in this precision.
+    """
+    return compile_folded(
+        fold(generator), generator.config, lambda: generator, device=torch.device(device), precision=precision
+    )
+
+
+def compile_folded(
+    folded: Folded,
+    config: GeneratorConfig,
+    plain: Callable[[], Generator],
+    *,
+    device: torch.device,
+    precision: Precision | Literal["auto"],
+) -> FastGenerator:
+    """As `compile_generator`, of weights that are folded already. `plain` gives the generator they are of."""
+    if device.type == "cpu":
+        keep_freed_memory()
+
+    def compiled(one: Precision) -> FastGenerator:
+        network: Layers = Network(folded_in(one, folded), config, _backend(device, one))
+        if device.type == "cuda":
+            network = Graphed(network, cuda_recorder())
+        return FastGenerator(network, config=config, device=device, precision=one, plain=plain)
+
+    if precision != "auto":
+        return compiled(precision)
+    exact = compiled("fp32")
+    for candidate in _candidates(device):
+        half = compiled(candidate)
+        if try_precision(half, exact, device).passed:
+            return half
+    return exact
+
+
+def folded_in(precision: Precision, folded: Folded) -> dict[str, Tensor]:
+    """Weights as they are used in a precision; biases and the stem are float32 in any.
+
+    They are rounded first of all, so that weights which were kept rounded give the same prediction.
+    """
+    dtype = TYPES[precision]
+    exact = ("stem.weight",)
+    return {
+        name: v.to(dtype) if name.endswith(".weight") and name not in exact else v
+        for name, v in folded.items()
+    }
+
+
+def _backend(device: torch.device, precision: Precision) -> Backend:
+    if device.type != "cpu":
+        return Portable(device, TYPES[precision])
+    if precision not in ("fp32", *_candidates(device)):
+        raise FastError(f"this CPU does not compute in {precision}: use the precision auto or fp32")
+    return OneDnn(TYPES[precision]) if OneDnn.is_available() else Portable(device, TYPES[precision])
+
+
+def _candidates(device: torch.device) -> list[Precision]:
+    """The half precisions that a device may be fast in."""
+    if device.type == "cpu":
+        fits = OneDnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return ["bf16"] if fits else []
+    return ["fp16"]

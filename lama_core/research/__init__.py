@@ -1,0 +1,1 @@
+"""Training and judging generators: nothing that fills a picture for a user imports it."""

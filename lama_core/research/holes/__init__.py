@@ -1,0 +1,1 @@
+"""Random holes, as they are trained and judged with."""

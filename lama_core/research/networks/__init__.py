@@ -1,0 +1,1 @@
+"""Networks that judge a generator: feature extractors and the discriminator."""

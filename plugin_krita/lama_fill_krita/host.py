@@ -1,0 +1,432 @@
+"""All of the plug-in that is Krita: documents and nodes as `document` has them, the docker, the actions.
+
+Everything here is called on the main thread. Krita's objects outlive what they stand for, and then answer
+with zeros and empty strings instead of an error, so whether a document is open is asked first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
+
+from lama_core.client.geometry import Rect
+from lama_fill_krita import qt, template, texts
+from lama_fill_krita.color_space import Space
+from lama_fill_krita.controller import Controller
+from lama_fill_krita.document import Hole
+from lama_fill_krita.nodes import Node, RefusalError
+from lama_fill_krita.pixels import alpha_as_bytes
+from lama_fill_krita.server_thread import Link
+from lama_fill_krita.texts import _
+
+GROUP = "lamaFill"
+MARKER = "lama_fill/marker"
+MESSAGE_MILLISECONDS = 4000
+RESOLUTION = 72.0
+
+
+class KritaDocument:
+    """A `document.Document`."""
+
+    def __init__(self, document) -> None:
+        self._document = document
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KritaDocument) and self._document == other._document
+
+    __hash__ = None  # type: ignore[assignment]  # Krita's objects have none
+
+    @property
+    def name(self) -> str:
+        return self._document.name()
+
+    def is_open(self) -> bool:
+        return any(document == self._document for document in Krita.instance().documents())
+
+    def size(self) -> tuple[int, int]:
+        return self._document.width(), self._document.height()
+
+    def space(self) -> Space:
+        return _space(self._document)
+
+    def is_busy(self) -> bool:
+        if not self._document.tryBarrierLock():
+            return True
+        self._document.unlock()
+        return False
+
+    # Nodes.
+
+    def active_node(self) -> Node | None:
+        found = self._document.activeNode()
+        return None if found is None else self._described(found)
+
+    def node(self, key: str) -> Node | None:
+        found = self._find(key)
+        return None if found is None else self._described(found)
+
+    def node_below(self, key: str) -> Node | None:
+        found = self._find(key)
+        if found is None:
+            return None
+        below = None
+        for sibling in found.parentNode().childNodes():
+            if _key(sibling) == key:
+                break
+            if not sibling.type().endswith("mask"):
+                below = sibling
+        return None if below is None else self._described(below)
+
+    def activate(self, key: str) -> None:
+        self._document.setActiveNode(self._found(key))
+
+    def show(self, key: str, visible: bool) -> None:
+        self._found(key).setVisible(visible)
+        self.refresh()
+
+    def clear(self, key: str) -> None:
+        node = self._found(key)
+        bounds = node.bounds()
+        if not bounds.isEmpty():
+            size = bounds.width() * bounds.height() * _space(node).pixel_bytes
+            node.setPixelData(bytes(size), bounds.x(), bounds.y(), bounds.width(), bounds.height())
+            self.refresh()
+
+    def refresh(self) -> None:
+        self._document.refreshProjection()
+        self._document.waitForDone()
+
+    def _described(self, node) -> Node:
+        parent = node.parentNode()
+        # The root, which the artist never sees, is the node that has no parent.
+        named = parent is not None and parent.parentNode() is not None
+        kind = node.type()
+        return Node(
+            key=_key(node),
+            name=node.name(),
+            kind=kind,
+            # Asking a mask for its colour space ends Krita 5.1.
+            space=Space("A", "U8", "") if kind.endswith("mask") else _space(node),
+            is_pass_through=kind == "grouplayer" and node.passThroughMode(),
+            parent=self._described(parent) if named else None,
+        )
+
+    def _find(self, key: str):
+        return next((node for node in _tree(self._document.rootNode()) if _key(node) == key), None)
+
+    def _found(self, key: str):
+        found = self._find(key)
+        if found is None:
+            raise RefusalError(_("The layer is gone."))
+        return found
+
+    # Holes.
+
+    def selection(self) -> Hole | None:
+        selection = self._document.selection()
+        if selection is None or selection.width() <= 0 or selection.height() <= 0:
+            return None
+        bounds = Rect(selection.x(), selection.y(), selection.width(), selection.height())
+
+        def read(rect: Rect) -> bytes:
+            return bytes(selection.pixelData(rect.x, rect.y, rect.width, rect.height))
+
+        return self._clipped(Hole(bounds, read))
+
+    def strokes(self) -> Hole | None:
+        found = self._marker()
+        if found is None or found.bounds().isEmpty():
+            return None
+        bounds, space = found.bounds(), _space(found)
+
+        def read(rect: Rect) -> bytes:
+            return alpha_as_bytes(bytes(found.pixelData(rect.x, rect.y, rect.width, rect.height)), space)
+
+        rect = Rect(bounds.x(), bounds.y(), bounds.width(), bounds.height())
+        return self._clipped(Hole(rect, read, marker=_key(found)))
+
+    def _clipped(self, hole: Hole) -> Hole:
+        return Hole(hole.bounds.clipped(Rect(0, 0, *self.size())), hole.read, hole.marker)
+
+    def _marker(self):
+        key = bytes(self._document.annotation(MARKER)).decode("ascii", "replace")
+        return self._find(key) if key else None
+
+    def make_marker(self, name: str) -> None:
+        """Make the layer for strokes above the active one, unless there is one, and choose it."""
+        marker = self._marker()
+        if marker is None:
+            active = self._document.activeNode()
+            while active is not None and active.type().endswith("mask"):
+                active = active.parentNode()
+            parent = active.parentNode() if active is not None else None
+            if parent is None:
+                active, parent = None, self._document.rootNode()
+            marker = self._document.createNode(name, "paintlayer")
+            # Half, so that what is painted over can be seen.
+            marker.setOpacity(128)
+            parent.addChildNode(marker, active)
+            self._document.setAnnotation(MARKER, "LaMa Fill", _key(marker).encode("ascii"))
+        self._document.setActiveNode(marker)
+
+    # Pixels.
+
+    def read(self, node: str | None, rect: Rect) -> bytes:
+        place = (rect.x, rect.y, rect.width, rect.height)
+        if node is None:
+            return bytes(self._document.pixelData(*place))
+        return bytes(self._found(node).projectionPixelData(*place))
+
+    def colours(self, points: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        rows: dict[int, list[int]] = {}
+        for x, y in points:
+            rows.setdefault(y, []).append(x)
+        size, found = self.space().pixel_bytes, {}
+        # A row costs about as much as a pixel of it.
+        for y, columns in rows.items():
+            left = min(columns)
+            row = bytes(self._document.pixelData(left, y, max(columns) + 1 - left, 1))
+            for x in columns:
+                begin = (x - left) * size
+                found[x, y] = row[begin : begin + size]
+        return found
+
+    def convert(self, data: bytes, width: int, height: int, source: Space, target: Space) -> bytes:
+        with _temporary(
+            Krita.instance().createDocument(
+                width, height, "", source.model, source.depth, source.profile, RESOLUTION
+            )
+        ) as document:
+            node = document.topLevelNodes()[0]
+            node.setPixelData(data, 0, 0, width, height)
+            _convert(document, target)
+            return bytes(node.pixelData(0, 0, width, height))
+
+    def new_layer(self, name: str, *, with_mask: bool, times: Sequence[int]) -> PlainLayer | GrownLayer:
+        if not with_mask and not times:
+            return PlainLayer(self, name)
+        return GrownLayer(self, name, with_mask=with_mask, times=times)
+
+    def create(self, name: str):
+        return self._document.createNode(name, "paintlayer")
+
+    def add(self, node, above: str) -> None:
+        below = self._found(above)
+        below.parentNode().addChildNode(node, below)
+
+    # Time.
+
+    def is_animated(self) -> bool:
+        return any(node.animated() for node in _tree(self._document.rootNode()))
+
+    def time(self) -> int:
+        return self._document.currentTime()
+
+    def set_time(self, time: int) -> None:
+        self._document.setCurrentTime(time)
+        self._document.waitForDone()
+        # The projection of the frame before may still be there.
+        self.refresh()
+
+    def playback(self) -> tuple[int, int]:
+        return self._document.playBackStartTime(), self._document.playBackEndTime()
+
+
+class PlainLayer:
+    """A `document.Layer` as Krita makes it."""
+
+    def __init__(self, document: KritaDocument, name: str) -> None:
+        self._document = document
+        self._node = document.create(name)
+
+    def write(self, time: int | None, rect: Rect, data: bytes) -> None:
+        self._node.setPixelData(data, rect.x, rect.y, rect.width, rect.height)
+
+    def write_mask(self, rect: Rect, data: bytes) -> None:
+        raise NotImplementedError("a plain layer has no mask")
+
+    def add(self, above: str) -> None:
+        self._document.add(self._node, above)
+
+    def close(self) -> None:
+        self._node = None
+
+
+class GrownLayer:
+    """A `document.Layer` with a transparency mask or with frames: see `template`."""
+
+    def __init__(self, document: KritaDocument, name: str, *, with_mask: bool, times: Sequence[int]) -> None:
+        self._document = document
+        self._grown = _open(template.document(*document.size(), with_mask=with_mask, times=times))
+        self._layer = self._grown.topLevelNodes()[0]
+        self._layer.setName(name)
+        self._mask = self._layer.childNodes()[0] if with_mask else None
+        if self._mask is not None:
+            self._mask.setName(_("Edge"))
+        _convert(self._grown, document.space())
+
+    def write(self, time: int | None, rect: Rect, data: bytes) -> None:
+        if time is not None and self._grown.currentTime() != time:
+            self._grown.setCurrentTime(time)
+            self._grown.waitForDone()
+        self._layer.setPixelData(data, rect.x, rect.y, rect.width, rect.height)
+
+    def write_mask(self, rect: Rect, data: bytes) -> None:
+        self._mask.setPixelData(data, rect.x, rect.y, rect.width, rect.height)
+
+    def add(self, above: str) -> None:
+        self._document.add(self._layer.clone(), above)
+        # Krita draws what was cloned from another document wrong at first, and its surroundings not at all.
+        self._document.refresh()
+
+    def close(self) -> None:
+        # Before its document: a node that outlives it would take Krita with it.
+        self._layer = self._mask = None
+        self._grown.setModified(False)
+        self._grown.close()
+
+
+class KritaEditor:
+    """A `controller.Editor`."""
+
+    def document(self) -> KritaDocument | None:
+        found = Krita.instance().activeDocument()
+        return None if found is None else KritaDocument(found)
+
+    def tell(self, text: str) -> None:
+        window = Krita.instance().activeWindow()
+        view = None if window is None else window.activeView()
+        if view is not None and view.document() is not None:
+            view.showFloatingMessage(
+                text, Krita.instance().icon("dialog-information"), MESSAGE_MILLISECONDS, 1
+            )
+
+    def remembered(self) -> str:
+        return Krita.instance().readSetting(GROUP, "options", "")
+
+    def remember(self, text: str) -> None:
+        Krita.instance().writeSetting(GROUP, "options", text)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        qt.later(seconds, call)
+
+    def make_marker(self, document: KritaDocument, name: str) -> None:
+        document.make_marker(name)
+        brush = Krita.instance().action("KritaShape/KisToolBrush")
+        if brush is not None:
+            brush.trigger()
+
+    def failed(self, error: BaseException) -> None:
+        traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
+
+
+class LamaFillDocker(DockWidget):
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWindowTitle(_("LaMa Fill"))
+        self.setWidget(qt.Panel(controller()))
+
+    def canvasChanged(self, canvas) -> None:  # noqa: N802 - Krita's name
+        """Nothing to do: what is active is asked for when it is needed."""
+
+
+class LamaFillExtension(Extension):
+    def setup(self) -> None:
+        """Krita calls this once; there is nothing to do before there is a window."""
+
+    def createActions(self, window) -> None:  # noqa: N802 - Krita's name
+        for name, text, call in (
+            ("lama_fill", _("LaMa Fill"), controller().fill),
+            ("lama_fill_again", _("LaMa Fill Again"), controller().fill_again),
+        ):
+            action = window.createAction(name, text, "tools/scripts")
+            action.triggered.connect(_called(call))
+
+
+_controller: list[Controller] = []
+_poster: list[qt.Poster] = []
+
+
+def controller() -> Controller:
+    """The one that all dockers and actions share."""
+    if not _controller:
+        _poster.append(qt.Poster())
+        _controller.append(Controller(KritaEditor(), Link(_poster[0].post)))
+    return _controller[0]
+
+
+def register() -> None:
+    """Tell Krita what the plug-in has. Called when Krita loads it."""
+    chosen = os.environ.get("LANGUAGE", "")
+    texts.use_languages([*filter(None, chosen.split(":")), *qt.languages()])
+    krita = Krita.instance()
+    krita.addExtension(LamaFillExtension(krita))
+    krita.addDockWidgetFactory(
+        DockWidgetFactory("lamaFillDocker", DockWidgetFactoryBase.DockRight, LamaFillDocker)
+    )
+
+
+def _called(call: Callable[[], None]) -> Callable[[], None]:
+    # Qt would pass whether the action is checked.
+    return lambda: call()  # noqa: PLW0108
+
+
+def _space(of) -> Space:
+    """Of a document or a node."""
+    return Space(of.colorModel(), of.colorDepth(), of.colorProfile())
+
+
+def _key(node) -> str:
+    return node.uniqueId().toString()
+
+
+def _tree(node) -> Iterator:
+    """Everything below a node."""
+    for child in node.childNodes():
+        yield child
+        yield from _tree(child)
+
+
+def _convert(document, target: Space) -> None:
+    if _space(document) == target:
+        return
+    if not document.setColorSpace(target.model, target.depth, target.profile):
+        raise RefusalError(
+            _("Krita cannot convert to {model} {depth}: convert the picture to RGB.").format(
+                model=target.model, depth=target.depth
+            )
+        )
+    document.waitForDone()
+
+
+def _open(content: bytes):
+    """A document that is made of a file which nobody sees."""
+    krita = Krita.instance()
+    handle, path = tempfile.mkstemp(prefix="lama-fill-", suffix=".kra")
+    was = krita.batchmode()
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        krita.setBatchmode(True)
+        document = krita.openDocument(path)
+    finally:
+        krita.setBatchmode(was)
+        os.unlink(path)
+    if document is None:
+        raise RefusalError(_("Krita could not make the layer: choose “New layer” as the output."))
+    return document
+
+
+@contextlib.contextmanager
+def _temporary(document):
+    try:
+        yield document
+    finally:
+        document.setModified(False)
+        document.close()

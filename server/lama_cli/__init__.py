@@ -1,0 +1,68 @@
+"""The `lama-fill` command: one module of `commands` for each sub-command.
+
+Importing this package must stay cheap: `lama-fill serve` accepts connections within half a second of being
+started, so a command imports torch and numpy inside its `run` function.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from lama_core.client.errors import LamaFillError
+from lama_server import __version__
+from lama_server.threads import let_idle_threads_sleep
+
+COMMANDS: tuple[str, ...] = (
+    "fill",
+    "batch",
+    "models",
+    "eval",
+    "train",
+    "serve",
+    "status",
+    "stop",
+    "logs",
+    "service",
+    "plugins",
+    "doctor",
+)
+
+USAGE_ERROR = 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, with every sub-command's own parser in it."""
+    parser = argparse.ArgumentParser(prog="lama-fill", description="Remove things from pictures.")
+    parser.add_argument("--version", action="version", version=f"lama-fill {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        importlib.import_module(f"{__name__}.commands.{name}").add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns the exit status: 0 when done, 2 for anything that the user can mend, 130 when interrupted, 141
+    when nobody reads the output any more.
+    """
+    args = build_parser().parse_args(argv)
+    let_idle_threads_sleep()
+    try:
+        status: int = args.run(args)
+        if sys.stdout:  # there is none without a console on Windows
+            sys.stdout.flush()
+    except LamaFillError as error:
+        print(f"lama-fill: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has seen enough (`| head`). What is left must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status

@@ -1,0 +1,160 @@
+"""`lama-fill fill`: a picture and a mask in, a filled picture out."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lama_cli.commands.fill_options import add_fill_options, fill_options
+from lama_core.client.errors import LamaFillError
+
+if TYPE_CHECKING:
+    from lama_cli.filling import Progress
+
+
+class FillCommandError(LamaFillError):
+    """The command line asks for something that cannot be done."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "fill",
+        help="fill the hole in a picture",
+        description="Fill the hole in a picture. PNG, JPEG, WebP and TIFF; 8 and 16 bit and float.",
+        epilog="The result is upright, with the picture's profile, EXIF and resolution. PNG, WebP and TIFF "
+        "keep every pixel outside of the fill as it is; JPEG is compressed again, with quality 97.",
+    )
+    parser.add_argument("picture", metavar="PICTURE", type=Path)
+    parser.add_argument(
+        "--mask",
+        metavar="MASK",
+        type=Path,
+        help="a picture of the same size, white where the hole is (default: what is transparent in PICTURE)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=Path,
+        help="where to write; its ending says which kind of file (default: PICTURE-filled beside it)",
+    )
+    add_fill_options(parser)
+    parser.add_argument("--overwrite", action="store_true", help="let OUT replace PICTURE or MASK")
+    parser.add_argument(
+        "--max-pixels",
+        metavar="N",
+        type=int,
+        help="refuse pictures of more pixels, which may be made to fill the memory (default: 400 million)",
+    )
+    parser.add_argument("--json", action="store_true", help="print what was done for a program to read")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command. Returns the exit status."""
+    from lama_cli.filler import open_fillers
+    from lama_cli.pictures import (
+        MAX_PIXELS,
+        check_output,
+        read_mask,
+        read_picture,
+        write_picture,
+    )
+    from lama_cli.pictures.transparency import transparent_hole
+    from lama_core.fill import plan_fill
+
+    begin = time.perf_counter()
+    options = fill_options(args)
+    max_pixels = MAX_PIXELS if args.max_pixels is None else args.max_pixels
+    picture = read_picture(args.picture, max_pixels=max_pixels)
+    if args.light == "auto":
+        options = replace(options, light=picture.light)
+    output = _output(args)
+    if args.mask is not None:
+        hole = read_mask(args.mask, max_pixels=max_pixels)
+    else:
+        hole = transparent_hole(picture, args.picture)
+    windows = plan_fill(picture.pixels, hole, options)
+    check_output(output, picture.pixels, changed=[window.written for window in windows])
+
+    with _progress_bar() as progress, open_fillers(args, progress=progress) as fillers:
+        report = fillers[0](picture.pixels, hole, options, progress)
+    write_picture(picture, output)
+
+    bounds = windows[0].hole
+    for window in windows[1:]:
+        bounds = bounds.union(window.hole)
+    height, width = picture.pixels.shape[:2]
+    if picture.note:
+        print(f"lama-fill: {picture.note}", file=sys.stderr)
+    if args.json:
+        facts = {
+            "output": str(output),
+            "width": width,
+            "height": height,
+            "model": report.model,
+            "device": report.device,
+            "seconds": round(report.seconds, 3),
+            "total_seconds": round(time.perf_counter() - begin, 3),
+            "hole": {"x": bounds.x, "y": bounds.y, "width": bounds.width, "height": bounds.height},
+            "windows": [
+                {
+                    "x": window.rect.x,
+                    "y": window.rect.y,
+                    "width": window.rect.width,
+                    "height": window.rect.height,
+                    "grow": window.grow,
+                    "feather": window.feather,
+                }
+                for window in windows
+            ],
+        }
+        print(json.dumps(facts))
+    else:
+        print(
+            f"{output}: {width} x {height}, filled in {report.seconds:.2f} s "
+            f"with {report.model} on {report.device}"
+        )
+    return 0
+
+
+def _output(args: argparse.Namespace) -> Path:
+    picture: Path = args.picture
+    output: Path = args.output or picture.with_name(f"{picture.stem}-filled{picture.suffix}")
+    if args.overwrite or not output.exists():
+        return output
+    if args.output is None:
+        raise FillCommandError(f"{output} is there already: choose another with -o, or add --overwrite")
+    for name, source in (("the picture itself", picture), ("the mask", args.mask)):
+        if source is not None and output.samefile(source):
+            raise FillCommandError(f"{output} is {name}: choose another with -o, or add --overwrite")
+    return output
+
+
+@contextlib.contextmanager
+def _progress_bar() -> Iterator[Progress]:
+    """A bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda stage, fraction: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("preparing", total=1.0)
+
+        def told(stage: str, fraction: float) -> None:
+            # At once: the network may keep the thread that draws from running for a while.
+            bar.update(task, description=stage, completed=fraction, refresh=True)
+
+        yield told

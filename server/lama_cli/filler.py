@@ -1,0 +1,74 @@
+"""Where a command's fills are made: by the server where it can be, else in this process."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lama_cli.filling import FillReport, InProcessFiller, Progress, fill_through_server
+from lama_core.client.connection import ServerStartError, connect
+from lama_core.client.connection.launch import COMMAND_VARIABLE
+from lama_core.fill import FillOptions
+from lama_core.model import registry
+from lama_server import __version__
+from lama_server.settings import load_settings
+
+#: Fills a hole in place; pixels, hole and options as for `lama_core.fill.fill`.
+Filler = Callable[[NDArray[Any], NDArray[Any], FillOptions, Progress], FillReport]
+
+
+@contextlib.contextmanager
+def open_fillers(
+    args: argparse.Namespace, *, progress: Progress, connections: int = 1
+) -> Iterator[list[Filler]]:
+    """What fills, each for one thread at a time and for as many pictures as one likes.
+
+    Args:
+        args: of a command with the options of `add_fill_options`.
+        connections: how many to a server. In this process there is always one.
+        progress: told while the server is started or the model is loaded.
+
+    Raises:
+        LamaFillError: there is no such model or device, a setting is wrong, or the server cannot be reached.
+    """
+    name = args.model or ""
+    if name:
+        weights = registry.resolve(name)
+    # A path never goes to the server, and its device is its own setting.
+    installed = not name or name in {model.name for model in registry.list_models()}
+    if installed and args.device == "auto" and not args.no_server:
+        with contextlib.ExitStack() as stack:
+            try:
+                servers = [
+                    stack.enter_context(
+                        connect(
+                            client="lama-fill",
+                            client_version=__version__,
+                            command=_own_command(),
+                            progress=lambda stage: progress(stage, 0.0),
+                        )
+                    )
+                    for _ in range(connections)
+                ]
+            except ServerStartError as error:
+                print(f"lama-fill: filling without the server: {error}", file=sys.stderr)
+            else:
+                yield [partial(fill_through_server, server=server, model=name) for server in servers]
+                return
+    if not name:
+        name = registry.default_model()
+        weights = registry.find_model(name).path
+    precision = load_settings().precision
+    yield [InProcessFiller(model=name, weights=weights, device=args.device, precision=precision)]
+
+
+def _own_command() -> tuple[str, ...]:
+    """What starts the server of this installation, wherever it is; a command that the user set goes first."""
+    return () if os.environ.get(COMMAND_VARIABLE) else (sys.executable, "-m", "lama_cli")

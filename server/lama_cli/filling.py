@@ -1,0 +1,207 @@
+"""Filling a picture for the command line: with a model in this process, or by the server."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lama_core.client.geometry import Rect, Window
+from lama_core.client.protocol.messages import Depth, Options, PixelFormat, Result
+from lama_core.fill import FilledRegion, FillError, FillOptions, fill_windows, plan_fill
+from lama_core.fill.filled_region import composite_into
+from lama_core.image.mask_ops import HoleMask, read_hole
+from lama_core.image.pixels import as_channels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lama_core.client.connection import Client
+    from lama_core.fill.predictor import GeneratorLike
+
+#: Told the stage and the fraction of all work, 0 to 1.
+Progress = Callable[[str, float], None]
+
+_FORMATS: Final[dict[int, PixelFormat]] = {1: "gray", 2: "graya", 3: "rgb", 4: "rgba"}
+_DEPTHS: Final[dict[str, Depth]] = {"uint8": "u8", "uint16": "u16", "float16": "f16", "float32": "f32"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillReport:
+    """How a fill went. `seconds` are those of the fill alone, without loading the model or waiting for it."""
+
+    model: str
+    device: str
+    seconds: float
+
+
+class InProcessFiller:
+    """Fills holes with a model that this process loads, at the first fill."""
+
+    def __init__(self, *, model: str, weights: Path, device: str, precision: str = "auto") -> None:
+        """
+        Args:
+            model: what to call it in the reports.
+            weights: its file or folder.
+            device: "auto", "cpu", "cuda", "mps" or "xpu".
+            precision: "auto", "fp32", "bf16" or "fp16"; see `lama_core.inference.compile_generator`.
+
+        Raises:
+            LamaFillError: there is no such device.
+        """
+        from lama_server.worker.devices import choose_device, describe_device
+
+        self._model, self._weights = model, weights
+        self._device = choose_device(device)
+        self._name = describe_device(self._device).id
+        self._precision = precision
+        self._generator: GeneratorLike | None = None
+
+    def __call__(
+        self, image: NDArray[Any], hole: NDArray[Any], options: FillOptions, progress: Progress
+    ) -> FillReport:
+        """Fill the hole of a picture, in place.
+
+        Args:
+            image, hole, options: as for `lama_core.fill.fill`.
+            progress: told how far it is.
+
+        Raises:
+            LamaFillError: of whatever stands in the way; the picture is as it was.
+        """
+        from lama_core.inference import load_fast, precision_of
+        from lama_server.worker.devices import is_out_of_memory
+
+        try:
+            if self._generator is None:
+                progress("loading", 0.0)
+                self._generator = load_fast(
+                    self._weights, device=self._device, precision=precision_of(self._precision)
+                )
+            begin = time.perf_counter()
+            # All windows first: each sees the picture as it was.
+            regions = list(fill_windows(image, hole, self._generator, options, progress=progress))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise FillError(
+                f"{self._name} has not enough memory for this fill: use a smaller --context"
+                + ("" if self._device.type == "cpu" else ", or --device cpu")
+            ) from error
+        for region in regions:
+            composite_into(image, region)
+        return FillReport(model=self._model, device=self._name, seconds=time.perf_counter() - begin)
+
+
+def fill_through_server(
+    image: NDArray[Any],
+    hole: NDArray[Any],
+    options: FillOptions,
+    progress: Progress,
+    *,
+    server: Client,
+    model: str,
+) -> FillReport:
+    """Fill the hole of a picture, in place, by a server: one request for each window.
+
+    Args:
+        image, hole, options: as for `lama_core.fill.fill`; not float64.
+        progress: told how far it is.
+        server: connected.
+        model: the name of an installed model; "" for the server's default.
+
+    Raises:
+        FillError, ClientError: the picture is as it was.
+    """
+    windows = plan_fill(image, hole, options)
+    picture, mask = as_channels(image), read_hole(hole)
+    costs = np.cumsum([0] + [window.rect.area for window in windows])
+    regions, seconds = [], 0.0
+    for number, window in enumerate(windows):
+        begin, end = (float(cost / costs[-1]) for cost in costs[number : number + 2])
+
+        def told(stage: str, fraction: float, position: int, begin: float = begin, end: float = end) -> None:
+            progress(stage, begin + fraction * (end - begin))
+
+        alone = len(windows) == 1
+        result = _asked(server, picture, mask, window, _wire_options(window, options, model, alone), told)
+        regions.append(_region(picture, window, result))
+        seconds += result.seconds
+    for region in regions:
+        composite_into(image, region)
+    progress("blending", 1.0)
+    return FillReport(model=result.model, device=result.device, seconds=seconds)
+
+
+def _asked(
+    server: Client,
+    picture: NDArray[Any],
+    mask: HoleMask,
+    window: Window,
+    options: Options,
+    told: Callable[[str, float, int], None],
+) -> Result:
+    rect = window.rect
+    limits = server.welcome.limits
+    if rect.area > limits.max_pixels or max(rect.width, rect.height) > limits.max_side:
+        raise FillError(
+            f"the window around the hole, {rect.width} x {rect.height}, is more than the server takes: "
+            "use a smaller --context, or --no-server"
+        )
+    pixels = picture[rect.y : rect.bottom, rect.x : rect.right]
+    # Upwards, so that whatever is selected at all stays so.
+    hole = np.ceil(mask.window(rect) * 255).astype(np.uint8)
+    return server.fill(
+        width=rect.width,
+        height=rect.height,
+        format=_FORMATS[pixels.shape[2]],
+        depth=_DEPTHS[pixels.dtype.name],
+        pixels=_little_endian(pixels).tobytes(),
+        hole=hole.tobytes(),
+        options=options,
+        on_progress=told,
+    )
+
+
+def _wire_options(window: Window, options: FillOptions, model: str, alone: bool) -> Options:
+    """What is sent is the window, so the server takes the whole of it.
+
+    Beside other windows grow and feather are said, because other windows' holes may reach into this one.
+    """
+    grow, feather = options.grow, options.feather
+    if not alone:
+        grow, feather = window.grow, window.feather
+    return Options(
+        grow=-1 if grow is None else grow,
+        feather=-1 if feather is None else feather,
+        context="whole",
+        model=model,
+        join_islands=options.join_islands,
+        quality=options.quality,
+        seed=options.seed,
+        light=options.light,
+        seam=options.seam,
+        grain=options.grain,
+    )
+
+
+def _region(picture: NDArray[Any], window: Window, result: Result) -> FilledRegion:
+    """The part of a result that this window is to write."""
+    channels = picture.shape[2]
+    shape = (result.height, result.width)
+    pixels = _little_endian(np.frombuffer(result.pixels, picture.dtype)).reshape(*shape, channels)
+    blend = np.frombuffer(result.blend, np.uint8).reshape(shape).astype(np.float32) / np.float32(255)
+    got = Rect(result.x, result.y, result.width, result.height).shifted(window.rect.x, window.rect.y)
+    rect = got.intersect(window.written)
+    rows = slice(rect.y - got.y, rect.bottom - got.y)
+    columns = slice(rect.x - got.x, rect.right - got.x)
+    return FilledRegion(rect=rect, pixels=pixels[rows, columns], blend=blend[rows, columns])
+
+
+def _little_endian(values: NDArray[Any]) -> NDArray[Any]:
+    return values.byteswap() if sys.byteorder == "big" else values

@@ -1,0 +1,224 @@
+"""Writing picture files: all of a file, or none of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from lama_cli.pictures.files import Picture, PictureError
+from lama_core.client.geometry import Rect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """What a kind of file can keep, and how libvips writes it: without loss, where there is a way."""
+
+    name: str
+    saver: str
+    dtypes: tuple[str, ...]
+    alpha: bool
+    max_side: int
+    settings: dict[str, Any]
+
+
+_PNG: Final = _Kind(
+    name="PNG",
+    saver="pngsave_buffer",
+    dtypes=("uint8", "uint16"),
+    alpha=True,
+    max_side=2**31 - 1,
+    settings={"compression": 6},
+)
+_JPEG: Final = _Kind(
+    name="JPEG",
+    saver="jpegsave_buffer",
+    dtypes=("uint8",),
+    alpha=False,
+    max_side=65535,
+    # 4:4:4: no colour is averaged over neighbours.
+    settings={"Q": 97, "subsample_mode": "off", "optimize_coding": True},
+)
+_WEBP: Final = _Kind(
+    name="WebP",
+    saver="webpsave_buffer",
+    dtypes=("uint8",),
+    alpha=True,
+    max_side=16383,
+    # Lossless, the colours of transparent pixels included.
+    settings={"lossless": True, "exact": True},
+)
+_TIFF: Final = _Kind(
+    name="TIFF",
+    saver="tiffsave_buffer",
+    dtypes=("uint8", "uint16", "float32"),
+    alpha=True,
+    max_side=2**31 - 1,
+    settings={"compression": "deflate"},
+)
+_KINDS: Final = {
+    ".png": _PNG,
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": _WEBP,
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+}
+
+_VIPS_FORMATS: Final = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+_GRAY: Final = {"uint8": "b-w", "uint16": "grey16", "float32": "b-w"}
+_RGB: Final = {"uint8": "srgb", "uint16": "rgb16", "float32": "scrgb"}
+
+#: A classic TIFF ends at 4 GB; compressed data is rarely larger than what it was made of.
+_BIGTIFF_BYTES: Final = 2**32 - 2**28
+
+
+def check_output(path: Path, pixels: NDArray[Any], *, changed: Sequence[Rect]) -> None:
+    """Find out before the work whether a picture of this form can be written there.
+
+    Args:
+        path: where it is to be written.
+        pixels: (H, W, C), as they are before the fill.
+        changed: where they may become opaque.
+
+    Raises:
+        PictureError: the kind of file cannot hold these pixels, or the folder takes no files.
+    """
+    kind = _suitable(path, pixels)
+    if pixels.shape[2] in (2, 4) and not kind.alpha:
+        opaque = _opaque(pixels)
+        for rect in changed:
+            opaque[rect.y : rect.bottom, rect.x : rect.right] = True
+        if not opaque.all():
+            raise _no_transparency(kind)
+    if path.is_dir():
+        raise PictureError(f"{path} is a folder: give a file's name with -o")
+    with _cannot_write(path):
+        place = _beside(path)
+        os.close(_created(place))
+        place.unlink()
+
+
+def write_picture(picture: Picture, path: Path) -> None:
+    """Write a picture, as the kind of file that the path's ending says: PNG, JPEG, WebP or TIFF.
+
+    PNG, WebP and TIFF keep every value; JPEG is written with quality 97 and without averaging colours. The
+    file is made under another name beside the target and renamed when all of it is on the disk, so there is
+    never half of one. A file that is there is replaced.
+
+    Raises:
+        PictureError: the kind of file cannot hold the picture, or it cannot be written.
+    """
+    data = _encoded(picture, path)
+    target = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
+    with _cannot_write(path):
+        place = _beside(target)
+        try:
+            descriptor = _created(place)
+            with open(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                place.chmod(stat.S_IMODE(target.stat().st_mode))
+            place.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                place.unlink()
+            raise
+
+
+def _suitable(path: Path, pixels: NDArray[Any]) -> _Kind:
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise PictureError(
+            f"{path} does not say what kind of picture to write: end its name in .png, .jpg, .webp or .tif"
+        )
+    if pixels.dtype.name not in kind.dtypes:
+        depth = "16-bit" if pixels.dtype == np.uint16 else "float"
+        others = [other.name for other in (_PNG, _TIFF) if pixels.dtype.name in other.dtypes]
+        raise PictureError(
+            f"{kind.name} cannot hold a {depth} picture: write {' or '.join(others)} instead, by -o's ending"
+        )
+    if max(pixels.shape[:2]) > kind.max_side:
+        raise PictureError(
+            f"{kind.name} holds at most {kind.max_side} pixels a side, the picture has "
+            f"{pixels.shape[1]} x {pixels.shape[0]}: write PNG or TIFF instead, by -o's ending"
+        )
+    return kind
+
+
+def _encoded(picture: Picture, path: Path) -> bytes:
+    pixels = picture.pixels
+    kind = _suitable(path, pixels)
+    if picture.has_alpha and not kind.alpha:
+        if not _opaque(pixels).all():
+            raise _no_transparency(kind)
+        pixels = pixels[:, :, :-1]
+    settings = dict(kind.settings)
+    if kind is _TIFF:
+        settings["predictor"] = "float" if pixels.dtype.kind == "f" else "horizontal"
+        settings["bigtiff"] = pixels.nbytes > _BIGTIFF_BYTES
+    try:
+        data: bytes = getattr(_image(pixels, picture), kind.saver)(**settings)
+    except pyvips.Error as error:
+        reason = " ".join(str(error).split())
+        raise PictureError(f"{path} cannot be encoded ({reason}): write another kind of file") from error
+    return data
+
+
+def _opaque(pixels: NDArray[Any]) -> NDArray[np.bool_]:
+    opaque: NDArray[np.bool_] = pixels[:, :, -1] == np.iinfo(pixels.dtype).max
+    return opaque
+
+
+def _no_transparency(kind: _Kind) -> PictureError:
+    return PictureError(
+        f"{kind.name} has no transparency, and the picture has transparent pixels: "
+        "write PNG instead, by -o's ending"
+    )
+
+
+def _image(pixels: NDArray[Any], picture: Picture) -> pyvips.Image:
+    height, width, channels = pixels.shape
+    dtype = pixels.dtype.name
+    image = pyvips.Image.new_from_memory(
+        np.ascontiguousarray(pixels).data, width, height, channels, _VIPS_FORMATS[dtype]
+    )
+    image = image.copy(
+        interpretation=(_GRAY if channels < 3 else _RGB)[dtype],
+        xres=picture.metadata.x_resolution,
+        yres=picture.metadata.y_resolution,
+    )
+    for gtype, name, value in picture.metadata.fields:
+        image.set_type(gtype, name, value)
+    return image
+
+
+def _beside(path: Path) -> Path:
+    """A name in the same folder that nothing has."""
+    return path.with_name(f".lama-fill-{secrets.token_hex(8)}.part")
+
+
+def _created(place: Path) -> int:
+    return os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+
+
+@contextlib.contextmanager
+def _cannot_write(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PictureError(
+            f"{path} cannot be written ({reason}): choose another place with -o, or make room there"
+        ) from error

@@ -1,0 +1,114 @@
+"""The server's place in the user's runtime folder: who holds it, and the file by which clients find it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from lama_core.client.connection.launch import LAUNCH_FILE
+from lama_core.client.connection.runtime import SERVER_FILE, RuntimeFile, read_runtime_file
+from lama_core.client.errors import LamaFillError
+from lama_server.lock import Lock
+
+LOCK_NAME = "server.lock"
+
+
+class RuntimeFolderError(LamaFillError):
+    """The runtime folder cannot be used; the message says why and what to do."""
+
+
+class Place:
+    """At most one process holds it. Only the holder writes or removes the runtime file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file = folder / SERVER_FILE
+        self._lock = Lock(folder / LOCK_NAME)
+        self._published: RuntimeFile | None = None
+
+    def claim(self) -> bool:
+        """Hold the place from now on; False when another process holds it.
+
+        Raises:
+            RuntimeFolderError: when the folder cannot be made, is not this user's, or lets others write.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_private(self.folder)
+            if not self._lock.acquire():
+                return False
+            self._remove_stale()
+        except OSError as error:
+            raise RuntimeFolderError(
+                f"{self.folder}: cannot be used ({error.strerror or error}); "
+                "set LAMA_FILL_RUNTIME_DIR to a folder of your own"
+            ) from error
+        return True
+
+    def _remove_stale(self) -> None:
+        """Nobody must take a dead server's file for this one's while this one starts."""
+        try:
+            self._file.unlink(missing_ok=True)
+        except OSError as error:
+            self._lock.release()
+            raise RuntimeFolderError(
+                f"{self._file}: cannot be replaced ({error.strerror or error}); remove what is there"
+            ) from error
+
+    def publish(self, file: RuntimeFile, command: Sequence[str]) -> None:
+        """Say where this server is, and with which command a client can start the next one."""
+        # The command first: who finds the server may rely on both.
+        self._write(LAUNCH_FILE, {"command": list(command)})
+        self._write(SERVER_FILE, asdict(file))
+        self._published = file
+
+    def _write(self, name: str, content: dict[str, object]) -> None:
+        """Write a file whole or not at all, for this user's eyes only."""
+        path = self.folder / name
+        draft = self.folder / f"{name}.new"
+        try:
+            # Whatever a killed server, or somebody else, left in its place is replaced, not written to.
+            draft.unlink(missing_ok=True)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                json.dump(content, stream)
+            os.replace(draft, path)
+        except OSError as error:
+            raise RuntimeFolderError(
+                f"{path}: cannot be written ({error.strerror or error}); remove what is there"
+            ) from error
+
+    def withdraw(self) -> None:
+        """Remove the runtime file if it is still the published one, and let go of the place."""
+        if self._published is not None and find_server(self.folder) == self._published:
+            with contextlib.suppress(OSError):
+                self._file.unlink()
+        self._published = None
+        self._lock.release()
+
+
+def find_server(folder: Path) -> RuntimeFile | None:
+    """What the runtime file says; None when there is none, or nothing that can be a server's."""
+    try:
+        return read_runtime_file(folder)
+    except LamaFillError:
+        return None
+
+
+def _check_private(folder: Path) -> None:
+    """Whoever may write in the folder may put a server of their own in our place."""
+    if sys.platform == "win32":
+        return  # the user's own folders are private there by inheritance
+    found = folder.stat()
+    if found.st_uid != os.getuid():
+        raise RuntimeFolderError(
+            f"{folder}: belongs to another user; set LAMA_FILL_RUNTIME_DIR to a folder of your own"
+        )
+    if stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RuntimeFolderError(f"{folder}: others may write in it; run: chmod go-w '{folder}'")

@@ -1,0 +1,100 @@
+"""What goes out to one client: in order, and not for ever to one that does not read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from lama_server.handshake import Visitor
+from lama_server.tasks import settle
+from lama_server.timeout import Patience
+
+_LARGE = 1 << 16
+
+
+class UnreadError(Exception):
+    """The client has read nothing of what it was sent for too long."""
+
+
+class Outbox:
+    """Frames that wait to be sent, and jobs whose progress waits to be told.
+
+    Progress is not queued but asked for when its turn comes: a slow client gets the newest, and nothing piles
+    up.
+    """
+
+    def __init__(self, socket: Visitor, *, timeout: float, progress: Callable[[int], bytes | None]) -> None:
+        """`timeout`: seconds in which a client must have read something. `progress`: gives a job's frame."""
+        self._socket = socket
+        self._timeout = timeout
+        self._progress = progress
+        self._frames: deque[bytes] = deque()
+        self._stirred: dict[int, None] = {}
+        self._something = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def unread(self) -> int:
+        """Large frames that wait, the one that is being sent included."""
+        return sum(len(frame) >= _LARGE for frame in self._frames)
+
+    def put(self, frame: bytes) -> None:
+        """Send a frame when its turn comes."""
+        self._frames.append(frame)
+        self._idle.clear()
+        self._something.set()
+
+    def stir(self, job: int) -> None:
+        """Send the job's progress when there is nothing else to send."""
+        self._stirred[job] = None
+        self._something.set()
+
+    async def empty(self) -> None:
+        """Wait until every frame is sent."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Send until the connection is closed.
+
+        Raises:
+            UnreadError: when the client does not read.
+            websockets.ConnectionClosed: when it is gone.
+        """
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            while self._frames or self._stirred:
+                if self._frames:
+                    await self._send(self._frames[0])
+                    self._frames.popleft()
+                    continue
+                job = next(iter(self._stirred))
+                del self._stirred[job]
+                frame = self._progress(job)
+                if frame is not None:
+                    await self._send(frame)
+            self._idle.set()
+
+    async def _send(self, frame: bytes) -> None:
+        sending = asyncio.create_task(self._socket.send(frame), name="send frame")
+        transport = self._socket.transport
+        patience = Patience(self._timeout / 10)
+        left = -1
+        try:
+            while True:
+                await asyncio.wait({sending}, timeout=patience.tick)
+                if sending.done():
+                    sending.result()
+                    return
+                now = transport.get_write_buffer_size()
+                if now != left:
+                    left = now
+                    patience.reset()
+                elif patience.spent() >= self._timeout:
+                    raise UnreadError
+        finally:
+            if not sending.done():
+                self._socket.abort()
+            await settle(sending)

@@ -1,0 +1,122 @@
+"""What a load leaves for the next one, and what happens when that is damaged."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from lama_core.inference import cache, load, load_fast
+from lama_core.inference.cache import Cache
+from lama_core.model import Generator, GeneratorConfig
+from lama_core.model.checkpoint import write_safetensors
+
+CONFIG = GeneratorConfig(width=8, blocks=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LAMA_FILL_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "fast"
+
+
+@pytest.fixture
+def model(tmp_path: Path, make_generator) -> Path:
+    path = tmp_path / "model.safetensors"
+    write_safetensors(make_generator(CONFIG), path, metadata={})
+    return path
+
+
+def _same(path: Path, make_generator, picture) -> None:
+    image, hole = picture(40, 48)
+    with torch.no_grad():
+        expected = make_generator(CONFIG)(image, hole)
+    assert torch.allclose(load_fast(path, precision="fp32")(image, hole), expected, atol=2e-5)
+
+
+def test_second_load_reads_no_checkpoint(
+    folder: Path, model: Path, make_generator, picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _same(model, make_generator, picture)
+    read: list[Path] = []
+    plain = load.load_generator
+    monkeypatch.setattr(load, "load_generator", lambda path: (read.append(path), plain(path))[1])
+    _same(model, make_generator, picture)
+    assert read == []
+    fast = load_fast(model, precision="fp32")
+    assert isinstance(fast.plain, Generator)
+    assert fast.plain is fast.plain
+    assert read == [model]
+
+
+def test_model_that_was_replaced_is_loaded_anew(folder: Path, model: Path, make_generator, picture) -> None:
+    _same(model, make_generator, picture)
+    torch.manual_seed(9)
+    other = Generator(CONFIG).eval()
+    write_safetensors(other, model, metadata={})
+    image, hole = picture(40, 48)
+    with torch.no_grad():
+        expected = other(image, hole)
+    assert torch.allclose(load_fast(model, precision="fp32")(image, hole), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "no sum", "other facts"])
+def test_damaged_entry_is_made_again(folder: Path, model: Path, make_generator, picture, damage: str) -> None:
+    _same(model, make_generator, picture)
+    (entry,) = folder.glob("*.safetensors")
+    good = entry.read_bytes()
+    if damage == "cut":
+        entry.write_bytes(good[:-100])
+    elif damage == "flip":
+        entry.write_bytes(good[:-50] + bytes([good[-50] ^ 255]) + good[-49:])
+    elif damage == "empty":
+        entry.write_bytes(b"")
+    elif damage == "no sum":
+        entry.with_suffix(".crc").unlink()
+    else:
+        known = Cache.of(model)
+        assert known is not None
+        known.write_weights("fp32", {"stem.weight": torch.zeros(3)}, {"widht": 8})
+    _same(model, make_generator, picture)
+    assert entry.read_bytes() == good
+
+
+def test_folder_that_cannot_be_written(model: Path, make_generator, picture, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAMA_FILL_CACHE_DIR", str(tmp_path / "file"))
+        _same(model, make_generator, picture)
+
+
+def test_choice_of_a_precision_is_remembered(folder: Path, model: Path) -> None:
+    known = Cache.of(model)
+    assert known is not None
+    assert known.read_choice("cpu") is None
+    known.write_choice("cpu", "bf16")
+    known.write_choice("cuda:0", "fp16")
+    assert (known.read_choice("cpu"), known.read_choice("cuda:0")) == ("bf16", "fp16")
+    (folder / f"{known.key}.json").write_text("[broken")
+    assert known.read_choice("cpu") is None
+
+
+def test_choice_is_used(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "compile_folded", lambda *args, precision, **more: precision)
+    known = Cache.of(model)
+    assert known is not None
+    known.write_choice("cpu", "fp32")
+    known.write_weights("fp32", {}, {})
+    assert load_fast(model) == "fp32"
+
+
+def test_oldest_entries_go(folder: Path, tmp_path: Path) -> None:
+    for number in range(cache._KEPT + 3):
+        path = tmp_path / f"{number}.bin"
+        path.write_bytes(b"\0" * 20)
+        known = Cache.of(path)
+        assert known is not None
+        known.write_weights("fp32", {"w": torch.full((3,), float(number))}, {})
+        os.utime(folder / f"{known.key}-fp32.safetensors", (number, number))
+    assert len(list(folder.glob("*.safetensors"))) <= cache._KEPT + 1
+    assert known.read_weights("fp32") is not None

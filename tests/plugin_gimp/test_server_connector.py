@@ -1,0 +1,78 @@
+"""The server is looked for while the dialog is open, and once more when that did not help."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from lama_fill_gimp import server_connector
+from lama_fill_gimp.server_connector import Finding, found_server
+
+from lama_core.client.connection import ServerStartError
+
+
+class Meter:
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.pulses = 0
+
+    def show(self, text: str, fraction: float) -> None:
+        self.shown.append(text)
+
+    def pulse(self) -> None:
+        self.pulses += 1
+
+
+class Connecting:
+    """Stands in for `connect`: fails as often as it is told to, then gives a server."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.calls = 0
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+
+    def __call__(self, **_arguments: Any) -> str:
+        self.may_go_on.wait(10)
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise ServerStartError("no such program")
+        return "server"
+
+
+@pytest.fixture
+def connecting(monkeypatch: pytest.MonkeyPatch) -> Connecting:
+    fake = Connecting()
+    monkeypatch.setattr(server_connector, "connect", fake)
+    return fake
+
+
+def test_what_was_found_is_used(connecting: Connecting) -> None:
+    looking = Finding("3.0.4")
+    looking.join(10)
+    assert found_server(looking, "3.0.4", Meter()) == "server"
+    assert connecting.calls == 1
+
+
+def test_the_bar_moves_while_the_search_goes_on(connecting: Connecting) -> None:
+    connecting.may_go_on.clear()
+    looking = Finding("3.0.4")
+    threading.Timer(0.5, connecting.may_go_on.set).start()
+    meter = Meter()
+    assert found_server(looking, "3.0.4", meter) == "server"
+    assert meter.pulses >= 2
+    assert any("starting" in text for text in meter.shown)
+
+
+def test_a_second_try_when_the_first_failed(connecting: Connecting) -> None:
+    connecting.failures = 1
+    looking = Finding("3.0.4")
+    looking.join(10)
+    assert found_server(looking, "3.0.4", Meter()) == "server"
+
+
+def test_without_a_dialog(connecting: Connecting) -> None:
+    connecting.failures = 1
+    with pytest.raises(ServerStartError, match="no such program"):
+        found_server(None, "3.0.4", Meter())

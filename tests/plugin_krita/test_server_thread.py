@@ -1,0 +1,93 @@
+"""The command by which the link starts the server: the artist's, else the one that is looked for."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lama_fill_krita.server_thread import Link
+from lama_fill_krita.tasks import Reply
+
+from lama_core.client.connection import ServerStartError, runtime
+from lama_core.client.connection.launch import COMMAND_VARIABLE, SERVE
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands here are scripts")
+
+
+class Editor:
+    """A main thread that does what is posted to it."""
+
+    def __init__(self) -> None:
+        self.posted: queue.Queue[Callable[[], None]] = queue.Queue()
+
+    def wait(self, reply: Reply) -> Any:
+        while not reply.is_done:
+            self.posted.get(timeout=30)()
+        if reply.error is not None:
+            raise reply.error
+        return reply.value
+
+
+@pytest.fixture
+def editor() -> Editor:
+    return Editor()
+
+
+@pytest.fixture
+def link(editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Link:
+    """A link in a state folder of the test's own."""
+    monkeypatch.setenv(runtime.FOLDER_VARIABLE, str(tmp_path / "state"))
+    monkeypatch.setenv("LAMA_FILL_PRELOAD", "false")
+    return Link(editor.posted.put)
+
+
+def script(path: Path, then: str) -> str:
+    """The command line of a script that writes its words beside it, and goes on with `then`."""
+    path.write_text(f'#!/bin/sh\necho "$@" >{shlex.quote(str(path))}.words\n{then}\n')
+    path.chmod(0o755)
+    return f"{shlex.quote(str(path))} --first"
+
+
+def words(path: Path) -> list[str]:
+    return path.with_name(path.name + ".words").read_text().split()
+
+
+def test_the_artists_command_and_the_inherited_one(
+    editor: Editor, link: Link, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inherited, chosen = tmp_path / "inherited", tmp_path / "the artist's"
+    monkeypatch.setenv(COMMAND_VARIABLE, script(inherited, "exit 7"))
+    environment = dict(os.environ)
+    link.use_command(script(chosen, "exit 8"))
+    with pytest.raises(ServerStartError, match="status 8"):
+        editor.wait(link.start())
+    assert words(chosen) == ["--first", *SERVE]
+    assert not inherited.with_name("inherited.words").exists()
+    link.use_command("")
+    with pytest.raises(ServerStartError, match="status 7"):
+        editor.wait(link.start())
+    assert words(inherited) == ["--first", *SERVE]
+    assert dict(os.environ) == environment, "Krita's own is left alone"
+
+
+def test_a_command_that_cannot_be_read(editor: Editor, link: Link) -> None:
+    link.use_command("'/opt/lama fill/lama-fill")
+    with pytest.raises(ServerStartError, match="cannot be read"):
+        editor.wait(link.start())
+
+
+def test_another_command_counts_from_the_next_start(editor: Editor, link: Link, tmp_path: Path) -> None:
+    start = f'shift; exec {shlex.quote(sys.executable)} -m lama_cli "$@"'
+    for name in ("one", "two"):
+        link.use_command(script(tmp_path / name, start))
+        try:
+            assert editor.wait(link.start()).pid > 0
+            assert words(tmp_path / name) == ["--first", *SERVE]
+        finally:
+            editor.wait(link.stop())
