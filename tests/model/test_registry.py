@@ -256,10 +256,10 @@ def test_listing_needs_no_torch(source: Path) -> None:
     registry.import_model(source)
     script = (
         "import sys\n"
-        "from lama_core.model import store\n"
-        "assert 'big-lama' in [model.name for model in store.list_models()]\n"
-        "assert store.default_model() == 'big-lama'\n"
-        "assert store.resolve('big-lama').is_file()\n"
+        "from lama_core.model import registry\n"
+        "assert 'big-lama' in [model.name for model in registry.list_models()]\n"
+        "assert registry.default_model() == 'big-lama'\n"
+        "assert registry.resolve('big-lama').is_file()\n"
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

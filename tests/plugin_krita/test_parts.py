@@ -354,11 +354,11 @@ def test_other_plug_ins_keep_their_websockets(tmp_path: Path) -> None:
     for folder, text in ((foreign, "whose = 'theirs'"), (private, "whose = 'ours'")):
         (folder / "websockets").mkdir(parents=True)
         (folder / "websockets" / "__init__.py").write_text(text)
-    for name in ("client", "geometry", "holes", "wire/messages"):
-        path = private / "lama_core" / f"{name}.py"
+    for name in ("connection", "geometry", "selection", "protocol/messages"):
+        path = private / "lama_core" / "client" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("import websockets\nassert websockets.whose == 'ours'\n")
-    for name in ("lama_core", "lama_core/wire"):
+    for name in ("lama_core", "lama_core/client", "lama_core/client/protocol"):
         (private / name / "__init__.py").write_text("")
     script = (
         "import sys; sys.path.insert(0, {foreign!r}); import websockets; del sys.path[0]\n"

@@ -55,6 +55,6 @@ def _start() -> None:
 
 
 def _stop() -> None:
-    from lama_cli.commands.stop import stop_server
+    from lama_cli.stopping import stop_server
 
     stop_server()
