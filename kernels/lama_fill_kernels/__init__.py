@@ -12,9 +12,13 @@ import os
 from pathlib import Path
 
 __all__ = [
+    "CUT_SCRATCH",
+    "EXPAND_SCRATCH",
     "MAX_MAPS",
     "MAX_SIDE",
     "NEAREST_PANEL",
+    "CutJob",
+    "ExpandJob",
     "FourierJob",
     "Isa",
     "Job",
@@ -32,7 +36,9 @@ __all__ = [
 MAX_MAPS = 4
 MAX_SIDE = 16384
 NEAREST_PANEL = 64
-_ABI = 4
+CUT_SCRATCH = 20
+EXPAND_SCRATCH = 64
+_ABI = 5
 
 
 class Type(enum.IntEnum):
@@ -158,6 +164,40 @@ class NearestJob(ctypes.Structure):
     )
 
 
+class CutJob(ctypes.Structure):
+    """`lfk_cut_job`: the minimum cut of a graph in which each node has four neighbours at most."""
+
+    _fields_ = (
+        ("count", ctypes.c_int64),
+        ("beside", ctypes.c_void_p),
+        ("capacity", ctypes.c_void_p),
+        ("excess", ctypes.c_void_p),
+        ("reached", ctypes.c_void_p),
+        ("scratch", ctypes.c_void_p),
+    )
+
+
+class ExpandJob(ctypes.Structure):
+    """`lfk_expand_job`: one move of alpha expansion among labels that are shifted pictures."""
+
+    _fields_ = (
+        ("height", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+        ("features", ctypes.c_void_p),
+        ("costs", ctypes.c_void_p),
+        ("labels", ctypes.c_void_p),
+        ("chosen", ctypes.c_void_p),
+        ("guide", ctypes.c_void_p),
+        ("pixels", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+        ("label", ctypes.c_int32),
+        ("reach", ctypes.c_int32),
+        ("index", ctypes.c_void_p),
+        ("scratch", ctypes.c_void_p),
+        ("gain", ctypes.c_int64),
+    )
+
+
 def _load() -> ctypes.CDLL:
     native = ctypes.CDLL(str(Path(__file__).with_name("_native.so")))
     pointer, i32, i64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
@@ -177,6 +217,8 @@ def _load() -> ctypes.CDLL:
         ("lfk_fourier_run", None, [pointer, pointer]),
         ("lfk_vote", None, [pointer, pointer]),
         ("lfk_nearest", None, [pointer, pointer]),
+        ("lfk_cut", None, [pointer]),
+        ("lfk_expand", None, [pointer]),
         ("lfk_on_team", None, [pointer, i32, pointer, pointer, pointer, i64]),
     ):
         function = getattr(native, name)

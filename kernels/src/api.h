@@ -18,7 +18,7 @@
 #define LFK_EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { LFK_ABI = 4, LFK_MAX_MAPS = 4, LFK_MAX_SIDE = 16384 };
+enum { LFK_ABI = 5, LFK_MAX_MAPS = 4, LFK_MAX_SIDE = 16384 };
 
 typedef enum { LFK_FP32 = 0, LFK_BF16 = 1 } lfk_type;
 
@@ -141,6 +141,54 @@ typedef struct {
 } lfk_nearest_job;
 
 LFK_EXPORT void lfk_nearest(lfk_nearest_job *job, void *scratch);
+
+/* The minimum cut of a graph in which each node has four neighbours at most, as in a grid. Of several the one with the
+   fewest nodes on the source's side, which is the same whatever the algorithm. */
+enum { LFK_CUT_SCRATCH = 20 /* bytes for each node */ };
+
+typedef struct {
+    int64_t count;
+    const int32_t *beside; /* (count, 4): which node, or -1; what is in direction d of one has that one in d ^ 1 */
+    int32_t *capacity;     /* (count, 4), towards each; what is left of it afterwards. There and back together below 2^31 */
+    int32_t *excess;       /* (count): from the source where above 0, to the sink where below; what is left of it afterwards */
+    uint8_t *reached;      /* (count), the result: 1 on the source's side */
+    void *scratch;         /* LFK_CUT_SCRATCH for each node */
+} lfk_cut_job;
+
+/* On the caller's thread alone. */
+LFK_EXPORT void lfk_cut(lfk_cut_job *job);
+
+/* One move of alpha expansion: the pixels that are better off with one label take it, all at once (Boykov et al., 2001,
+   "Fast approximate energy minimization via graph cuts"). Labels are shifted pictures: what a pixel shows with one is a
+   pixel of a plane. A pixel pays for what it uses, and two beside each other with different labels for how different
+   these labels are at both. */
+enum {
+    LFK_FEATURES = 8,       /* of a pixel: five that seams are measured in, three that a guide is */
+    LFK_SEAM_FEATURES = 5,
+    LFK_NEVER = 1 << 24,    /* what it costs to use a pixel that is known and must not be used */
+    LFK_UNKNOWN = LFK_NEVER + 1, /* ... and one of which nothing is known */
+    LFK_UNLABELLED = 0xffff,
+    LFK_EXPAND_SCRATCH = 64 /* bytes for each pixel that may change */
+};
+
+typedef struct {
+    int64_t height, width;
+    const uint8_t *features; /* (planes, height, width, LFK_FEATURES) */
+    const int32_t *costs;    /* (planes, height, width): of using a pixel, up to LFK_UNKNOWN */
+    const int32_t *labels;   /* (labels, 4): plane, down, across, cost of a pixel */
+    uint16_t *chosen;        /* (height, width): the labels; LFK_UNLABELLED: no pixel of the energy. Changed */
+    const uint8_t *guide;    /* (height, width, 4): three features and how much they count, in 1/16 */
+    const int32_t *pixels;   /* (count): those that may change, all of them labelled */
+    int64_t count;
+    int32_t label;           /* that they may take */
+    int32_t reach;           /* only pixels so near to one that has it; 0: all */
+    int32_t *index;          /* (height, width), all -1 before and afterwards */
+    void *scratch;           /* LFK_EXPAND_SCRATCH for each of the pixels */
+    int64_t gain;            /* the result: by how much the energy fell, 0 or more */
+} lfk_expand_job;
+
+/* On the caller's thread alone. */
+LFK_EXPORT void lfk_expand(lfk_expand_job *job);
 
 /* What lfk_pack, lfk_run, lfk_fourier_run, lfk_vote and lfk_nearest are. */
 typedef void lfk_work(void *job, void *scratch);
