@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lama_server.threads import let_idle_threads_sleep
 
-NAMES = ("floor", "kernels", "generator", "gpu", "memory", "load", "fills", "batch", "server")
+NAMES = ("floor", "kernels", "generator", "gpu", "memory", "load", "fills", "batch", "server", "training")
 
 
 def main() -> None:

@@ -1,141 +1,158 @@
-"""The files that a run goes on from.
-
-A run's state is one file, `last.pt`, or, where files may not be large, numbered parts of one:
-`last-00012000.1of3` and so on. Parts of different saves have different names, so a save that is interrupted
-leaves the one before whole.
-"""
+"""Saving a trainer, and the same trainer again from what was saved."""
 
 from __future__ import annotations
 
-import io
-import os
-import re
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+from lama_core.model import GeneratorConfig, load_generator
+from lama_core.research.networks.perceptual import FeatureNetwork
+from lama_core.research.training.ablation import load_ablation, write_generator
+from lama_core.research.training.compact_state import compact_optimizer, compact_weights, expand_optimizer
+from lama_core.research.training.config import TrainingConfig
+from lama_core.research.training.distributed import DistributedContext
+from lama_core.research.training.state_files import StateError, find_state, read_state, write_state
+from lama_core.research.training.trainer import Trainer, TrainingError
 
-from lama_core.client.errors import LamaFillError
+MODEL = "model.safetensors"
+"""The averaged generator in a run's folder: the model."""
 
-WHOLE = "last.pt"
-_PART = re.compile(r"last-(\d{8})\.(\d+)of(\d+)", re.ASCII)
-
-State = Mapping[str, Any]
-
-
-class StateError(LamaFillError):
-    """A run's state cannot be written or read."""
+_FORMER_SETTINGS = {"judged": "loss_on"}
+"""Settings of older runs by the names that they had."""
 
 
-def write_state(state: State, folder: Path, *, step: int, part_bytes: int | None = None) -> None:
-    """Write a state, and then remove the one before.
+def save_trainer(
+    trainer: Trainer, folder: Path, *, part_bytes: int | None = None, compact: bool = False
+) -> None:
+    """Write everything that going on takes; the old state stays whole until the new one is.
 
     Args:
-        state: dictionaries, lists, numbers, strings and tensors.
-        folder: of the run; it exists.
-        step: how many steps are done; it names the parts.
+        trainer: to be saved.
+        folder: of the run.
         part_bytes: no file is larger than this; None: one file.
+        compact: whether in a third of the bytes, as close as 16-bit numbers are, and without the average,
+            which the model beside it holds.
 
     Raises:
-        StateError: the folder cannot be written to.
+        StateError: it cannot be written.
     """
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    content = stream.getbuffer()
-    old = _parts(folder)
-    if part_bytes is None or len(content) <= part_bytes:
-        names = [WHOLE]
-        part_bytes = max(1, len(content))
-    else:
-        count = -(-len(content) // part_bytes)
-        names = [f"last-{step:08}.{number}of{count}" for number in range(1, count + 1)]
-    try:
-        for number, name in enumerate(names):
-            temporary = folder / f"{name}.new"
-            temporary.write_bytes(content[number * part_bytes : (number + 1) * part_bytes])
-            os.replace(temporary, folder / name)
-        for path in {*old, folder / WHOLE} - {folder / name for name in names}:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StateError(f"{folder} cannot be written to ({error.strerror or error})") from error
-
-
-def find_state(folder: Path) -> tuple[Path, ...]:
-    """The file or the parts of the newest whole state in a run's folder; nothing where there is none."""
-    found: dict[tuple[str, ...], int] = {}
-    sets: dict[str, list[Path]] = {}
-    for path in _parts(folder):
-        match = _PART.fullmatch(path.name)
-        if match is not None:
-            sets.setdefault(f"{match[1]} of {match[3]}", []).append(path)
-    for name, paths in sets.items():
-        if len(paths) == int(name.rpartition(" ")[2]):
-            paths.sort(key=lambda path: int(path.name.rpartition(".")[2].partition("of")[0]))
-            found[tuple(map(str, paths))] = max(path.stat().st_mtime_ns for path in paths)
-    if (folder / WHOLE).is_file():
-        found[(str(folder / WHOLE),)] = (folder / WHOLE).stat().st_mtime_ns
-    if not found:
-        return ()
-    return tuple(Path(path) for path in max(found, key=lambda paths: found[paths]))
-
-
-def read_state(paths: tuple[Path, ...]) -> dict[str, Any]:
-    """Read a state from its file or its parts, onto the CPU.
-
-    Raises:
-        StateError: they are not a saved state.
-    """
-    try:
-        content = b"".join(path.read_bytes() for path in paths)
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        if not isinstance(state, dict):
-            raise TypeError("not a dictionary")
-    except Exception as error:  # a damaged file fails in torch in any way
-        raise StateError(f"{paths[0]} is not a run that can be resumed: remove it to start anew") from error
-    return state
-
-
-def _parts(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("last-*") if _PART.fullmatch(path.name)]
-
-
-def light_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights in half the bytes: 16-bit numbers wherever they hold the values."""
-    return {name: _halved(value) for name, value in weights.items()}
-
-
-def _halved(value: Tensor) -> Tensor:
-    if value.dtype != torch.float32:
-        return value
-    half = value.half()
-    return half if bool(torch.isfinite(half).all()) else value
-
-
-def light_optimizer(state: State) -> dict[str, Any]:
-    """Adam's state in a quarter of its bytes.
-
-    The first moments are left out: they remember ten steps, and start anew from zero. The second ones need
-    the range of bfloat16 and not its missing digits.
-    """
-    return {
-        "param_groups": state["param_groups"],
-        "state": {
-            index: {"step": one["step"], "exp_avg_sq": one["exp_avg_sq"].bfloat16()}
-            for index, one in state["state"].items()
-        },
+    weights = compact_weights if compact else dict
+    moments = compact_optimizer if compact else dict
+    state: dict[str, Any] = {
+        "config": asdict(trainer.config),
+        "steps_done": trainer.steps_done,
+        "generator": weights(trainer.generator.state_dict()),
+        "optimizer": moments(trainer.optimizer.state_dict()),
+        "scaler": trainer.scaler.state_dict(),
     }
-
-
-def whole_optimizer(state: State) -> dict[str, Any]:
-    """Adam's state with what `light_optimizer` left out; a whole one as it is."""
-    moments = {}
-    for index, one in state["state"].items():
-        second = one["exp_avg_sq"].float()
-        moments[index] = {
-            "step": one["step"],
-            "exp_avg": one.get("exp_avg", torch.zeros_like(second)),
-            "exp_avg_sq": second,
+    if not compact:  # else it is what `save_model` writes
+        state["average"] = trainer.ema.state_dict()
+    if trainer.discriminator is not None:
+        state |= {
+            "discriminator": weights(trainer.discriminator.state_dict()),
+            "discriminator_optimizer": moments(trainer.discriminator_optimizer.state_dict()),
+            "discriminator_scaler": trainer.discriminator_scaler.state_dict(),
         }
-    return {"param_groups": state["param_groups"], "state": moments}
+    write_state(state, folder, step=trainer.steps_done, part_bytes=part_bytes)
+
+
+def save_model(trainer: Trainer, path: Path, *, photos: int) -> None:
+    """Write the averaged generator as a model that can be imported.
+
+    Args:
+        trainer: whose average is written.
+        path: of the safetensors file.
+        photos: how many the run learns from; the model's origin tells it.
+
+    Raises:
+        SaveError: the file cannot be written.
+    """
+    origin = f"lama-fill train: {trainer.steps_done} steps on {photos} photos"
+    write_generator(trainer.ema, path, origin=origin)
+
+
+def resume_trainer(
+    path: Path,
+    *,
+    device: str = "cpu",
+    steps: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    perceptual: FeatureNetwork | None = None,
+    context: DistributedContext | None = None,
+    channels_last: bool | None = None,
+) -> Trainer:
+    """The trainer as it was saved.
+
+    Args:
+        path: a run's folder, or its `last.pt`.
+        device: where to go on.
+        steps: a new number of steps in all.
+        settings: others to change, as `TrainingConfig.with_settings` takes them.
+        perceptual: as for a new run.
+        context: as for a new run; the number of processes may be another than it was.
+        channels_last: as for a new run.
+
+    Returns:
+        The trainer, at the step after the last one that was saved.
+
+    Raises:
+        StateError: it is not a saved run.
+        ConfigError: a setting cannot be changed so.
+        TrainingError: the generator of a run cannot be changed.
+    """
+    paths = find_state(path) if path.is_dir() else (path,)
+    if not paths:
+        raise StateError(f"{path} holds no run that can be resumed")
+    state = read_state(paths)
+    try:
+        kept = {_FORMER_SETTINGS.get(name, name): value for name, value in state["config"].items()}
+        config = TrainingConfig(**kept | {"generator": GeneratorConfig(**kept["generator"])})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _not_a_run(paths[0]) from error
+    config = config.with_settings(settings or {})
+    if config.generator != GeneratorConfig(**kept["generator"]):
+        raise TrainingError("the generator of a run cannot be changed: begin a new one with --from")
+    if steps is not None:
+        config = replace(config, steps=steps)
+    trainer = Trainer(
+        config, device=device, perceptual=perceptual, context=context, channels_last=channels_last
+    )
+    try:
+        _load(trainer, state)
+        _load_ema(trainer, state, paths[0].with_name(MODEL))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _not_a_run(paths[0]) from error
+    return trainer
+
+
+def _load(trainer: Trainer, state: Mapping[str, Any]) -> None:
+    trainer.generator.load_state_dict(state["generator"])
+    trainer.optimizer.load_state_dict(expand_optimizer(state["optimizer"]))
+    # A run of another precision, or one begun before there were scalers, has none to go on with.
+    if trainer.scaler.is_enabled() and state.get("scaler"):
+        trainer.scaler.load_state_dict(state["scaler"])
+    # A discriminator may be added to a run that had none.
+    if trainer.discriminator is not None and "discriminator" in state:
+        trainer.discriminator.load_state_dict(state["discriminator"])
+        trainer.discriminator_optimizer.load_state_dict(expand_optimizer(state["discriminator_optimizer"]))
+        if trainer.discriminator_scaler.is_enabled() and state["discriminator_scaler"]:
+            trainer.discriminator_scaler.load_state_dict(state["discriminator_scaler"])
+    trainer.steps_done = int(state["steps_done"])
+
+
+def _load_ema(trainer: Trainer, state: Mapping[str, Any], model: Path) -> None:
+    if "average" in state:
+        trainer.ema.load_state_dict(state["average"])
+    elif model.is_file():
+        ours = trainer.config.architecture == "ffc"
+        saved = load_generator(model) if ours else load_ablation(model)
+        trainer.ema.load_state_dict(saved.state_dict())
+    else:
+        # It will be what it was within a thousand steps.
+        trainer.ema.load_state_dict(trainer.generator.state_dict())
+
+
+def _not_a_run(path: Path) -> StateError:
+    return StateError(f"{path} is not a run that can be resumed: remove it to start anew")

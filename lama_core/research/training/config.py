@@ -54,8 +54,9 @@ class TrainingConfig:
     ema: float = 0.999
     """Share of the averaged weights that one step keeps."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """What most layers compute in on an accelerator; FFTs, losses and the CPU stay with float32."""
-    judged: Literal["fill", "prediction"] = "fill"
+    """What most layers compute in, on an accelerator and on a CPU that has bfloat16; FFTs and losses stay
+    with float32."""
+    loss_on: Literal["fill", "prediction"] = "fill"
     """What perceptual and adversarial losses see: the picture with its hole filled, or, as in the paper's
     code, all that the network predicts."""
     hole_l1: float = 10.0
@@ -143,7 +144,7 @@ class TrainingConfig:
             step_pixels=(30 if name == "lama-fourier" else 120) * 256**2,
             crops="native",
             holes=("wide", "box"),
-            judged="prediction",
+            loss_on="prediction",
             hole_l1=0.0,
             known_l1=10.0,
             perceptual=30.0 if perceptual_network == "resnet50" else 0.06,

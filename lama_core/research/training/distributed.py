@@ -19,14 +19,14 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Processes:
+class DistributedContext:
     """Which of how many processes this one is, and where it computes."""
 
     device: torch.device
     share: Share = Share()  # noqa: RUF009
 
     @classmethod
-    def from_environment(cls, device: str) -> Processes:
+    def from_environment(cls, device: str) -> DistributedContext:
         """As torchrun's environment says; a process that is alone is all there is.
 
         Args:

@@ -32,7 +32,7 @@ def draw_samples(trainer: Trainer, photos: Photos, path: Path) -> None:
     image = batch.image.to(trainer.device).float() / 255
     hole = batch.hole.to(trainer.device).float()
     with torch.no_grad():
-        filled = image + hole * (trainer.average(image, hole).clamp(0, 1) - image)
+        filled = image + hole * (trainer.ema(image, hole).clamp(0, 1) - image)
     marked = torch.where(
         batch.hole.bool(), torch.tensor(HOLE_COLOUR, dtype=torch.uint8).view(1, 3, 1, 1), batch.image
     )

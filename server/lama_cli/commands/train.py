@@ -14,7 +14,7 @@ from lama_core.client.errors import LamaFillError
 if TYPE_CHECKING:
     from lama_core.model import Generator
     from lama_core.research.training.ablation import AblationGenerator
-    from lama_core.research.training.distributed import Processes
+    from lama_core.research.training.distributed import DistributedContext
     from lama_core.research.training.trainer import Trainer
 
 SAVE_EVERY = 500
@@ -62,12 +62,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--part-mib", type=int, metavar="N", help="keep the run's state in files of at most so many MiB"
     )
     parser.add_argument(
-        "--light", action="store_true", help="keep the state in a third of the bytes, not to the bit"
+        "--compact-state",
+        "--light",
+        action="store_true",
+        help="keep the state in a third of the bytes, not to the bit",
     )
     parser.add_argument(
         "--channels-last",
-        action="store_true",
-        help="keep the channels of a pixel together: faster on some GPUs",
+        action=argparse.BooleanOptionalAction,
+        help="keep the channels of a pixel together: faster on some GPUs (default: on the CPU)",
     )
     parser.add_argument(
         "--perceptual",
@@ -90,7 +93,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from lama_core.research.training.distributed import Processes
+    from lama_core.research.training.distributed import DistributedContext
+    from lama_core.research.training.loop import RunOptions, train
 
     for name in ("steps", "save_every", "part_mib"):
         value = getattr(args, name)
@@ -101,18 +105,18 @@ def run(args: argparse.Namespace) -> int:
     if args.minutes is not None and not args.minutes > 0:
         raise LamaFillError(f"--minutes must be more than 0, not {args.minutes:g}")
     photos = Photos(args.data)
-    processes = Processes.from_environment(args.device)
-    trainer = _trainer(args, processes)
+    context = DistributedContext.from_environment(args.device)
+    trainer = _trainer(args, context)
     workers = args.workers
     if workers is None:
-        workers = 0 if processes.device.type == "cpu" else (os.cpu_count() or 1)
-    scalars = _tensorboard(args.folder) if args.tensorboard and processes.first else None
+        workers = 0 if context.device.type == "cpu" else (os.cpu_count() or 1)
+    scalars = _tensorboard(args.folder) if args.tensorboard and context.first else None
 
     def saved(trainer: Trainer) -> None:
         draw_curve(args.folder / "log.jsonl", args.folder / "curve.png")
         draw_samples(trainer, photos, args.folder / "samples.jpg")
 
-    with Progress(console=Console(stderr=True), disable=not processes.first) as progress:
+    with Progress(console=Console(stderr=True), disable=not context.first) as progress:
         task = progress.add_task("training", total=trainer.config.steps, completed=trainer.steps_done)
 
         def note(step: int, losses: dict[str, float]) -> None:
@@ -121,19 +125,16 @@ def run(args: argparse.Namespace) -> int:
             if scalars is not None:
                 scalars(step, losses)
 
-        done = trainer.run(
-            photos,
-            args.folder,
+        options = RunOptions(
             save_every=args.save_every,
             minutes=args.minutes,
             workers=workers,
             part_bytes=None if args.part_mib is None else args.part_mib << 20,
-            light=args.light,
-            on_step=note,
-            on_save=saved,
+            compact=args.compact_state,
         )
-    processes.close()
-    if processes.first:
+        done = train(trainer, photos, args.folder, options, on_step=note, on_save=saved)
+    context.close()
+    if context.first:
         model = args.folder / "model.safetensors"
         if done:
             print(f"{model} is ready: lama-fill models import {model} --name NAME")
@@ -142,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _trainer(args: argparse.Namespace, processes: Processes) -> Trainer:
+def _trainer(args: argparse.Namespace, context: DistributedContext) -> Trainer:
     """The run that is in the folder, or a new one."""
     import torch
 
@@ -150,11 +151,12 @@ def _trainer(args: argparse.Namespace, processes: Processes) -> Trainer:
     from lama_core.model.registry import resolve
     from lama_core.research.networks.resnet import DilatedResNet50
     from lama_core.research.training.ablation import load_ablation
-    from lama_core.research.training.checkpoints import find_state
+    from lama_core.research.training.checkpoints import resume_trainer
     from lama_core.research.training.config import TrainingConfig
+    from lama_core.research.training.state_files import find_state
     from lama_core.research.training.trainer import Trainer
 
-    if processes.device.type == "cuda":
+    if context.device.type == "cuda":
         # What is left in single precision may use the tensor cores' 19 bits: no loss needs more.
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
@@ -168,12 +170,12 @@ def _trainer(args: argparse.Namespace, processes: Processes) -> Trainer:
     if find_state(args.folder):
         if args.start is not None:
             raise LamaFillError(f"{args.folder} holds a run already: --from begins one in a new folder")
-        return Trainer.resume(
+        return resume_trainer(
             args.folder,
             steps=args.steps,
             settings=settings,
             perceptual=perceptual,
-            processes=processes,
+            context=context,
             channels_last=args.channels_last,
         )
     config = TrainingConfig.named(
@@ -190,7 +192,7 @@ def _trainer(args: argparse.Namespace, processes: Processes) -> Trainer:
         config,
         generator=generator,
         perceptual=perceptual,
-        processes=processes,
+        context=context,
         channels_last=args.channels_last,
     )
 

@@ -110,7 +110,7 @@ def test_bad_input_is_one_line_and_exit_status_2(
         ([*base, "--set", "rate=fast"], "rate must be a number, not 'fast'"),
         ([*base, "--set", "pace=1"], "there is no setting 'pace'"),
         ([*base, "--set", "generator.width=3"], "width must be an even number"),
-        ([*base, "--set", "judged=both"], "judged must be one of fill, prediction"),
+        ([*base, "--set", "loss_on=both"], "loss_on must be one of fill, prediction"),
         ([*base, "--set", "architecture=plain"], "set generator.output"),
         ([*base, "--set", "perceptual_network=resnet50"], "without its weights"),
         ([*base, "--perceptual", str(tmp_path / "encoder.pth")], "not a checkpoint"),

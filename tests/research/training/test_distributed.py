@@ -12,8 +12,10 @@ import pytest
 import torch
 from torch import distributed
 
+from lama_core.research.training.checkpoints import resume_trainer, save_trainer
 from lama_core.research.training.config import TrainingConfig
 from lama_core.research.training.data import Photos, make_batch
+from lama_core.research.training.loop import train
 from lama_core.research.training.trainer import Trainer
 
 PROGRAM = """
@@ -21,24 +23,26 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
+from lama_core.research.training.checkpoints import resume_trainer
 from lama_core.research.training.data import Photos, make_batch
-from lama_core.research.training.distributed import Processes
+from lama_core.research.training.distributed import DistributedContext
+from lama_core.research.training.loop import train
 from lama_core.research.training.trainer import Trainer
 
 photos, start, folder = map(Path, sys.argv[1:])
-processes = Processes.from_environment("cpu")
-trainer = Trainer.resume(start, processes=processes)
+context = DistributedContext.from_environment("cpu")
+trainer = resume_trainer(start, context=context)
 whole = [make_batch(Photos(photos), step, trainer.config) for step in range(2)]
 for batch in whole:  # the same for all
     trainer.step(batch)
-weights = trainer.generator.state_dict() | trainer.adversary.discriminator.state_dict()
-torch.save(weights, folder / f"same-{processes.share.part}.pt")
-trainer.run(Photos(photos), folder)  # each its share
+weights = trainer.generator.state_dict() | trainer.discriminator.state_dict()
+torch.save(weights, folder / f"same-{context.share.part}.pt")
+train(trainer, Photos(photos), folder)  # each its share
 weights = {name: value for name, value in trainer.generator.named_parameters()}
-weights |= {name: value for name, value in trainer.adversary.discriminator.named_parameters()}
+weights |= {name: value for name, value in trainer.discriminator.named_parameters()}
 weights = {name: value.detach() for name, value in weights.items()}
-torch.save(weights, folder / f"own-{processes.share.part}.pt")
-processes.close()
+torch.save(weights, folder / f"own-{context.share.part}.pt")
+context.close()
 """
 
 
@@ -57,7 +61,7 @@ def test_two_processes_train_one_model(
     start.mkdir()
     folder.mkdir()
     alone = Trainer(config)
-    alone.save(start)
+    save_trainer(alone, start)
     environment = os.environ | {
         "WORLD_SIZE": "2",
         "MASTER_ADDR": "127.0.0.1",
@@ -84,8 +88,8 @@ def test_two_processes_train_one_model(
     # Of the same batch in both processes, the mean gradient is that of one process alone.
     for step in range(2):
         alone.step(make_batch(Photos(photos_folder), step, config))
-    assert alone.adversary is not None
-    wanted = alone.generator.state_dict() | alone.adversary.discriminator.state_dict()
+    assert alone.discriminator is not None
+    wanted = alone.generator.state_dict() | alone.discriminator.state_dict()
     for rank in range(2):
         have = torch.load(folder / f"same-{rank}.pt", weights_only=True)
         for name, value in wanted.items():
@@ -95,7 +99,7 @@ def test_two_processes_train_one_model(
     first, second = (torch.load(folder / f"own-{rank}.pt", weights_only=True) for rank in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert any(not torch.allclose(first[name], wanted[name], atol=1e-5) for name in first)
-    kept = Trainer.resume(folder)
+    kept = resume_trainer(folder)
     assert kept.steps_done == 6
     assert all(torch.equal(value, first[name]) for name, value in kept.generator.named_parameters())
     assert (folder / "log.jsonl").exists()
@@ -106,8 +110,11 @@ def test_a_log_of_ten_steps_has_the_means_of_all_losses(
 ) -> None:
     config = dataclasses.replace(adversarial, steps=10)
     seen: list[dict[str, float]] = []
-    Trainer(config).run(
-        Photos(photos_folder), tmp_path, on_step=lambda _step, losses: seen.append(dict(losses))
+    train(
+        Trainer(config),
+        Photos(photos_folder),
+        tmp_path,
+        on_step=lambda _step, losses: seen.append(dict(losses)),
     )
     (line,) = [json.loads(text) for text in (tmp_path / "log.jsonl").read_text().splitlines()]
     penalties = [losses["r1"] for losses in seen if "r1" in losses]

@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from lama_core.model import GeneratorConfig
-from lama_core.research.training.checkpoints import StateError, find_state
+from lama_core.research.training import trainer as trainer_module
+from lama_core.research.training.checkpoints import resume_trainer, save_trainer
 from lama_core.research.training.config import ConfigError, TrainingConfig
 from lama_core.research.training.curve import draw_curve
 from lama_core.research.training.data import Photos, make_batch
+from lama_core.research.training.loop import RunOptions, train
+from lama_core.research.training.state_files import StateError, find_state
 from lama_core.research.training.trainer import Trainer, TrainingError, learning_rate
 
 
@@ -78,8 +81,8 @@ def stopped_at_five(config: TrainingConfig, photos: Photos, folder: Path, **how:
             raise Stop
 
     with pytest.raises(Stop):
-        Trainer(config).run(photos, folder, save_every=5, on_step=stop, **how)
-    resumed = Trainer.resume(folder)
+        train(Trainer(config), photos, folder, RunOptions(save_every=5, **how), on_step=stop)
+    resumed = resume_trainer(folder)
     assert resumed.steps_done == 5
     return resumed
 
@@ -91,15 +94,15 @@ def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(
     config: TrainingConfig = request.getfixturevalue(name)
     photos = Photos(photos_folder)
     unbroken = Trainer(config)
-    assert unbroken.run(photos, tmp_path / "unbroken")
+    assert train(unbroken, photos, tmp_path / "unbroken")
     resumed = stopped_at_five(config, photos, tmp_path / "broken")
-    assert resumed.run(photos, tmp_path / "broken")
+    assert train(resumed, photos, tmp_path / "broken")
     assert states_equal(resumed.generator, unbroken.generator)
-    assert states_equal(resumed.average, unbroken.average)
+    assert states_equal(resumed.ema, unbroken.ema)
     if config.adversarial:
-        assert resumed.adversary is not None
-        assert unbroken.adversary is not None
-        assert states_equal(resumed.adversary.discriminator, unbroken.adversary.discriminator)
+        assert resumed.discriminator is not None
+        assert unbroken.discriminator is not None
+        assert states_equal(resumed.discriminator, unbroken.discriminator)
 
 
 def test_parts_of_a_state_are_as_good_as_the_whole(
@@ -120,16 +123,16 @@ def test_a_light_state_is_much_smaller_and_goes_on_from_nearly_the_same_place(
 ) -> None:
     photos = Photos(photos_folder)
     whole = stopped_at_five(adversarial, photos, tmp_path / "whole")
-    light = stopped_at_five(adversarial, photos, tmp_path / "light", light=True)
+    light = stopped_at_five(adversarial, photos, tmp_path / "light", compact=True)
     sizes = [(tmp_path / name / "last.pt").stat().st_size for name in ("whole", "light")]
     assert sizes[1] < 0.4 * sizes[0]
-    for name, value in whole.average.state_dict().items():
+    for name, value in whole.ema.state_dict().items():
         if not value.is_floating_point():
             continue  # counts of steps, which a model does not keep and nothing depends on
-        assert torch.allclose(value, light.average.state_dict()[name], rtol=1e-3, atol=1e-6), name
+        assert torch.allclose(value, light.ema.state_dict()[name], rtol=1e-3, atol=1e-6), name
     (tmp_path / "light" / "model.safetensors").unlink()
-    alone = Trainer.resume(tmp_path / "light")
-    assert states_equal(alone.average, alone.generator)
+    alone = resume_trainer(tmp_path / "light")
+    assert states_equal(alone.ema, alone.generator)
     batch = make_batch(photos, 5, adversarial)
     wanted, have = whole.step(batch), light.step(batch)
     assert wanted.keys() == have.keys()
@@ -141,14 +144,14 @@ def test_the_adversary_enters_when_it_is_its_time(photos_folder: Path, adversari
     config = dataclasses.replace(adversarial, adversarial_from=2)
     photos = Photos(photos_folder)
     trainer = Trainer(config)
-    assert trainer.adversary is not None
-    before = copy.deepcopy(trainer.adversary.discriminator)
+    assert trainer.discriminator is not None
+    before = copy.deepcopy(trainer.discriminator)
     values = [trainer.step(make_batch(photos, step, config)) for step in range(2)]
     assert all("adversarial" not in one and "discriminator" not in one for one in values)
-    assert states_equal(trainer.adversary.discriminator, before)
+    assert states_equal(trainer.discriminator, before)
     third = trainer.step(make_batch(photos, 2, config))
     assert {"adversarial", "feature_matching", "discriminator", "feature_distance"} <= third.keys()
-    assert not states_equal(trainer.adversary.discriminator, before)
+    assert not states_equal(trainer.discriminator, before)
 
 
 def test_the_penalty_comes_every_so_many_steps(photos_folder: Path, adversarial: TrainingConfig) -> None:
@@ -183,12 +186,12 @@ def test_an_adversary_can_be_added_to_a_run_that_had_none(
     photos = Photos(photos_folder)
     stopped_at_five(tiny, photos, tmp_path)
     settings = {"adversarial": "1.0", "discriminator_width": "4", "sizes": "48"}
-    trainer = Trainer.resume(tmp_path, settings=settings)
+    trainer = resume_trainer(tmp_path, settings=settings)
     assert "adversarial" in trainer.step(make_batch(photos, 5, trainer.config))
     with pytest.raises(TrainingError, match="cannot be changed"):
-        Trainer.resume(tmp_path, settings={"generator.width": "16"})
+        resume_trainer(tmp_path, settings={"generator.width": "16"})
     with pytest.raises(ConfigError, match="there is no setting 'colur'"):
-        Trainer.resume(tmp_path, settings={"colur": "1"})
+        resume_trainer(tmp_path, settings={"colur": "1"})
 
 
 def test_a_state_from_before_there_were_adversaries_is_resumed(
@@ -202,11 +205,11 @@ def test_a_state_from_before_there_were_adversaries_is_resumed(
         "config": config | {"hole_l1": 10.0, "known_l1": 0.0, "perceptual": 0.02, "seed": 0},
         "steps_done": 1,
         "generator": trainer.generator.state_dict(),
-        "average": trainer.average.state_dict(),
+        "average": trainer.ema.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
     }
     torch.save(state, tmp_path / "last.pt")
-    resumed = Trainer.resume(tmp_path / "last.pt")
+    resumed = resume_trainer(tmp_path / "last.pt")
     assert resumed.config == tiny
     assert states_equal(resumed.generator, trainer.generator)
 
@@ -215,15 +218,15 @@ def test_a_run_ends_cleanly_when_its_time_is_up(
     photos_folder: Path, tiny: TrainingConfig, tmp_path: Path
 ) -> None:
     trainer = Trainer(tiny)
-    assert not trainer.run(Photos(photos_folder), tmp_path, minutes=0.0)
+    assert not train(trainer, Photos(photos_folder), tmp_path, RunOptions(minutes=0.0))
     assert trainer.steps_done == 1
-    assert Trainer.resume(tmp_path).steps_done == 1
+    assert resume_trainer(tmp_path).steps_done == 1
     assert (tmp_path / "model.safetensors").is_file()
 
 
 def test_a_resumed_run_may_be_longer(tiny: TrainingConfig, tmp_path: Path) -> None:
-    Trainer(tiny).save(tmp_path)
-    assert Trainer.resume(tmp_path / "last.pt", steps=99).config.steps == 99
+    save_trainer(Trainer(tiny), tmp_path)
+    assert resume_trainer(tmp_path / "last.pt", steps=99).config.steps == 99
 
 
 @pytest.mark.parametrize("content", [b"", b"no run", b"PK\x03\x04 cut short"])
@@ -231,10 +234,10 @@ def test_what_is_not_a_run_cannot_be_resumed(tmp_path: Path, content: bytes) -> 
     path = tmp_path / "last.pt"
     path.write_bytes(content)
     with pytest.raises(StateError, match="is not a run that can be resumed"):
-        Trainer.resume(path)
+        resume_trainer(path)
     torch.save({"steps_done": 3}, path)
     with pytest.raises(StateError, match="is not a run that can be resumed"):
-        Trainer.resume(tmp_path)
+        resume_trainer(tmp_path)
 
 
 def test_a_step_that_is_not_finite_stops_the_run_and_leaves_what_was_saved(
@@ -248,8 +251,8 @@ def test_a_step_that_is_not_finite_stops_the_run_and_leaves_what_was_saved(
                 next(trainer.generator.parameters()).fill_(torch.inf)
 
     with pytest.raises(TrainingError, match="not finite by step 5"):
-        trainer.run(Photos(photos_folder), tmp_path, save_every=3, on_step=break_it)
-    resumed = Trainer.resume(tmp_path)
+        train(trainer, Photos(photos_folder), tmp_path, RunOptions(save_every=3), on_step=break_it)
+    resumed = resume_trainer(tmp_path)
     assert resumed.steps_done == 3
     assert all(torch.isfinite(value).all() for value in resumed.generator.state_dict().values())
 
@@ -259,10 +262,20 @@ def test_the_layout_of_maps_changes_no_more_than_rounding(
 ) -> None:
     config = dataclasses.replace(adversarial, adversarial_from=0)
     batch = make_batch(Photos(photos_folder), 0, config)
-    plain, last = Trainer(config).step(batch), Trainer(config, channels_last=True).step(batch)
+    plain, last = (Trainer(config, channels_last=layout).step(batch) for layout in (False, True))
     assert plain.keys() == last.keys()
     for name, value in plain.items():
         assert float(last[name]) == pytest.approx(float(value), rel=1e-3), name
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+@pytest.mark.parametrize("wanted", ["float32", "bfloat16", "float16"])
+def test_a_cpu_computes_in_bfloat16_where_it_has_instructions_for_it(
+    tiny: TrainingConfig, monkeypatch: pytest.MonkeyPatch, wanted: str, has_it: bool
+) -> None:
+    monkeypatch.setattr(trainer_module, "has_bfloat16_instructions", lambda: has_it)
+    trainer = Trainer(tiny.with_settings({"precision": wanted}))
+    assert trainer.precision is (torch.bfloat16 if has_it and wanted != "float32" else None)
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
@@ -286,12 +299,12 @@ def test_a_step_in_half_precision_is_nearly_the_same(
         if name != "norm" or precision is torch.bfloat16:
             assert float(have[name]) == pytest.approx(float(wanted[name]), rel=0.05, abs=1e-3), name
     before = [parameter.clone() for parameter in trainer.generator.parameters()]
-    assert trainer.run(photos, tmp_path)
+    assert train(trainer, photos, tmp_path)
     after = trainer.generator.parameters()
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
-    resumed = Trainer.resume(tmp_path)
-    assert resumed._scaler.state_dict() == trainer._scaler.state_dict()
-    assert bool(resumed._scaler.state_dict()) == (precision is torch.float16)
+    resumed = resume_trainer(tmp_path)
+    assert resumed.scaler.state_dict() == trainer.scaler.state_dict()
+    assert bool(resumed.scaler.state_dict()) == (precision is torch.float16)
 
 
 def test_half_precision_keeps_the_spectral_part_in_single(photos_folder: Path, tiny: TrainingConfig) -> None:
@@ -321,7 +334,7 @@ def test_the_rate_rises_then_falls_to_a_fiftieth() -> None:
 
 def test_a_run_leaves_a_log_and_a_curve(photos_folder: Path, tiny: TrainingConfig, tmp_path: Path) -> None:
     config = dataclasses.replace(tiny, steps=20)
-    Trainer(config).run(Photos(photos_folder), tmp_path)
+    train(Trainer(config), Photos(photos_folder), tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [10, 20]
     assert all(line["hole_l1"] > 0 for line in lines)
