@@ -52,6 +52,11 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_core.research.networks",
         "lama_core.research.training",
     },
+    "lama_core.research.evaluation.structures": {
+        "lama_core.research.evaluation",
+        "lama_core.research.holes",
+        "lama_core.research.networks",
+    },
     "lama_server": CLIENT | {"lama_core.model"},
     "lama_server.worker": CLIENT
     | {"lama_server", "lama_core.image", "lama_core.model", "lama_core.fill", "lama_core.inference"},
@@ -89,6 +94,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_core.fill",
         "lama_core.model",
         "lama_core.research.evaluation",
+        "lama_core.research.evaluation.structures",
         "lama_core.research.networks",
         "lama_core.research.training",
     },

@@ -39,7 +39,7 @@ def draw_silhouettes(
         rng: the only source of chance.
     """
     width, height = draw.im.size
-    figures = (_blob, _standing, _four_legged)
+    figures = (_blob, standing, four_legged)
     for _ in range(rng.integers(silhouettes.count[0], silhouettes.count[1] + 1)):
         parts = figures[rng.integers(len(figures))](rng)
         size = rng.uniform(*silhouettes.size) * scale
@@ -64,44 +64,44 @@ def _blob(rng: np.random.Generator) -> list[Points]:
     return [0.5 * (radius / radius.max())[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)]
 
 
-def _standing(rng: np.random.Generator) -> list[Points]:
+def standing(rng: np.random.Generator) -> list[Points]:
     """Head, trunk, two arms and two legs, upright."""
     shoulder, hip = rng.uniform(0.08, 0.14), rng.uniform(0.07, 0.13)
     parts = [
-        _limb((0, -0.28), (0, 0.05), shoulder, hip),
-        _limb((0, -0.42), (0, -0.4), *[rng.uniform(0.06, 0.09)] * 2),
+        limb((0, -0.28), (0, 0.05), shoulder, hip),
+        limb((0, -0.42), (0, -0.4), *[rng.uniform(0.06, 0.09)] * 2),
     ]
     for side in (-1, 1):
         elbow = (side * rng.uniform(0.08, 0.28), rng.uniform(-0.25, 0.02))
         hand = (elbow[0] + rng.uniform(-0.1, 0.12) * side, elbow[1] + rng.uniform(-0.15, 0.18))
         foot = (side * rng.uniform(0.02, 0.22), rng.uniform(0.42, 0.5))
         parts += [
-            _limb((side * shoulder * 0.7, -0.25), elbow, 0.045, 0.035),
-            _limb(elbow, hand, 0.035, 0.03),
-            _limb((side * hip * 0.5, 0.05), foot, 0.065, 0.035),
+            limb((side * shoulder * 0.7, -0.25), elbow, 0.045, 0.035),
+            limb(elbow, hand, 0.035, 0.03),
+            limb((side * hip * 0.5, 0.05), foot, 0.065, 0.035),
         ]
     return parts
 
 
-def _four_legged(rng: np.random.Generator) -> list[Points]:
+def four_legged(rng: np.random.Generator) -> list[Points]:
     """Body, neck, head, tail and four legs, seen from the side."""
     front, back = rng.uniform(0.1, 0.17), rng.uniform(0.09, 0.15)
     head = (rng.uniform(0.34, 0.45), rng.uniform(-0.3, 0.02))
     tail = (rng.uniform(-0.5, -0.36), rng.uniform(-0.25, 0.2))
     parts = [
-        _limb((0.2, 0), (-0.22, 0), front, back),
-        _limb((0.22, -0.03), head, front * 0.7, 0.06),
-        _limb(head, (head[0] + rng.uniform(0.04, 0.1), head[1] + 0.03), 0.07, 0.04),
-        _limb((-0.28, -0.03), tail, 0.03, 0.015),
+        limb((0.2, 0), (-0.22, 0), front, back),
+        limb((0.22, -0.03), head, front * 0.7, 0.06),
+        limb(head, (head[0] + rng.uniform(0.04, 0.1), head[1] + 0.03), 0.07, 0.04),
+        limb((-0.28, -0.03), tail, 0.03, 0.015),
     ]
     legs = [
-        _limb((x, 0.05), (x + rng.uniform(-0.1, 0.1), rng.uniform(0.3, 0.42)), 0.05, 0.025)
+        limb((x, 0.05), (x + rng.uniform(-0.1, 0.1), rng.uniform(0.3, 0.42)), 0.05, 0.025)
         for x in (0.22, 0.14, -0.2, -0.28)
     ]
     return parts + legs
 
 
-def _limb(start: tuple[float, float], end: tuple[float, float], first: float, last: float) -> Points:
+def limb(start: tuple[float, float], end: tuple[float, float], first: float, last: float) -> Points:
     """A limb between two points, round at its ends, its radius going from `first` to `last`."""
     along = np.subtract(end, start)
     direction = math.atan2(along[1], along[0])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lama_cli.commands.eval_structures import STRUCTURES, evaluate_structures
 from lama_core.client.errors import LamaFillError
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "folder",
         type=Path,
         help="photos; or a folder with photos/ and masks/KIND/, a PNG for each photo; or one of the rendered "
-        "sets: " + ", ".join(SETS),
+        "sets: " + ", ".join((*SETS, STRUCTURES)),
     )
     parser.add_argument("--model", default="", help="name or path of a model (default: the one fills use)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or xpu (default: cpu)")
@@ -52,7 +54,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="short sides to fill at, with commas, such as 512,2048: photos are scaled, rendered sets drawn "
         "(default: photos as they are, rendered sets at 512)",
     )
-    parser.add_argument("--kinds", default="", metavar="NAMES", help="of holes, with commas (default: all)")
+    parser.add_argument(
+        "--kinds",
+        default="",
+        metavar="NAMES",
+        help="of holes, with commas (default: all); of the structures: kinds of scenes",
+    )
     parser.add_argument(
         "--pictures", type=int, metavar="N", help="so many pictures at most, spread evenly (default: all)"
     )
@@ -85,8 +92,6 @@ def run(args: argparse.Namespace) -> int:
         from lama_core.research.evaluation.evaluate import evaluate
         from lama_core.research.evaluation.learned import learned_metrics
         from lama_core.research.evaluation.methods import Feature, baselines, model_methods
-        from lama_core.research.evaluation.page import save_page, slider_page
-        from lama_core.research.evaluation.sheet import contact_sheet, save_sheet
         from lama_core.research.evaluation.tables import brief_table, full_table, plain
     except ModuleNotFoundError as error:
         raise LamaFillError(f"{error.name} is missing: pip install 'lama-fill[eval]'") from error
@@ -104,18 +109,23 @@ def run(args: argparse.Namespace) -> int:
     for quality in chosen:
         if quality not in QUALITIES:
             raise LamaFillError(f"--quality is of {', '.join(QUALITIES)}, not {quality!r}")
-    sets = _sets(args)
-    kinds = _kinds(args, sets[0])
+    sizes = _sizes(args.sizes)
+    structures = _is_rendered(args.folder, (STRUCTURES,))
+    sets = [] if structures else _sets(args, sizes)
+    kinds = () if structures else _kinds(args, sets[0])
     without: list[Feature] = []
     if args.no_seam:
         without.append("seam")
     if args.no_grain:
         without.append("grain")
-    learned = learned_metrics(_names(args.metrics))
+    learned = {} if structures else learned_metrics(_names(args.metrics))
     model = args.model or default_model()
     generator = load_generator(model, device=args.device)
     qualities = [quality for quality in QUALITIES if quality in chosen]
     methods = baselines() | model_methods(generator, Path(model).stem, qualities=qualities, without=without)
+    if structures:
+        _show(args, evaluate_structures(args, methods, sizes=sizes, kinds=_names(args.kinds)))
+        return 0
     shown: dict[tuple[int, str], list[Comparison]] = {}
     results: list[dict[str, Any]] = []
 
@@ -138,7 +148,15 @@ def run(args: argparse.Namespace) -> int:
 
     if args.json:
         print(json.dumps(results, indent=2))
-    rows = [one for several in shown.values() for one in several]
+    _show(args, [one for several in shown.values() for one in several])
+    return 0
+
+
+def _show(args: argparse.Namespace, rows: Sequence[Comparison]) -> None:
+    """Make the sheet and the page where they are wanted."""
+    from lama_core.research.evaluation.page import save_page, slider_page
+    from lama_core.research.evaluation.sheet import contact_sheet, save_sheet
+
     try:
         if args.sheet is not None:
             save_sheet(contact_sheet(rows), args.sheet)
@@ -146,28 +164,36 @@ def run(args: argparse.Namespace) -> int:
             save_page(slider_page(rows, title=f"LaMa Fill: {args.folder.name}"), args.page)
     except (OSError, ValueError) as error:
         raise LamaFillError(f"the sheet or page cannot be written ({error})") from error
-    return 0
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _sets(args: argparse.Namespace) -> list[CaseSet]:
+def _sizes(names: str) -> list[int | None]:
+    """The sizes that are wanted; None: the set's own."""
+    sizes: list[int | None] = []
+    for text in _names(names):
+        if not text.isdecimal() or int(text) < 16:
+            raise LamaFillError(f"--sizes are numbers of pixels from 16 up, with commas, not {text!r}")
+        sizes.append(int(text))
+    return sizes or [None]
+
+
+def _is_rendered(folder: Path, sets: Sequence[str]) -> bool:
+    """Whether one of these sets is meant; a folder of that name on the disk comes first."""
+    return str(folder) in sets and not folder.is_dir()
+
+
+def _sets(args: argparse.Namespace, sizes: Sequence[int | None]) -> list[CaseSet]:
     """What to evaluate on: one set for each size."""
     from lama_core.research.evaluation.dataset import EvaluationSet
     from lama_core.research.evaluation.grain import WithGrain
     from lama_core.research.evaluation.rendered import RenderedSet
 
-    sizes: list[int | None] = []
-    for text in _names(args.sizes):
-        if not text.isdecimal() or int(text) < 16:
-            raise LamaFillError(f"--sizes are numbers of pixels from 16 up, with commas, not {text!r}")
-        sizes.append(int(text))
     sets: list[CaseSet] = []
-    for size in sizes or [None]:
-        # A folder of that name comes first: what is on the disk is what was meant.
-        if str(args.folder) in SETS and not args.folder.is_dir():
+    for size in sizes:
+        if _is_rendered(args.folder, SETS):
             data: CaseSet = RenderedSet.make(str(args.folder), size=size, most=args.pictures)
         else:
             data = EvaluationSet.open(args.folder, size=size, most=args.pictures)

@@ -58,6 +58,18 @@ def test_rendered_sets_go_by_name(capsys: pytest.CaptureFixture[str]) -> None:
         assert only["figures"].keys() == {"object"}
 
 
+def test_structures_go_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = folder / "structures.png"
+    arguments = ["--sizes", "96", "--pictures", "2", "--kinds", "slats,things", "--sheet", str(sheet)]
+    assert main(["eval", "structures", "--model", "compact", *arguments]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[0] == "2 rendered structures, drawn at 96 x 96 pixels:"
+    rows = [line.strip("| ").split(" | ")[:2] for line in lines[4:]]
+    methods = ["OpenCV Telea", "OpenCV Navier-Stokes", "compact alone", "compact balanced", "original"]
+    assert rows == [[kind, method] for kind in ("slats", "things", "all") for method in methods]
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
 def test_json_has_every_figure(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", str(folder), "--model", "compact", "--kinds", "thin", "--json"]) == 0
     (only,) = json.loads(capsys.readouterr().out)
@@ -77,6 +89,9 @@ def test_json_has_every_figure(folder: Path, capsys: pytest.CaptureFixture[str])
         (["{folder}", "--quality", "great"], "--quality is of fast, balanced, best, not 'great'"),
         (["{folder}", "--sizes", "512,big"], "--sizes are numbers of pixels from 16 up"),
         (["{folder}", "--kinds", "round"], "--kinds are of thin, medium, thick, object, not 'round'"),
+        (["structures", "--kinds", "clouds"], "--kinds of the structures are lines, curves"),
+        (["structures", "--sizes", "48"], "structures of 48 pixels are too small: give 64 or more"),
+        (["structures", "--metrics", "lpips"], "--metrics is not for the structures"),
         (["{folder}", "--sheet", "{folder}/a.unknown"], "cannot be written"),
     ],
 )
