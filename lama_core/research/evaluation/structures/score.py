@@ -42,6 +42,7 @@ def score_structures(
     methods: Mapping[str, Method],
     *,
     on_comparison: Callable[[Comparison], None] = lambda _comparison: None,
+    features: bool = True,
 ) -> dict[str, dict[str, list[FillScore]]]:
     """Fill every scene with every method.
 
@@ -49,11 +50,12 @@ def score_structures(
         data: the scenes.
         methods: what to compare, in the order of the table; the scene itself comes last.
         on_comparison: called with every single comparison, for progress and contact sheets.
+        features: whether to work out feature distances, which takes most of the time.
 
     Returns:
         By kind of scene, method and scene.
     """
-    network = PerceptualNetwork.pretrained()
+    network = PerceptualNetwork.pretrained() if features else None
     scores: dict[str, dict[str, list[FillScore]]] = {}
     for kind in data.kinds:
         scores[kind] = {name: [] for name in (*methods, ORIGINAL)}
@@ -73,13 +75,16 @@ def score_structures(
     return scores
 
 
-def score(fill: Method, *, size: int | None = None, pictures: int | None = None) -> dict[str, float | None]:
+def score(
+    fill: Method, *, size: int | None = None, pictures: int | None = None, features: bool = True
+) -> dict[str, float | None]:
     """The means of one way to fill over the set.
 
     Args:
         fill: from a picture (H, W, 3) uint8 and a hole (H, W) bool to a picture like the first.
         size: of both sides of the scenes, pixels; None: 512.
         pictures: so many scenes at most, of all kinds in turn; None: all.
+        features: whether to work out feature distances, which takes most of the time.
 
     Returns:
         Figures by name, as of `means`.
@@ -87,7 +92,8 @@ def score(fill: Method, *, size: int | None = None, pictures: int | None = None)
     Raises:
         EvaluationError: the size is too small.
     """
-    scores = score_structures(StructureSet.make(size=size, most=pictures), {"fill": fill})
+    data = StructureSet.make(size=size, most=pictures)
+    scores = score_structures(data, {"fill": fill}, features=features)
     return means([one for row in scores.values() for one in row["fill"]])
 
 
