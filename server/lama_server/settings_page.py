@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lama_core.client.places import PLACES
 from lama_server.settings import Entry, table
 
 _HEAD = """\
@@ -43,28 +44,6 @@ These too are environment variables only, and are for finding out what is at fau
 
 """
 
-_PLACES = (
-    ("LAMA_FILL_CONFIG", "the configuration file, instead of the one in the user's configuration folder"),
-    (
-        "LAMA_FILL_RUNTIME_DIR",
-        "folder of the runtime file `server.json`, the server's lock and the logs, instead of the user's "
-        "state folder; editors must see the same value",
-    ),
-    (
-        "LAMA_FILL_DATA_DIR",
-        "folder of the installed models, instead of `lama-fill` in the user's data folder",
-    ),
-    (
-        "LAMA_FILL_CACHE_DIR",
-        "folder of what loading a model leaves for the next time, instead of `lama-fill` in the user's cache "
-        "folder; it may be deleted",
-    ),
-    (
-        "LAMA_FILL_COMMAND",
-        "command line of `lama-fill` with which editors start the server, instead of the installed one",
-    ),
-)
-
 _SWITCHES = (
     (
         "LAMA_FILL_ISA",
@@ -77,7 +56,7 @@ _SWITCHES = (
 def settings_page() -> str:
     """The whole document, Markdown."""
     settings = [(f"`{e.name}`", _default(e), e.wording, e.allowed.about) for e in table()]
-    places = [(f"`{name}`", about) for name, about in _PLACES]
+    places = [(f"`{name}`", about) for name, about in PLACES.items()]
     switches = [(f"`{name}`", about) for name, about in _SWITCHES]
     return (
         _HEAD

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lama_core.client.files import write_atomically
 from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import ArchitectureError, SaveError, WeightsError, write_safetensors
 from lama_core.model.checkpoint.detect import open_weights
@@ -162,7 +163,7 @@ def write_generator(generator: Generator | AblationGenerator, path: Path, *, ori
         if not is_counter(name)
     }
     try:
-        save_file(tensors, path, metadata={"origin": origin})
+        write_atomically(path, save(tensors, metadata={"origin": origin}), fsync=True)
     except OSError as error:
         raise SaveError(f"{path} could not be written: {error.strerror or error}") from error
 

@@ -8,7 +8,6 @@ leaves the one before whole.
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from lama_core.client.errors import LamaFillError
+from lama_core.client.files import write_atomically
 
 WHOLE = "last.pt"
 _PART = re.compile(r"last-(\d{8})\.(\d+)of(\d+)", re.ASCII)
@@ -52,9 +52,8 @@ def write_state(state: State, folder: Path, *, step: int, part_bytes: int | None
         names = [f"last-{step:08}.{number}of{count}" for number in range(1, count + 1)]
     try:
         for number, name in enumerate(names):
-            temporary = folder / f"{name}.new"
-            temporary.write_bytes(content[number * part_bytes : (number + 1) * part_bytes])
-            os.replace(temporary, folder / name)
+            part = content[number * part_bytes : (number + 1) * part_bytes]
+            write_atomically(folder / name, part, fsync=True)
         for path in {*old, folder / WHOLE} - {folder / name for name in names}:
             path.unlink(missing_ok=True)
     except OSError as error:

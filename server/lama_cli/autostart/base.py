@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lama_core.client.errors import LamaFillError
+from lama_core.client.files import write_atomically
 
 MARK = "Written by `lama-fill service install`; `lama-fill service uninstall` removes it."
 
@@ -97,14 +98,13 @@ def write_ours(files: Mapping[Path, bytes]) -> None:
     for path in files:
         if path.exists() and not is_ours(path):
             raise AutostartError(f"{path} was not written by lama-fill: move it away, then try again")
-    for path, content in files.items():
-        draft = path.with_name(f".{path.name}.new")
-        try:
+    path = Path()
+    try:
+        for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(content)
-            draft.replace(path)
-        except OSError as error:
-            raise AutostartError(f"{path} cannot be written ({error.strerror or error})") from error
+            write_atomically(path, content)
+    except OSError as error:
+        raise AutostartError(f"{path} cannot be written ({error.strerror or error})") from error
 
 
 def remove_ours(paths: Sequence[Path]) -> bool:

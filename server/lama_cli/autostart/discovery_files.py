@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import socket
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from lama_cli.autostart.base import AutostartError
 from lama_core.client.connection.launch import DOOR_FILE, LAUNCH_FILE
+from lama_core.client.files import write_atomically
 from lama_core.client.protocol.auth import LOOPBACK
 
 # Below what systems give to outgoing connections, where any program may be by the next login.
@@ -33,14 +33,10 @@ def record_command(folder: Path) -> None:
 
 
 def _write(folder: Path, name: str, content: dict[str, object]) -> None:
-    path, draft = folder / name, folder / f"{name}.new"
+    path = folder / name
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(content, stream)
-        draft.replace(path)
+        write_atomically(path, json.dumps(content).encode(), mode=0o600)
     except OSError as error:
         raise AutostartError(f"{path} cannot be written ({error.strerror or error})") from error
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lama_core.client.files import write_atomically
+
 _SECTION = "[python]"
 _KEY = "enable_lama_fill_krita"
 _FORMER_KEY = "enable_lama_fill"
@@ -33,9 +35,7 @@ def switch(path: Path, *, on: bool) -> None:
         path.unlink(missing_ok=True)
     elif new != old:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.lama-fill")
-        draft.write_text(new, encoding="utf-8", errors="surrogateescape")
-        draft.replace(path)
+        write_atomically(path, new.encode("utf-8", "surrogateescape"))
 
 
 def _next(lines: list[str], at: int) -> int:

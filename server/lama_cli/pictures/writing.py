@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from lama_cli.pictures.files import Picture, PictureError
+from lama_core.client.files import write_atomically
 from lama_core.client.geometry import Rect
 
 
@@ -103,9 +103,7 @@ def check_output(path: Path, pixels: NDArray[Any], *, changed: Sequence[Rect]) -
     if path.is_dir():
         raise PictureError(f"{path} is a folder: give a file's name with -o")
     with _cannot_write(path):
-        place = _beside(path)
-        os.close(_created(place))
-        place.unlink()
+        tempfile.TemporaryFile(dir=path.parent).close()
 
 
 def write_picture(picture: Picture, path: Path) -> None:
@@ -121,20 +119,7 @@ def write_picture(picture: Picture, path: Path) -> None:
     data = _encoded(picture, path)
     target = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
     with _cannot_write(path):
-        place = _beside(target)
-        try:
-            descriptor = _created(place)
-            with open(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if target.exists():
-                place.chmod(stat.S_IMODE(target.stat().st_mode))
-            place.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                place.unlink()
-            raise
+        write_atomically(target, data, fsync=True)
 
 
 def _suitable(path: Path, pixels: NDArray[Any]) -> _Kind:
@@ -202,15 +187,6 @@ def _image(pixels: NDArray[Any], picture: Picture) -> pyvips.Image:
     for gtype, name, value in picture.metadata.fields:
         image.set_type(gtype, name, value)
     return image
-
-
-def _beside(path: Path) -> Path:
-    """A name in the same folder that nothing has."""
-    return path.with_name(f".lama-fill-{secrets.token_hex(8)}.part")
-
-
-def _created(place: Path) -> int:
-    return os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
 
 
 @contextlib.contextmanager
