@@ -33,7 +33,15 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "lama_core.model.checkpoint": {"lama_core.client", "lama_core.model"},
     "lama_core.model.installed": {"lama_core.client", "lama_core.model", "lama_core.model.checkpoint"},
     "lama_core.inference": {"lama_core", "lama_core.client", "lama_core.model", "lama_core.model.checkpoint"},
-    "lama_core.fill": {"lama_core", "lama_core.client", "lama_core.image", "lama_core.model"},
+    "lama_core.fill.montage": {"lama_core", "lama_core.client", "lama_core.image", "lama_core.model"},
+    "lama_core.fill": {
+        "lama_core",
+        "lama_core.client",
+        "lama_core.image",
+        "lama_core.model",
+        "lama_core.fill.montage",
+    },
+    "lama_core.research": set(),
     "lama_core.research.holes": {"lama_core.client"},
     "lama_core.research.networks": {"lama_core.client", "lama_core.model", "lama_core.model.checkpoint"},
     "lama_core.research.training": {
@@ -148,11 +156,14 @@ def imports_of(module: str) -> set[str]:
 
 
 def find_circle(graph: Mapping[str, set[str]]) -> list[str]:
-    """The nodes of one circle, nothing where there is none: what is left when leaves are taken off."""
+    """The nodes of circles, and those between two of them; nothing where there is none."""
     left = {node: set(targets) & graph.keys() - {node} for node, targets in graph.items()}
-    while leaves := {node for node, targets in left.items() if not targets}:
-        left = {node: targets - leaves for node, targets in left.items() if node not in leaves}
-    return sorted(left)
+    while True:
+        imported = set().union(*left.values())
+        ends = {node for node, targets in left.items() if not targets or node not in imported}
+        if not ends:
+            return sorted(left)
+        left = {node: targets - ends for node, targets in left.items() if node not in ends}
 
 
 def imported_with(module: str) -> set[str]:
@@ -177,7 +188,7 @@ def test_every_folder_is_in_the_table() -> None:
 def test_no_folder_and_no_file_imports_in_a_circle() -> None:
     assert find_circle(MAY_IMPORT) == []
     assert find_circle({module: imports_of(module) for module in MODULES}) == []
-    assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
+    assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["b", "c"]
 
 
 @pytest.mark.parametrize("module", FORBIDDEN)
