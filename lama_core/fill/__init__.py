@@ -1,13 +1,23 @@
-"""Filling a hole in a picture: what to look at, one call of the network for each window, and the blend."""
+"""Filling a hole in a picture: what to look at, the prediction for each window, and the blend.
+
+What is named here is imported when it is first asked for: planning a fill needs numpy alone, and the command
+line plans fills that a server then makes, without loading torch.
+"""
 
 from __future__ import annotations
 
-from lama_core.fill.filled_region import FilledRegion, composite
-from lama_core.fill.options import Cancelled, FillCancelled, FillError, FillOptions, PredictionError, Progress
-from lama_core.fill.run import fill, fill_region, fill_windows, plan_fill
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lama_core.fill.errors import FillCancelled, FillError, PredictionError
+    from lama_core.fill.filled_region import FilledRegion, composite
+    from lama_core.fill.options import FillOptions
+    from lama_core.fill.plan import plan_fill
+    from lama_core.fill.progress import Progress
+    from lama_core.fill.run import fill, fill_region, fill_windows
 
 __all__ = [
-    "Cancelled",
     "FillCancelled",
     "FillError",
     "FillOptions",
@@ -20,3 +30,23 @@ __all__ = [
     "fill_windows",
     "plan_fill",
 ]
+
+_HOMES = {
+    "FillCancelled": "errors",
+    "FillError": "errors",
+    "FillOptions": "options",
+    "FilledRegion": "filled_region",
+    "PredictionError": "errors",
+    "Progress": "progress",
+    "composite": "filled_region",
+    "fill": "run",
+    "fill_region": "run",
+    "fill_windows": "run",
+    "plan_fill": "plan",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Filters of planes: Gaussians and other weights, sums, dilation, a hole at half its size."""
+"""Filters of planes on torch tensors: Gaussians and other weights, box_sum of boxes, dilation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Edge = Literal["replicate", "constant"]
 """What is beyond the edge: the edge, or nothing."""
 
 
-def blurred(image: Tensor, sigma: float, edge: Edge = "replicate") -> Tensor:
+def gaussian_blur(image: Tensor, sigma: float, edge: Edge = "replicate") -> Tensor:
     """(C, H, W) float32 through a Gaussian of that many pixels."""
     reach = math.ceil(2.5 * sigma)
     weights = [math.exp(-(step**2) / (2 * sigma**2)) for step in range(-reach, reach + 1)]
     total = sum(weights)
-    return filtered(image, tuple(weight / total for weight in weights), edge)
+    return separable_filter(image, tuple(weight / total for weight in weights), edge)
 
 
-def filtered(image: Tensor, weights: tuple[float, ...], edge: Edge = "replicate") -> Tensor:
+def separable_filter(image: Tensor, weights: tuple[float, ...], edge: Edge = "replicate") -> Tensor:
     """(C, H, W) float32 to the same: each pixel the weighted sum of those around it, in both directions.
 
     A line of pixels is a product of a band matrix with what is around it, which is several times as fast as
@@ -47,8 +47,8 @@ def filtered(image: Tensor, weights: tuple[float, ...], edge: Edge = "replicate"
     return image.contiguous()
 
 
-def sums(values: Tensor, side: int, axis: int) -> Tensor:
-    """The sums of `side` neighbours along an axis, which gets shorter by as many less one."""
+def box_sum(values: Tensor, side: int, axis: int) -> Tensor:
+    """The box_sum of `side` neighbours along an axis, which gets shorter by `side` - 1."""
     length = values.shape[axis] - side + 1
     total = values.narrow(axis, 0, length) + values.narrow(axis, 1, length)
     for shift in range(2, side):
@@ -56,7 +56,7 @@ def sums(values: Tensor, side: int, axis: int) -> Tensor:
     return total
 
 
-def dilated(mask: Tensor, reach: int) -> Tensor:
+def dilate(mask: Tensor, reach: int) -> Tensor:
     """(H, W) bool to the same: where there is something within a square that reaches so far."""
     padded = F.pad(mask, (reach, reach, reach, reach))
     for axis, length in enumerate(mask.shape):
@@ -65,13 +65,6 @@ def dilated(mask: Tensor, reach: int) -> Tensor:
             near |= padded.narrow(axis, shift, length)
         padded = near
     return padded
-
-
-def halved_hole(hole: Tensor) -> Tensor:
-    """(B, C, H, W) to (B, C, ceil(H/2), ceil(W/2)) by maxima: one pixel of a hole makes a coarse pixel
-    one, so that nothing of a hole's colour counts as known.
-    """
-    return F.max_pool2d(hole, 2, ceil_mode=True)
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""Which of two fills is the better one, place by place: what the network drew, or what patches made.
+"""Fusing two fills, place by place: what the network drew, and what patches of the picture made.
 
 The paper has a network of its own choose. Here two things are measured that tell a bad choice by themselves:
 where the network drew as much detail as patches bring, its own is kept, for it is no copy of anything; and
@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lama_core.fill.filters import blurred
-from lama_core.image.mask_ops import around
+from lama_core.fill.filters import gaussian_blur
+from lama_core.image.mask_ops import bounding_slices
 from lama_core.image.pixels import Floats, Mask
 
 #: Detail is what a Gaussian of so many pixels takes away, looked at around each place.
@@ -46,8 +46,8 @@ SOFTNESS = 4.0
 SEEN = 64
 
 
-def better_of(prediction: Floats, patched: Floats, colour: Floats, unknown: Mask) -> Floats:
-    """The better of two fills at each place.
+def fuse(prediction: Floats, patched: Floats, colour: Floats, unknown: Mask) -> Floats:
+    """Take the better of two fills at each place.
 
     Args:
         prediction: (3, H, W) float32, what the network drew.
@@ -59,19 +59,19 @@ def better_of(prediction: Floats, patched: Floats, colour: Floats, unknown: Mask
         (3, H, W) float32.
     """
     chosen: Floats = prediction.copy()
-    part = (..., *around(unknown, SEEN))
+    part = (..., *bounding_slices(unknown, SEEN))
     hole, drawn, made, known = (torch.from_numpy(x[part]) for x in (unknown, prediction, patched, colour))
     shown = torch.where(hole, drawn.clamp(0, 1), known)
     sharpness = (_detail(shown) + FAINT) / (_detail(made) + FAINT)
-    inside = blurred(hole[None].float(), EDGE).mul_(2).sub_(1).clamp_(0, 1)  # 0 at an edge
+    inside = gaussian_blur(hole[None].float(), EDGE).mul_(2).sub_(1).clamp_(0, 1)  # 0 at an edge
     enough = SOFT_EDGE + (SOFT_INSIDE - SOFT_EDGE) * inside
     soft = ((1 - sharpness) / (1 - enough)).clamp_(0, 1)
-    other = blurred(made - shown, AROUND)
+    other = gaussian_blur(made - shown, AROUND)
     asked_for = (2 - _largest(other) / TOLERANCE).clamp_(0, 1)
-    hue = blurred(made - shown, HUE_AROUND)
+    hue = gaussian_blur(made - shown, HUE_AROUND)
     hue -= hue.mean(dim=0, keepdim=True)
     asked_for *= (2 - _largest(hue) / HUE_TOLERANCE).clamp_(0, 1)
-    share = blurred(soft * asked_for, SOFTNESS)
+    share = gaussian_blur(soft * asked_for, SOFTNESS)
     chosen[part] = torch.lerp(drawn, made, share).numpy()
     return chosen
 
@@ -83,4 +83,4 @@ def _largest(difference: Tensor) -> Tensor:
 
 def _detail(image: Tensor) -> Tensor:
     """(3, H, W) to (1, H, W): how much there is around each place that is small."""
-    return blurred((image - blurred(image, DETAIL)).abs().mean(dim=0, keepdim=True), AROUND)
+    return gaussian_blur((image - gaussian_blur(image, DETAIL)).abs().mean(dim=0, keepdim=True), AROUND)

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fill.filters import sums
+from lama_core.fill.filters import box_sum
 from lama_core.fill.noise import BLOCK, BOX, Noise, find_noise, highpass_response
-from lama_core.image.mask_ops import around
+from lama_core.image.mask_ops import bounding_slices
 from lama_core.image.pixels import Floats, Mask
 
 AROUND = 24
@@ -35,7 +35,7 @@ more than four times the first."""
 NEAR = 7
 """Side of the squares, pixels, in which the residual of the prediction is measured; odd."""
 
-LEAST_OF_FOUR = 1.25
+MIN_OF_FOUR = 1.25
 """The least of four estimates of the same energy is this much too small, about."""
 
 STRIP = 192
@@ -47,10 +47,10 @@ CALM = 0.3
 CALM_OF_NOISE = 0.9
 """What that quantile is of the energy of noise that is everywhere alike, about: it scatters."""
 
-HARDLY = 0.2
+MIN_SHARE = 0.2
 """With less than this share of the noise's energy around the hole the fill gets none."""
 
-OWN = 3.0
+MAX_DEVIATIONS = 3.0
 """What the picture has more than this many standard deviations of its noise is not noise."""
 
 
@@ -69,12 +69,12 @@ def match_grain(prediction: Floats, colour: Floats, unknown: Mask, seed: int) ->
     noise = find_noise(colour, ~unknown) if unknown.any() else None
     if noise is None:
         return prediction
-    rows, columns = around(unknown, AROUND)
+    rows, columns = bounding_slices(unknown, AROUND)
     part, known = (torch.from_numpy(planes[:, rows, columns]) for planes in (prediction, colour))
     hole = torch.from_numpy(unknown[rows, columns])
     energies = torch.from_numpy(noise.table())
     share = _share_around(part, known, hole, energies)
-    if share < HARDLY:
+    if share < MIN_SHARE:
         return prediction
     energies *= share
     tile = torch.from_numpy(make_grain(noise, TILES[max(hole.shape) > 4 * TILES[0]], seed))
@@ -91,7 +91,7 @@ def lowpass(values: Tensor) -> Tensor:
     reach = 2 * (BOX // 2)
     values = F.pad(values[None], (reach, reach, reach, reach), mode="replicate")[0]
     for axis in (1, 1, 2, 2):
-        values = sums(values, BOX, axis)
+        values = box_sum(values, BOX, axis)
     return values.mul_(BOX**-4)
 
 
@@ -136,7 +136,7 @@ def _added(part: Tensor, known: Tensor, hole: Tensor, energies: Tensor, tile: Te
     side = tile.shape[1]
     made = tile.index_select(1, (row + torch.arange(height)) % side)
     made = made.index_select(2, torch.arange(width) % side).mul_(lacking).mul_(deviation)
-    limit = deviation.mul_(OWN)
+    limit = deviation.mul_(MAX_DEVIATIONS)
     beside = torch.clamp(_residual_beside(known - part, ~hole), -limit, limit)
     return torch.where(hole, made, beside)
 
@@ -178,13 +178,13 @@ def _energy_of(squares: Tensor) -> Tensor:
     reach = 2 * half
     mode = "reflect" if min(height, width) > reach else "replicate"
     padded = F.pad(squares[None, None], (reach, reach, reach, reach), mode=mode)[0]
-    means = sums(sums(padded, NEAR, 1), NEAR, 2)[0]
+    means = box_sum(box_sum(padded, NEAR, 1), NEAR, 2)[0]
     # The mean around a pixel is `half` rows and columns further on in it.
     low, high = slice(0, -reach), slice(reach, None)
     least = torch.minimum(means[low], means[high])
     least = torch.minimum(least[:, low], least[:, high])
     least = torch.minimum(least, means[half:-half, half:-half])
-    return least.mul_(LEAST_OF_FOUR / NEAR**2)
+    return least.mul_(MIN_OF_FOUR / NEAR**2)
 
 
 def _residual_beside(difference: Tensor, known: Tensor) -> Tensor:

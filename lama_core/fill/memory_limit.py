@@ -2,100 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from functools import partial
+
+from torch import Tensor
+from torch.nn import functional as F
 
 from lama_core.client.geometry import LEAST_CONTEXT, Rect
-from lama_core.fill.predictor import GeneratorLike
-
-if TYPE_CHECKING:
-    import torch
-
-
-class Measured(Protocol):
-    """A generator that knows what it takes."""
-
-    @property
-    def plain(self) -> GeneratorLike:
-        """What refinement uses."""
-        ...
-
-    @property
-    def device(self) -> torch.device: ...
-
-    def peak_bytes(self, height: int, width: int) -> int:
-        """Bytes that a prediction of this size takes."""
-        ...
-
-    def __call__(self, image: torch.Tensor, hole: torch.Tensor, /) -> torch.Tensor: ...
+from lama_core.fill.pyramid import downsample_window
+from lama_core.image.mask_ops import bounds_of
+from lama_core.model.predictor import Predict, Predictor
 
 
-def within_memory(generator: GeneratorLike, memory: int | None) -> GeneratorLike:
-    """The generator, looking at less of a window where all of it would take more than `memory` bytes.
+def within_memory(predictor: Predictor, memory: int | None) -> Predict:
+    """The prediction from less of a window where all of it would take more than `memory` bytes.
 
-    One that cannot say what it takes is left as it is.
+    It sees as much around the hole as fits. Where not even the least context fits, it sees the window at half
+    its size. A predictor that does not know what it takes always sees the whole window.
     """
-    # Not by isinstance, which would ask for `plain`, and that takes long to load.
-    if memory is None or not hasattr(generator, "peak_bytes"):
-        return generator
-    return _WithinMemory(cast(Measured, generator), memory)
+    return predictor if memory is None else partial(_predict, predictor, memory)
 
 
-class _WithinMemory:
-    """Predicts what is around the hole with as much context as fits; where none does, at half the size."""
-
-    def __init__(self, generator: Measured, memory: int) -> None:
-        self._generator = generator
-        self._memory = memory
-        self.device = generator.device
-
-    @property
-    def plain(self) -> GeneratorLike:
-        return self._generator.plain
-
-    def __call__(self, image: torch.Tensor, hole: torch.Tensor, /) -> torch.Tensor:
-        height, width = image.shape[2:]
-        canvas = Rect(0, 0, width, height)
-        if self._fits(canvas):
-            return self._generator(image, hole)
-        rect = self._around(_bounds(hole), canvas)
-        if rect is None:
-            return self._halved(image, hole)
-        rows, columns = slice(rect.y, rect.bottom), slice(rect.x, rect.right)
-        prediction = image.clone()
-        prediction[:, :, rows, columns] = self._generator(
-            image[:, :, rows, columns], hole[:, :, rows, columns]
-        )
-        return prediction
-
-    def _fits(self, rect: Rect) -> bool:
-        return self._generator.peak_bytes(rect.height, rect.width) <= self._memory
-
-    def _around(self, hole: Rect, canvas: Rect) -> Rect | None:
-        """The largest part of the canvas around the hole that fits; None where not even the least does."""
-        low, high = LEAST_CONTEXT, max(canvas.width, canvas.height)
-        if not self._fits(hole.grow(low).clipped(canvas)):
-            return None
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._fits(hole.grow(middle).clipped(canvas)) else (low, middle)
-        return hole.grow(low).clipped(canvas)
-
-    def _halved(self, image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
-        # Not before: who plans a fill waits for no torch.
-        from torch.nn import functional as F
-
-        from lama_core.fill.filters import halved_hole
-        from lama_core.model.prefill import halved
-
-        if min(image.shape[2:]) < 2 * LEAST_CONTEXT:
-            return self._generator(image, hole)  # there is nothing left to save
-        prediction = self(halved(image), halved_hole(hole))
-        return F.interpolate(prediction, image.shape[2:], mode="bilinear", align_corners=False)
+def _predict(predictor: Predictor, memory: int, image: Tensor, hole: Tensor) -> Tensor:
+    height, width = image.shape[2:]
+    canvas = Rect(0, 0, width, height)
+    if _fits(predictor, memory, canvas):
+        return predictor(image, hole)
+    rect = _largest_fit(predictor, memory, bounds_of(hole[0, 0].cpu().numpy() > 0), canvas)
+    if rect is None:
+        return _predict_downsampled(predictor, memory, image, hole)
+    rows, columns = slice(rect.y, rect.bottom), slice(rect.x, rect.right)
+    prediction = image.clone()
+    prediction[:, :, rows, columns] = predictor(image[:, :, rows, columns], hole[:, :, rows, columns])
+    return prediction
 
 
-def _bounds(hole: torch.Tensor) -> Rect:
-    rows = hole.amax(dim=(0, 1, 3)).nonzero().flatten().tolist()
-    columns = hole.amax(dim=(0, 1, 2)).nonzero().flatten().tolist()
-    if not rows:
-        return Rect(0, 0, 0, 0)
-    return Rect(columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1)
+def _fits(predictor: Predictor, memory: int, rect: Rect) -> bool:
+    needed = predictor.peak_bytes(rect.height, rect.width)
+    return needed is None or needed <= memory
+
+
+def _largest_fit(predictor: Predictor, memory: int, hole: Rect, canvas: Rect) -> Rect | None:
+    """The largest part of the canvas around the hole that fits; None where not even the smallest does."""
+    low, high = LEAST_CONTEXT, max(canvas.width, canvas.height)
+    if not _fits(predictor, memory, hole.grow(low).clipped(canvas)):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        fits = _fits(predictor, memory, hole.grow(middle).clipped(canvas))
+        low, high = (middle, high) if fits else (low, middle)
+    return hole.grow(low).clipped(canvas)
+
+
+def _predict_downsampled(predictor: Predictor, memory: int, image: Tensor, hole: Tensor) -> Tensor:
+    if min(image.shape[2:]) < 2 * LEAST_CONTEXT:
+        return predictor(image, hole)  # there is nothing left to save
+    prediction = _predict(predictor, memory, *downsample_window(image, hole))
+    return F.interpolate(prediction, image.shape[2:], mode="bilinear", align_corners=False)

@@ -1,141 +1,167 @@
-"""Predictions that are made at more than one scale, and of patches: the qualities above `fast`."""
+"""A window predicted at one scale or several, and with patches of the picture, by quality.
+
+fast      one pass at the picture's own scale
+balanced  a pass at the scale at which the network sees across the hole, which says what belongs where; a
+          pass at the picture's own, which brings the edges; patches of the picture itself for what
+          networks draw softly
+best      feature refinement over several scales in place of the first pass
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from lama_core.fill.checkerboard import without_lattice
-from lama_core.fill.filters import blurred, halved_hole
-from lama_core.fill.fusion import better_of
-from lama_core.fill.options import Cancelled, FillOptions, stop_if
+from lama_core.fill.checkerboard import remove_checkerboard
+from lama_core.fill.filters import gaussian_blur
+from lama_core.fill.fusion import fuse
+from lama_core.fill.options import FillOptions
 from lama_core.fill.patches import patch_fill
-from lama_core.fill.predictor import GeneratorLike, predict
+from lama_core.fill.prediction import predict
+from lama_core.fill.progress import Progress
+from lama_core.fill.pyramid import downsample_mask, downsample_window
 from lama_core.fill.refine import refine
+from lama_core.fill.seeded_view import SeededView
 from lama_core.image.mask_ops import thickness
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.generator import Generator
-from lama_core.model.prefill import halved
+from lama_core.model.predictor import Predictor
+from lama_core.model.prefill import downsample2
 
 #: Holes thicker than this, in pixels, are looked at from further away too. For the compact model that lowers
 #: the hole L1 of holes about 115 thick by 7 %, and changes nothing for those half as thick.
 NATIVE_THICKNESS = 96
 
 #: Holes thinner than this, in pixels, get no patches: they gain nothing by them.
-PATCH_THICKNESS = 8
+MIN_PATCH_THICKNESS = 8
 
-#: Of holes thinner than this, in pixels, too few cells are seen to tell the network's lattice from texture.
-LATTICE_THICKNESS = 32
+#: Of holes thinner than this, in cells of the network's output stride, too few cells are seen to tell a
+#: checkerboard from texture.
+MIN_CHECKERBOARD_CELLS = 4
 
 #: What the coarse pass says is taken without what is smaller than this, in its own pixels.
 STRUCTURE_BLUR = 4.0
 
 #: What refinement and the search for patches may take where nobody says, bytes.
-MEMORY = 4 << 30
+DEFAULT_MEMORY = 4 << 30
 
 #: Shares of the time for the network, where patches follow; refinement takes nearly all of it.
 NETWORK_SHARE = {"balanced": 0.5, "best": 0.9}
 
 
-def predict_at_scales(
-    generator: GeneratorLike,
+def predict_window(
+    predictor: Predictor, colour: Floats, unknown: Mask, options: FillOptions, progress: Progress
+) -> Floats:
+    """Predict what a window looks like where it is not known.
+
+    Args:
+        predictor: the network. One without a plain generator gets "balanced" where "best" is asked for.
+        colour: (3, H, W) float32 in 0..1, 0 where nothing is known.
+        unknown: (H, W), True where nothing is known.
+        options: how to fill; of them quality, seed and memory count here.
+        progress: of this prediction.
+
+    Returns:
+        (3, H, W) float32, not clipped.
+
+    Raises:
+        PredictionError: the predictor returned no picture.
+        FillCancelled: `progress` said so.
+    """
+    view = SeededView.of(unknown, options.seed)
+    seen, hole = view.apply(colour), view.apply(unknown)
+    if options.quality == "fast":
+        filled = predict(predictor, seen, hole, memory=options.memory)
+    else:
+        filled = _predict_at_scales(predictor, seen, hole, options, view.halvings, progress)
+    return view.undo(filled, colour)
+
+
+def _predict_at_scales(
+    predictor: Predictor,
     colour: Floats,
     unknown: Mask,
     options: FillOptions,
-    *,
     halvings: int,
-    progress: Callable[[float], None],
-    cancelled: Cancelled | None,
+    progress: Progress,
 ) -> Floats:
-    """As `predict_window`, for "balanced" and "best"; the window is halved so often at least for the coarse
-    pass of "balanced".
+    """As `predict_window`, for "balanced" and "best".
+
+    The coarse pass of "balanced" sees the window halved at least `halvings` times.
     """
     thick = thickness(unknown)
-    memory = MEMORY if options.memory is None else options.memory
-    share = NETWORK_SHARE[options.quality] if thick >= PATCH_THICKNESS else 1.0
-
-    def network(fraction: float) -> None:
-        progress(share * fraction)
-
-    def patches(fraction: float) -> None:
-        progress(share + (1 - share) * fraction)
+    memory = DEFAULT_MEMORY if options.memory is None else options.memory
+    share = NETWORK_SHARE[options.quality] if thick >= MIN_PATCH_THICKNESS else 1.0
+    network, patches = progress.part(0.0, share), progress.part(share, 1.0)
 
     prediction: Floats | None = None
     if options.quality == "best":
-        # A faster form of a generator may have to load the plain one first.
-        plain = getattr(generator, "plain", generator)
-        if isinstance(plain, Generator):
-            prediction = _refined(generator, plain, colour, unknown, memory, network, cancelled)
+        # A compiled generator may have to load the plain one first.
+        plain = predictor.plain
+        if plain is not None:
+            prediction = _refined(predictor, plain, colour, unknown, options, memory, network)
     if prediction is None:
         halvings = max(halvings, math.ceil(math.log2(max(thick, 1) / NATIVE_THICKNESS)))
-        prediction = _balanced(generator, colour, unknown, halvings, network, cancelled)
-    stop_if(cancelled)
-    network(1.0)
-    if share < 1:
-        if thick >= LATTICE_THICKNESS:
-            prediction = without_lattice(prediction, unknown)
-        patched = patch_fill(
-            colour,
-            unknown,
-            prediction,
-            seed=options.seed,
-            memory=memory,
-            progress=patches,
-            cancelled=cancelled,
-        )
+        prediction = _balanced(predictor, colour, unknown, halvings, options, network)
+    progress.check()
+    network.report(1.0)
+    if thick >= MIN_PATCH_THICKNESS:
+        if thick >= MIN_CHECKERBOARD_CELLS * predictor.output_stride:
+            prediction = remove_checkerboard(prediction, unknown, predictor.output_stride)
+        patched = patch_fill(colour, unknown, prediction, seed=options.seed, memory=memory, progress=patches)
         if patched is not None:
-            prediction = better_of(prediction, patched, colour, unknown)
+            prediction = fuse(prediction, patched, colour, unknown)
     return prediction
 
 
 def _balanced(
-    generator: GeneratorLike,
+    predictor: Predictor,
     colour: Floats,
     unknown: Mask,
     halvings: int,
-    progress: Callable[[float], None],
-    cancelled: Cancelled | None,
+    options: FillOptions,
+    progress: Progress,
 ) -> Floats:
     """One pass at the picture's scale; where the hole is thick a coarser one before, for its structure."""
     views = [(colour, unknown)]
     while len(views) <= halvings:
-        coarse, hole = halved_window(*views[-1])
+        coarse, hole = downsampled(*views[-1])
         if hole.all():
             break
         views.append((coarse, hole))
     if len(views) == 1:
-        return predict(generator, colour, unknown)
+        return predict(predictor, colour, unknown, memory=options.memory)
     coarse, hole = views[-1]
     whole = unknown.size + hole.size
-    structure = predict(generator, coarse, hole)
-    progress(hole.size / whole)
-    stop_if(cancelled)
-    native = predict(generator, colour, unknown)
-    progress(1.0)
+    structure = predict(predictor, coarse, hole, memory=options.memory)
+    progress.report(hole.size / whole)
+    progress.check()
+    native = predict(predictor, colour, unknown, memory=options.memory)
+    progress.report(1.0)
     return _with_structure(native, structure, hole)
 
 
 def _refined(
-    generator: GeneratorLike,
+    predictor: Predictor,
     plain: Generator,
     colour: Floats,
     unknown: Mask,
+    options: FillOptions,
     memory: int,
-    progress: Callable[[float], None],
-    cancelled: Cancelled | None,
+    progress: Progress,
 ) -> Floats | None:
-    filled = refine(plain, colour, unknown, memory=memory, progress=progress, cancelled=cancelled)
+    """Feature refinement; where it ended at a coarser scale, the structure of that in a native pass."""
+    filled = refine(plain, colour, unknown, memory=memory, progress=progress)
     if filled is None or filled.shape == colour.shape:
         return filled
     hole = unknown
     while hole.shape != filled.shape[1:]:
-        hole = halved_window(colour[:, : hole.shape[0], : hole.shape[1]], hole)[1]
-    stop_if(cancelled)
-    return _with_structure(predict(generator, colour, unknown), filled, hole)
+        hole = downsample_mask(torch.from_numpy(hole)[None, None].float())[0, 0].numpy() > 0
+    progress.check()
+    return _with_structure(predict(predictor, colour, unknown, memory=options.memory), filled, hole)
 
 
 def _with_structure(native: Floats, coarse: Floats, hole: Mask) -> Floats:
@@ -148,20 +174,17 @@ def _with_structure(native: Floats, coarse: Floats, hole: Mask) -> Floats:
     """
     small = torch.from_numpy(native)[None]
     while small.shape[2:] != coarse.shape[1:]:
-        small = halved(small)
+        small = downsample2(small)
     offset = (torch.from_numpy(coarse) - small[0]) * torch.from_numpy(hole)
-    smooth = blurred(offset, STRUCTURE_BLUR)[None]
+    smooth = gaussian_blur(offset, STRUCTURE_BLUR)[None]
     large = F.interpolate(smooth, native.shape[1:], mode="bilinear", align_corners=False)
     changed: Floats = native + large[0].numpy()
     return changed
 
 
-def halved_window(colour: Floats, unknown: Mask) -> tuple[Floats, Mask]:
-    """A window at half its size, rounded up.
-
-    A coarse pixel is not known when one of its pixels is not, so nothing of a hole's colour comes in.
-    """
-    image = halved(torch.from_numpy(colour)[None])[0]
-    hole = halved_hole(torch.from_numpy(unknown)[None, None].float())[0, 0] > 0
-    coarse = torch.where(hole, torch.zeros(()), image).numpy()
-    return np.ascontiguousarray(coarse), hole.numpy()
+def downsampled(colour: Floats, unknown: Mask) -> tuple[Floats, Mask]:
+    """`downsample_window` of numpy's arrays: (3, H, W) and (H, W) to half the size, rounded up."""
+    image, hole = downsample_window(
+        torch.from_numpy(colour)[None], torch.from_numpy(unknown)[None, None].float()
+    )
+    return np.ascontiguousarray(image[0].numpy()), hole[0, 0].numpy() > 0

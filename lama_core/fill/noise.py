@@ -21,10 +21,10 @@ from lama_core.image.pixels import Floats, Mask
 BLOCK = 16
 """Side of a block, pixels."""
 
-MOST_BLOCKS = 1200
+MAX_BLOCKS = 1200
 """So many blocks of a window are looked at, evenly taken from all of it."""
 
-FEWEST_BLOCKS = 8
+MIN_BLOCKS = 8
 """With fewer flat blocks than this nothing can be said, and there is no noise."""
 
 LEVELS = 5
@@ -36,23 +36,23 @@ FLATTEST, FLAT = 0.05, 0.5
 QUANTILE = 0.3
 """Of the energies of surely flat blocks this one is the first guess: the larger ones have texture in them."""
 
-ALIKE = 1.6
+MAX_ENERGY_RATIO = 1.6
 """Of the blocks that may be flat those count that have at most this times the energy of the first guess."""
 
-COARSER = 2.5
+MAX_COARSE_RATIO = 2.5
 """... and at a coarse scale at most this times what the surely flat ones have."""
 
-STEEPNESS = 2.0
+MAX_STEEPNESS = 2.0
 """The logarithm of the deviation changes by at most this from black to white; what rises more is texture."""
 
-DIRECTED = 0.3
+MAX_DIRECTION = 0.3
 """Where flat blocks have more of a direction than this, they are of hair, grass or wood: noise has 0.05 to
 0.2."""
 
 SCATTER = 1.2
 """Energies of two levels may differ by this factor by chance."""
 
-CLIPPED = 0.02
+MAX_CLIPPED = 0.02
 """With more than this share of its values black or white a block says nothing."""
 
 BLACK, WHITE = 1 / 512, 1 - 1 / 512
@@ -63,7 +63,7 @@ KURTOSIS = (2.2, 4.5)
 ROUNDING = (0.35 / 255) ** 2
 """The energy that rounding to 8 bits makes, and a little more: the fill gets it too when it is rounded."""
 
-FAINTEST = (0.3 / 255) ** 2
+MIN_ENERGY = (0.3 / 255) ** 2
 """Noise of less energy than this at every brightness cannot be seen."""
 
 BOX = 5
@@ -106,30 +106,30 @@ def find_noise(colour: Floats, known: Mask) -> Noise | None:
         None where there is too little to see, or nothing flat to see it in.
     """
     blocks = _known_blocks(colour, known)
-    if len(blocks) < FEWEST_BLOCKS:
+    if len(blocks) < MIN_BLOCKS:
         return None
-    blocks = blocks[((blocks <= BLACK) | (blocks >= WHITE)).mean(axis=(1, 2, 3)) <= CLIPPED]
+    blocks = blocks[((blocks <= BLACK) | (blocks >= WHITE)).mean(axis=(1, 2, 3)) <= MAX_CLIPPED]
     brightness = blocks.mean(axis=(2, 3))
     blocks = _flattened(blocks)
     like_noise = _is_like_noise(blocks)
     blocks, brightness = blocks[like_noise], brightness[like_noise]
-    if len(blocks) < FEWEST_BLOCKS:
+    if len(blocks) < MIN_BLOCKS:
         return None
 
     order = np.argsort(brightness.mean(axis=1), kind="stable")
     coarse = _coarse_energy(blocks)
     levels, energies, alike = [], [], []
-    for step in np.array_split(order, min(LEVELS, len(order) // (FEWEST_BLOCKS // 2))):
+    for step in np.array_split(order, min(LEVELS, len(order) // (MIN_BLOCKS // 2))):
         flat = step[np.argsort(coarse[step], kind="stable")[: max(3, round(FLAT * len(step)))]]
         surely = max(3, round(FLATTEST * len(step)))
-        if np.median(_direction(blocks[flat[: 3 * surely]])) > DIRECTED:
+        if np.median(_direction(blocks[flat[: 3 * surely]])) > MAX_DIRECTION:
             continue
         spectra = np.fft.fft2(blocks[flat] * _window())
         energy = _highpass_energy(spectra)
         total = energy.sum(axis=1)
         guess = np.quantile(total[:surely], QUANTILE)
-        like = total <= ALIKE * guess
-        like &= coarse[flat] <= COARSER * np.median(coarse[flat[:surely]])
+        like = total <= MAX_ENERGY_RATIO * guess
+        like &= coarse[flat] <= MAX_COARSE_RATIO * np.median(coarse[flat[:surely]])
         levels.append(brightness[flat[like]].mean(axis=0))
         energies.append(energy[like].mean(axis=0))
         # Each block counts as much as the others, however strong the noise of its brightness.
@@ -142,7 +142,7 @@ def find_noise(colour: Floats, known: Mask) -> Noise | None:
 def _noise(levels: NDArray[np.float64], energies: NDArray[np.float64], spectra: NDArray[Any]) -> Noise | None:
     """Noise of these energies at these levels, both (3, k), and of the spectra (n, 3, BLOCK, BLOCK)."""
     energies = np.maximum(_not_too_steep(energies, levels) - ROUNDING, 0)
-    if energies.max() < FAINTEST:
+    if energies.max() < MIN_ENERGY:
         return None
     rising = np.argsort(levels, axis=1, kind="stable")
     return Noise(
@@ -165,7 +165,7 @@ def _known_blocks(colour: Floats, known: Mask) -> Floats:
     rows, columns = (size // BLOCK for size in known.shape)
     inside = known[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
     places = np.flatnonzero(inside.all(axis=(1, 3)))
-    places = places[:: max(1, -(-len(places) // MOST_BLOCKS))]
+    places = places[:: max(1, -(-len(places) // MAX_BLOCKS))]
     cut = colour[:, : rows * BLOCK, : columns * BLOCK].reshape(3, rows, BLOCK, columns, BLOCK)
     blocks: Floats = np.ascontiguousarray(
         cut.transpose(1, 3, 0, 2, 4)[places // max(columns, 1), places % max(columns, 1)]
@@ -233,10 +233,10 @@ def _highpass_energy(spectra: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _not_too_steep(energies: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3, k) energies, each at most as much above those of other levels as `STEEPNESS` allows."""
+    """(3, k) energies, each at most as much above those of other levels as `MAX_STEEPNESS` allows."""
     apart = np.abs(levels[:, :, None] - levels[:, None, :])
     scatter = np.where(apart > 0, SCATTER, 1)
-    allowed = energies[:, None, :] * scatter * np.exp(2 * STEEPNESS * apart)
+    allowed = energies[:, None, :] * scatter * np.exp(2 * MAX_STEEPNESS * apart)
     least: NDArray[np.float64] = allowed.min(axis=2)
     return least
 

@@ -1,35 +1,15 @@
-"""How to fill, and how a fill ends when it does not end with a picture."""
+"""What a caller may choose about a fill."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from lama_core.client.errors import LamaFillError
-from lama_core.image.transfer import LIGHTS, Light
-
-#: Told how far a fill is: the stage ("preparing", "filling", "blending") and the fraction of all of it, 0
-#: to 1.
-Progress = Callable[[str, float], None]
-
-#: Asked between stages and windows; once it says True the fill ends with `FillCancelled`.
-Cancelled = Callable[[], bool]
+from lama_core.fill.errors import FillError
+from lama_core.image.transfer import TRANSFERS, Transfer
 
 Quality = Literal["fast", "balanced", "best"]
 QUALITIES: Final[tuple[Quality, ...]] = ("fast", "balanced", "best")
-
-
-class FillError(LamaFillError):
-    """This hole cannot be filled in this picture."""
-
-
-class PredictionError(FillError):
-    """What the model returned is no picture."""
-
-
-class FillCancelled(LamaFillError):  # noqa: N818 - it is asked for, not an error
-    """The one who asked for the fill does not want it any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +42,7 @@ class FillOptions:
     seed: int = 0
     seam: bool = True
     grain: bool = True
-    light: Light = "perceptual"
+    light: Transfer = "perceptual"
     memory: int | None = None
 
     def __post_init__(self) -> None:
@@ -74,7 +54,7 @@ class FillOptions:
             raise FillError(
                 f'context is "auto", "whole" or a number of pixels from 0 up, not {self.context!r}'
             )
-        for word, known in (("quality", QUALITIES), ("light", LIGHTS)):
+        for word, known in (("quality", QUALITIES), ("light", TRANSFERS)):
             value = getattr(self, word)
             if value not in known:
                 raise FillError(f"{word} is one of {', '.join(known)}, not {value!r}")
@@ -82,13 +62,3 @@ class FillOptions:
             raise FillError(f"seed is a number from 0 up, not {self.seed}")
         if self.memory is not None and self.memory <= 0:
             raise FillError(f"memory is a number of bytes, more than 0, not {self.memory}")
-
-
-def stop_if(cancelled: Cancelled | None) -> None:
-    """Ask whether to go on.
-
-    Raises:
-        FillCancelled: the fill is not wanted any more.
-    """
-    if cancelled is not None and cancelled():
-        raise FillCancelled("the fill was cancelled")

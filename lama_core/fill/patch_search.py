@@ -1,8 +1,9 @@
 """Which patches of a picture look most like given ones: PatchMatch (Barnes et al., 2009), on torch tensors.
 
 Patches are compared by a short descriptor instead of pixel by pixel: the low coefficients of their discrete
-cosine transform, more of them for brightness than for colour, where most of a patch's energy is. A field has
-one source for each target: the index, in row-major order, of the pixel in the middle of a patch.
+cosine transform, more of them for brightness, where most of a patch's energy is, than for colour. A nearest
+neighbour field (NNF) has one source for each target: the index, in row-major order, of the pixel in the
+middle of a patch.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core import kernels
-from lama_core.fill.filters import dilated, sums
+from lama_core.fill.filters import box_sum, dilate
 
 #: How far a patch reaches from its middle; patches are 7x7 as in the paper.
 REACH = 3
@@ -26,19 +27,21 @@ SIDE = 2 * REACH + 1
 BRIGHTNESS_ORDER = 4
 COLOUR_ORDER = 1
 
-#: How much of what a guide says counts beside the descriptor: of brightness, and of the two differences of
-#: colour. A network that doubts draws the mean of what it may be, whose hue is less wrong than its light.
+#: Weights of the guide beside the descriptor: of brightness, and of the two differences of colour. A network
+#: that is not sure draws the mean of what may be there, and the hue of that mean is less wrong than its
+#: brightness.
 GUIDE_WEIGHTS = (6.0, 12.0, 12.0)
 
 #: What a patch that is not known as a whole has in its descriptor, so that no search takes it.
 FAR = 1e4
 
-#: What being used once more than is fair adds to a source's cost, as a share of the middling cost.
-TIRING = 0.5
+#: What one use more than the mean adds to a source's cost, as a share of the median cost.
+OCCURRENCE_PENALTY = 0.5
 
-#: The exact search looks at so many sources at most.
-EXACT_SOURCES = 16384
-EXACT_CHUNK = 2048
+#: The exhaustive search compares each target with at most this many sources, and works on this many targets
+#: at a time.
+MAX_EXHAUSTIVE_SOURCES = 16384
+TARGETS_AT_ONCE = 2048
 
 #: The random search looks this far around what it has, as shares of the picture's longer side.
 RADII = (0.25, 0.06, 0.02)
@@ -76,7 +79,7 @@ def descriptors(image: Tensor) -> Tensor:
 
 
 @dataclass(slots=True)
-class Canvas:
+class PatchMatcher:
     """A picture that is being filled by patches of itself, at one scale.
 
     Attributes:
@@ -85,9 +88,9 @@ class Canvas:
         targets: (N,) int64, the patches that are not: those that touch the hole.
         hole: (M,) int64, the pixels that are not known.
         is_source: (H * W,) bool.
-        described: (H * W, K + 3) float32, the sources' descriptors and what the guide says there; empty where
+        source_descriptors: (H * W, K + 3) float32, the sources' descriptors and the guide there; empty where
             nothing is searched.
-        wear: (H * W,) float32, what using a source costs beside not looking like the target.
+        occurrence_penalty: (H * W,) float32, what using a source costs beside not looking like the target.
     """
 
     image: Tensor
@@ -95,15 +98,15 @@ class Canvas:
     targets: Tensor
     hole: Tensor
     is_source: Tensor
-    described: Tensor
-    wear: Tensor
+    source_descriptors: Tensor
+    occurrence_penalty: Tensor
     _guide: Tensor
     _slots: Tensor
     _beside: tuple[tuple[int, Tensor], ...]
     _crop: tuple[int, int, int, int]
 
     @classmethod
-    def of(cls, image: Tensor, unknown: Tensor, guide: Tensor, *, searched: bool = True) -> Canvas:
+    def of(cls, image: Tensor, unknown: Tensor, guide: Tensor, *, searched: bool = True) -> PatchMatcher:
         """Look at a picture.
 
         Args:
@@ -114,7 +117,7 @@ class Canvas:
         """
         height, width = unknown.shape
         image = image.clone()
-        touching = dilated(unknown, REACH)
+        touching = dilate(unknown, REACH)
         inside = torch.zeros_like(unknown)
         inside[REACH : height - REACH, REACH : width - REACH] = True
         is_source = (inside & ~touching).flatten()
@@ -134,26 +137,26 @@ class Canvas:
             max(0, int(columns.min()) - SIDE),
             min(width, int(columns.max()) + 1 + SIDE),
         )
-        said = guide.flatten(1).T @ (COLOURS.T * torch.tensor(GUIDE_WEIGHTS))
-        described = torch.empty(0)
+        guided = guide.flatten(1).T @ (COLOURS.T * torch.tensor(GUIDE_WEIGHTS))
+        source_descriptors = torch.empty(0)
         if searched:
-            described = torch.cat((descriptors(image), said), dim=1)
-            described[~is_source] = FAR
+            source_descriptors = torch.cat((descriptors(image), guided), dim=1)
+            source_descriptors[~is_source] = FAR
         return cls(
             image=image,
             sources=is_source.nonzero()[:, 0],
             targets=targets,
             hole=unknown.flatten().nonzero()[:, 0],
             is_source=is_source,
-            described=described,
-            wear=torch.zeros(height * width),
-            _guide=said.index_select(0, targets),
+            source_descriptors=source_descriptors,
+            occurrence_penalty=torch.zeros(height * width),
+            _guide=guided.index_select(0, targets),
             _slots=slots,
             _beside=tuple(beside),
             _crop=crop,
         )
 
-    def wanted(self) -> Tensor:
+    def target_descriptors(self) -> Tensor:
         """(N, K + 3): the descriptors of the targets, as the estimate is now."""
         top, bottom, left, right = self._crop
         width = self.image.shape[2]
@@ -161,150 +164,159 @@ class Canvas:
         found = descriptors(self.image[:, top:bottom, left:right])
         return torch.cat((found.index_select(0, rows * (right - left) + columns), self._guide), dim=1)
 
-    def costs(self, wanted: Tensor, field: Tensor) -> Tensor:
-        """(N,): how different each target is from its source, and how worn that is."""
-        unlike = (self.described.index_select(0, field) - wanted).square_().sum(dim=1)
-        return unlike.add_(self.wear.index_select(0, field))
+    def costs(self, target_descriptors: Tensor, nnf: Tensor) -> Tensor:
+        """(N,): how different each target is from its source, and the penalty of that source."""
+        different = (self.source_descriptors.index_select(0, nnf) - target_descriptors).square_().sum(dim=1)
+        return different.add_(self.occurrence_penalty.index_select(0, nnf))
 
-    def tire(self, field: Tensor, costs: Tensor) -> None:
-        """Make sources dearer that the field uses more often than it has to, or a hole that is guided by
-        little becomes a wall paper of one patch (Kaspar et al., 2015, "Self Tuning Texture Optimization",
-        section 4.3).
+    def penalize_occurrence(self, nnf: Tensor, costs: Tensor) -> None:
+        """Raise the cost of sources that are used more often than the mean.
+
+        Without this, where the guide has little structure, one patch repeats all over the hole (Kaspar et
+        al., 2015, "Self Tuning Texture Optimization", section 4.3).
         """
         height, width = self.image.shape[1:]
-        uses = torch.bincount(field, minlength=height * width).view(height, width).float()
+        uses = torch.bincount(nnf, minlength=height * width).view(height, width).float()
         uses = F.pad(uses, (REACH, REACH, REACH, REACH))
-        around = sums(sums(uses, SIDE, 0), SIDE, 1).flatten() / SIDE**2  # 1 where a part is copied once
-        fair = max(1.0, len(self.targets) / len(self.sources))
-        self.wear = (around / fair - 1).clamp_(min=0) * (TIRING * float(costs.median()))
+        around = box_sum(box_sum(uses, SIDE, 0), SIDE, 1).flatten() / SIDE**2  # 1 where a part is copied once
+        mean = max(1.0, len(self.targets) / len(self.sources))
+        penalty = OCCURRENCE_PENALTY * float(costs.median())
+        self.occurrence_penalty = (around / mean - 1).clamp_(min=0) * penalty
 
-    def exact(self, wanted: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
-        """The best field, and its costs, by comparing everything with everything; for small pictures."""
-        among = self.described.index_select(0, sources)
-        lengths = among.square().sum(dim=1) + self.wear.index_select(0, sources)
+    def exhaustive_search(self, target_descriptors: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """The best field, and its costs, by comparing every target with every source; for small pictures."""
+        among = self.source_descriptors.index_select(0, sources)
+        lengths = among.square().sum(dim=1) + self.occurrence_penalty.index_select(0, sources)
         nearest = nearest_by_kernels if kernels.available() else nearest_by_torch
-        costs, places = nearest(wanted, among, lengths)
-        return sources[places], costs.add_(wanted.square().sum(dim=1)).clamp_(min=0)
+        costs, places = nearest(target_descriptors, among, lengths)
+        return sources[places], costs.add_(target_descriptors.square().sum(dim=1)).clamp_(min=0)
 
-    def improve(
-        self, wanted: Tensor, field: Tensor, chance: torch.Generator, radii: tuple[float, ...] = RADII
+    def propagate_and_search(
+        self, target_descriptors: Tensor, nnf: Tensor, rng: torch.Generator, radii: tuple[float, ...] = RADII
     ) -> tuple[Tensor, Tensor]:
-        """A better field, and its costs: what fits the neighbours is tried, then chance around what is there.
+        """A better field, and its costs.
+
+        For each target the sources of its neighbours, moved on by a pixel, are tried; then random sources
+        near the one it has.
 
         Args:
-            wanted: as `wanted()` gives it.
-            field: (N,) int64, sources.
-            chance: the only source of it.
-            radii: how far chance goes, as shares of the longer side.
+            target_descriptors: as `target_descriptors()` gives them.
+            nnf: (N,) int64, sources.
+            rng: for the random search.
+            radii: how far the random search reaches, as shares of the longer side.
         """
         height, width = self.image.shape[1:]
-        costs = self.costs(wanted, field)
+        costs = self.costs(target_descriptors, nnf)
 
         def attempt(candidate: Tensor) -> None:
-            nonlocal field, costs
-            cost = self.costs(wanted, candidate)
+            nonlocal nnf, costs
+            cost = self.costs(target_descriptors, candidate)
             better = cost < costs
             costs = torch.where(better, cost, costs)
-            field = torch.where(better, candidate, field)
+            nnf = torch.where(better, candidate, nnf)
 
         for step, slots in self._beside:
             # A source is at least REACH inside the picture, so one pixel on still is in it.
-            moved = field.index_select(0, slots) - step
-            attempt(torch.where(slots == torch.arange(len(slots)), field, moved))
+            moved = nnf.index_select(0, slots) - step
+            attempt(torch.where(slots == torch.arange(len(slots)), nnf, moved))
         for radius in radii:
             reach = max(2.0, radius * max(height, width))
-            moves = ((torch.rand(2, len(field), generator=chance) * 2 - 1) * reach).round().long()
-            row = (field // width + moves[0]).clamp_(0, height - 1)
-            column = (field % width + moves[1]).clamp_(0, width - 1)
+            moves = ((torch.rand(2, len(nnf), generator=rng) * 2 - 1) * reach).round().long()
+            row = (nnf // width + moves[0]).clamp_(0, height - 1)
+            column = (nnf % width + moves[1]).clamp_(0, width - 1)
             attempt(row * width + column)
-        return field, costs
+        return nnf, costs
 
-    def vote(self, field: Tensor, costs: Tensor | None) -> None:
-        """Set the hole to what the patches over each pixel say of it."""
-        self.image.view(3, -1)[:, self.hole] = self.said(self.hole, field, costs).T
+    def vote(self, nnf: Tensor, costs: Tensor | None) -> None:
+        """Set each pixel of the hole to the mean of the patches over it."""
+        self.image.view(3, -1)[:, self.hole] = self.voted(self.hole, nnf, costs).T
 
-    def said(self, where: Tensor, field: Tensor, costs: Tensor | None) -> Tensor:
-        """What the patches over pixels say of them, the better ones louder (Wexler et al., 2007, "Space-Time
-        Completion of Video").
+    def voted(self, where: Tensor, nnf: Tensor, costs: Tensor | None) -> Tensor:
+        """The mean of the patches over each of some pixels, better patches with more weight.
+
+        The weights are those of Wexler et al., 2007, "Space-Time Completion of Video".
 
         Args:
             where: (M,) int64, pixels that targets reach: those of the hole, and those near it.
-            field: (N,) int64, sources.
-            costs: (N,), of the field; None: all patches are alike.
+            nnf: (N,) int64, sources.
+            costs: (N,), of the field; None: all patches have the same weight.
 
         Returns:
             (M, 3).
         """
         if costs is None:
-            loudness = torch.ones(len(field))
+            weights = torch.ones(len(nnf))
         else:
-            middling = costs[:: max(1, len(costs) // 4096)].median().clamp(min=1e-6)
-            loudness = torch.exp(-costs / middling) + 1e-6
+            median = costs[:: max(1, len(costs) // 4096)].median().clamp(min=1e-6)
+            weights = torch.exp(-costs / median) + 1e-6
         if kernels.available():
-            return self.said_by_kernels(where, field, loudness)
-        return self.said_by_torch(where, field, loudness)
+            return self.voted_by_kernels(where, nnf, weights)
+        return self.voted_by_torch(where, nnf, weights)
 
-    def said_by_kernels(self, where: Tensor, field: Tensor, loudness: Tensor) -> Tensor:
-        """As `said`; `loudness` is (N,) float32, how much each patch counts."""
+    def voted_by_kernels(self, where: Tensor, nnf: Tensor, weights: Tensor) -> Tensor:
+        """As `voted`; `weights` is (N,) float32, of the patches."""
         from lama_fill_kernels import VoteJob
 
         height, width = self.image.shape[1:]
         colours = F.pad(self.image.flatten(1).T, (0, 1))  # four numbers are one vector
-        given = [x.contiguous() for x in (colours, self._slots, field, loudness, where)]
-        said = torch.empty(len(where), 3)
+        given = [x.contiguous() for x in (colours, self._slots, nnf, weights, where)]
+        means = torch.empty(len(where), 3)
         job = VoteJob(
             height,
             width,
             REACH,
             *(x.data_ptr() for x in given),
             len(where),
-            said.data_ptr(),
+            means.data_ptr(),
             0,
         )
         kernels.run("lfk_vote", ctypes.addressof(job), 0)
-        return said
+        return means
 
-    def said_by_torch(self, where: Tensor, field: Tensor, loudness: Tensor) -> Tensor:
-        """As `said_by_kernels`."""
+    def voted_by_torch(self, where: Tensor, nnf: Tensor, weights: Tensor) -> Tensor:
+        """As `voted_by_kernels`."""
         height, width = self.image.shape[1:]
         # Maps with a margin, in which a step in any direction is one addition and needs no bounds.
         wide = width + 2 * REACH
         margin = (REACH, REACH, REACH, REACH)
         middle = REACH * width + REACH
         sources = torch.full((height * width,), middle, dtype=torch.int64)
-        sources[self.targets] = field
+        sources[self.targets] = nnf
         sources = F.pad(sources.view(height, width), margin, value=middle).flatten()
-        weights = torch.zeros(height * width)
-        weights[self.targets] = loudness
-        weights = F.pad(weights.view(height, width), margin).flatten()
+        weight_map = torch.zeros(height * width)
+        weight_map[self.targets] = weights
+        weight_map = F.pad(weight_map.view(height, width), margin).flatten()
         place = (where // width + REACH) * wide + where % width + REACH
         colours = self.image.flatten(1).T.contiguous()
         total, weight = torch.zeros(len(where), 3), torch.zeros(len(where), 1)
         for down in range(-REACH, REACH + 1):
             for across in range(-REACH, REACH + 1):
                 patch = place - (down * wide + across)
-                loud = weights[patch][:, None]
-                said = colours.index_select(0, sources[patch] + (down * width + across))
-                total.addcmul_(said, loud)
-                weight += loud
+                own = weight_map[patch][:, None]
+                colour = colours.index_select(0, sources[patch] + (down * width + across))
+                total.addcmul_(colour, own)
+                weight += own
         return total / weight
 
-    def finer(self, field: Tensor, fine: Canvas, chance: torch.Generator) -> Tensor:
-        """This field for the same picture at twice the size (an odd side may be one pixel less)."""
+    def upsample_nnf(self, nnf: Tensor, fine: PatchMatcher, rng: torch.Generator) -> Tensor:
+        """This field for the same picture at twice the size (an odd side may be one pixel less).
+
+        A target whose source is none at the finer scale gets a random one.
+        """
         width, (fine_height, fine_width) = self.image.shape[2], fine.image.shape[1:]
         rows, columns = fine.targets // fine_width, fine.targets % fine_width
         parent = (rows // 2) * width + columns // 2
         slot = self._slots[parent]
-        source = torch.where(slot >= 0, field[slot.clamp(min=0)], parent)
+        source = torch.where(slot >= 0, nnf[slot.clamp(min=0)], parent)
         row = (2 * (source // width) + rows % 2).clamp_(max=fine_height - 1)
         column = (2 * (source % width) + columns % 2).clamp_(max=fine_width - 1)
         found = row * fine_width + column
         lost = ~fine.is_source[found]
-        anywhere = torch.randint(len(fine.sources), (len(found),), generator=chance)
+        anywhere = torch.randint(len(fine.sources), (len(found),), generator=rng)
         return torch.where(lost, fine.sources[anywhere], found)
 
 
-def nearest_by_kernels(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+def nearest_by_kernels(targets: Tensor, among: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """As `nearest_by_torch`; of several that are as near the first."""
     from lama_fill_kernels import NEAREST_PANEL, NearestJob
 
@@ -315,14 +327,14 @@ def nearest_by_kernels(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple[
         F.pad(among, (0, 0, 0, room)).view(-1, NEAREST_PANEL, among.shape[1]).transpose(1, 2).contiguous()
     )
     lengths = F.pad(lengths, (0, room), value=math.inf)
-    asked = (wanted * -2).contiguous()
-    costs, places = torch.empty(len(wanted)), torch.empty(len(wanted), dtype=torch.int64)
+    asked = (targets * -2).contiguous()
+    costs, places = torch.empty(len(targets)), torch.empty(len(targets), dtype=torch.int64)
     job = NearestJob(
         isa,
         len(lengths),
         among.shape[1],
         *(x.data_ptr() for x in (panels, lengths, asked)),
-        len(wanted),
+        len(targets),
         costs.data_ptr(),
         places.data_ptr(),
         0,
@@ -331,20 +343,20 @@ def nearest_by_kernels(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple[
     return costs, places
 
 
-def nearest_by_torch(wanted: Tensor, among: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+def nearest_by_torch(targets: Tensor, among: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """The nearest source to each target.
 
     Args:
-        wanted: (N, K).
+        targets: (N, K).
         among: (S, K).
         lengths: (S,), what each source has beside its products with targets.
 
     Returns:
-        The least of `lengths - 2 * wanted @ among.T` for each target, (N,), and its places in `among`, (N,)
+        The least of `lengths - 2 * targets @ among.T` for each target, (N,), and its places in `among`, (N,)
         int64.
     """
     found = [
         torch.addmm(lengths[None], some, among.T, alpha=-2).min(dim=1)
-        for some in torch.split(wanted, EXACT_CHUNK)
+        for some in torch.split(targets, TARGETS_AT_ONCE)
     ]
     return torch.cat([one.values for one in found]), torch.cat([one.indices for one in found])

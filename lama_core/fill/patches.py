@@ -8,33 +8,32 @@ with Auto-Curation"; their curation is a network that was trained for it, `lama_
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from lama_core.fill.filters import blurred, dilated, halved_hole
-from lama_core.fill.options import Cancelled, stop_if
-from lama_core.fill.patch_search import EXACT_SOURCES, Canvas
-from lama_core.image.mask_ops import around
+from lama_core.fill.filters import dilate, gaussian_blur
+from lama_core.fill.patch_search import MAX_EXHAUSTIVE_SOURCES, PatchMatcher
+from lama_core.fill.progress import Progress
+from lama_core.fill.pyramid import downsample_mask
+from lama_core.image.mask_ops import bounding_slices
 from lama_core.image.pixels import Floats, Mask
-from lama_core.model.prefill import halved, membrane
+from lama_core.model.prefill import downsample2, harmonic_fill
 
 #: The coarsest scale is the one at which the hole has no more pixels than this ...
-COARSEST_HOLE = 1500
+MAX_COARSEST_HOLE = 1500
 #: ... or the picture's shorter side fewer than this.
-COARSEST_SIDE = 64
+MIN_COARSEST_SIDE = 64
 #: Sides of a picture with patches to choose from, pixels.
-LEAST_SIDE = 32
+MIN_SIDE = 32
 #: Fewer patches than this are no choice.
-LEAST_SOURCES = 200
+MIN_SOURCES = 200
 
 #: Rounds of search and vote at the coarsest scale, at the next, at all finer ones.
 ROUNDS = (8, 4, 2)
 
 #: In a hole of more pixels than this no search begins: what is known is in slivers.
-LARGEST_START = 16 * COARSEST_HOLE
+MAX_FIRST_HOLE = 16 * MAX_COARSEST_HOLE
 
 #: Patches come from this far around the hole, pixels.
 SURROUNDINGS = 320
@@ -43,7 +42,7 @@ SURROUNDINGS = 320
 BYTES = 320
 
 #: Where the hole has more pixels than this, patches that were found at half the size are taken as they are.
-LARGEST_SEARCH = 200_000
+MAX_SEARCHED_HOLE = 200_000
 
 #: The guide is the prediction without what is smaller than this, pixels.
 GUIDE_BLUR = 8.0
@@ -56,8 +55,7 @@ def patch_fill(
     *,
     seed: int,
     memory: int,
-    progress: Callable[[float], None],
-    cancelled: Cancelled | None,
+    progress: Progress,
 ) -> Floats | None:
     """Fill the hole with patches of the known region.
 
@@ -67,103 +65,108 @@ def patch_fill(
         prediction: (3, H, W) float32, what the hole should look like, if only roughly.
         seed: another one finds other patches.
         memory: bytes it may take; a scale that needs more is not searched.
-        progress: told which fraction of this is done, 0 to 1.
-        cancelled: asked between rounds whether to go on.
+        progress: reported to after each scale, asked between rounds whether to go on.
 
     Returns:
         (3, H, W) float32, the colours outside of the hole; None where too little is known for patches.
 
     Raises:
-        FillCancelled: `cancelled` said so.
+        FillCancelled: `progress` said so.
     """
-    if min(unknown.shape) < LEAST_SIDE:
+    if min(unknown.shape) < MIN_SIDE:
         return None
-    chance = torch.Generator().manual_seed(seed)
-    rows, columns = around(unknown, SURROUNDINGS)
+    rng = torch.Generator().manual_seed(seed)
+    rows, columns = bounding_slices(unknown, SURROUNDINGS)
     scales = _pyramid(*(torch.from_numpy(x[..., rows, columns]) for x in (colour, unknown, prediction)))
     done, work = 0.0, sum(4.0**-level for level in range(len(scales)))
-    canvas: Canvas | None = None
-    field: Tensor | None = None
+    matcher: PatchMatcher | None = None
+    nnf: Tensor | None = None
     costs: Tensor | None = None
     rounds = iter(ROUNDS)
     count = ROUNDS[-1]
     for level in reversed(range(len(scales))):
-        stop_if(cancelled)
+        progress.check()
         pixels = int(scales[level][1].sum())
-        if canvas is None and pixels > LARGEST_START:
+        if matcher is None and pixels > MAX_FIRST_HOLE:
             return None
-        searched = canvas is None or (pixels <= LARGEST_SEARCH and scales[level][1].numel() * BYTES <= memory)
-        finer = Canvas.of(*scales[level], searched=searched)
-        if canvas is not None or len(finer.sources) >= LEAST_SOURCES:
+        searched = matcher is None or (
+            pixels <= MAX_SEARCHED_HOLE and scales[level][1].numel() * BYTES <= memory
+        )
+        finer = PatchMatcher.of(*scales[level], searched=searched)
+        if matcher is not None or len(finer.sources) >= MIN_SOURCES:
             count = next(rounds, count) if searched else 0
-            field, costs = _settled(finer, canvas, field, count, chance, seed, cancelled)
-            canvas = finer
+            nnf, costs = _search_and_vote(finer, matcher, nnf, count, rng, seed, progress)
+            matcher = finer
         done += 4.0**-level
-        progress(done / work)
-    if canvas is None or field is None:
+        progress.report(done / work)
+    if matcher is None or nnf is None:
         return None
     filled: Floats = np.where(unknown, np.float32(0), colour)
     seen = unknown[rows, columns]
-    filled[..., rows, columns] = _joined(canvas, torch.from_numpy(seen), field, costs).numpy()
+    filled[..., rows, columns] = _without_step(matcher, torch.from_numpy(seen), nnf, costs).numpy()
     return filled
 
 
-def _settled(
-    canvas: Canvas,
-    coarser: Canvas | None,
-    field: Tensor | None,
+def _search_and_vote(
+    matcher: PatchMatcher,
+    coarser: PatchMatcher | None,
+    nnf: Tensor | None,
     rounds: int,
-    chance: torch.Generator,
+    rng: torch.Generator,
     seed: int,
-    cancelled: Cancelled | None,
+    progress: Progress,
 ) -> tuple[Tensor, Tensor | None]:
-    """Search and vote at one scale so many times, or until nothing changes: the field, and what it costs;
-    that is not known where nothing is searched.
+    """Search and vote at one scale `rounds` times, or until nothing changes.
+
+    Returns:
+        The field and its costs; None for the costs where nothing is searched.
     """
     costs: Tensor | None = None
-    among = canvas.sources
-    if coarser is not None and field is not None:
-        field = coarser.finer(field, canvas, chance)
-        canvas.vote(field, None)
-    elif seed or len(among) > EXACT_SOURCES:
+    among = matcher.sources
+    if coarser is not None and nnf is not None:
+        nnf = coarser.upsample_nnf(nnf, matcher, rng)
+        matcher.vote(nnf, None)
+    elif seed or len(among) > MAX_EXHAUSTIVE_SOURCES:
         # Another seed has another half of the patches to choose from, and so finds others.
-        few = min(len(among) // 2 if seed else len(among), EXACT_SOURCES)
-        among = among[torch.randperm(len(among), generator=chance)[:few]]
+        few = min(len(among) // 2 if seed else len(among), MAX_EXHAUSTIVE_SOURCES)
+        among = among[torch.randperm(len(among), generator=rng)[:few]]
     for _ in range(rounds):
-        stop_if(cancelled)
-        wanted = canvas.wanted()
-        if coarser is None or field is None:
-            found, costs = canvas.exact(wanted, among)
+        progress.check()
+        targets = matcher.target_descriptors()
+        if coarser is None or nnf is None:
+            found, costs = matcher.exhaustive_search(targets, among)
         else:
-            found, costs = canvas.improve(wanted, field, chance)
-        same = field is not None and torch.equal(found, field)
-        field = found
-        canvas.vote(field, costs)
+            found, costs = matcher.propagate_and_search(targets, nnf, rng)
+        same = nnf is not None and torch.equal(found, nnf)
+        nnf = found
+        matcher.vote(nnf, costs)
         if same:
             break
-        canvas.tire(field, costs)
-    assert field is not None
-    return field, costs
+        matcher.penalize_occurrence(nnf, costs)
+    assert nnf is not None
+    return nnf, costs
 
 
-def _joined(canvas: Canvas, unknown: Tensor, field: Tensor, costs: Tensor | None) -> Tensor:
-    """(3, H, W): the canvas without a step at the hole's edge, within the colours of what is known.
+def _without_step(matcher: PatchMatcher, unknown: Tensor, nnf: Tensor, costs: Tensor | None) -> Tensor:
+    """(3, H, W): the image without a step at the hole's edge, within the colours of what is known.
 
-    A patch that touches the hole says something of what is known beside it too, and by what it is wrong there
-    it is wrong at the hole's edge. Taken out smoothly, that leaves no step, and the patches' detail as it is:
-    the seamless cloning of Pérez et al., 2003, "Poisson image editing".
+    A patch that touches the hole also votes for known pixels beside it. Its error there is its error at the
+    hole's edge. Spread over the hole by a harmonic fill and subtracted, that error leaves no step, and the
+    patches' detail stays: the seamless cloning of Pérez et al., 2003, "Poisson image editing".
     """
-    near = dilated(unknown, 1)
+    near = dilate(unknown, 1)
     ring = (near & ~unknown).flatten()
     beside = ring.nonzero()[:, 0]
-    flat = canvas.image.flatten(1)
-    wrong = torch.zeros_like(flat)
-    wrong[:, beside] = flat[:, beside] - canvas.said(beside, field, costs).T
-    part = (..., *around(near.numpy(), 0))
-    spread = membrane(wrong.view(1, *canvas.image.shape)[part], (~ring).view(1, 1, *near.shape)[part].float())
+    flat = matcher.image.flatten(1)
+    error = torch.zeros_like(flat)
+    error[:, beside] = flat[:, beside] - matcher.voted(beside, nnf, costs).T
+    part = (..., *bounding_slices(near.numpy(), 0))
+    spread = harmonic_fill(
+        error.view(1, *matcher.image.shape)[part], (~ring).view(1, 1, *near.shape)[part].float()
+    )
     known = flat[:, ~unknown.flatten()]
     lowest, highest = (x[:, None, None] for x in (known.amin(dim=1), known.amax(dim=1)))
-    joined = canvas.image.clone()
+    joined = matcher.image.clone()
     changed = (joined[part] + spread[0]).clamp(lowest, highest)
     joined[part] = torch.where(unknown[part], changed, joined[part])
     return joined
@@ -172,10 +175,10 @@ def _joined(canvas: Canvas, unknown: Tensor, field: Tensor, costs: Tensor | None
 def _pyramid(colour: Tensor, unknown: Tensor, prediction: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
     """The picture with the prediction in it, the hole and the guide at every scale, the finest first."""
     image = torch.where(unknown, prediction.clamp(0, 1), colour)
-    scales = [(image, unknown, blurred(image, GUIDE_BLUR))]
+    scales = [(image, unknown, gaussian_blur(image, GUIDE_BLUR))]
     while True:
         image, unknown, guide = scales[-1]
-        if int(unknown.sum()) <= COARSEST_HOLE or min(unknown.shape) < COARSEST_SIDE:
+        if int(unknown.sum()) <= MAX_COARSEST_HOLE or min(unknown.shape) < MIN_COARSEST_SIDE:
             return scales
-        smaller = halved_hole(unknown[None, None].float())[0, 0] > 0
-        scales.append((halved(image[None])[0], smaller, halved(guide[None])[0]))
+        smaller = downsample_mask(unknown[None, None].float())[0, 0] > 0
+        scales.append((downsample2(image[None])[0], smaller, downsample2(guide[None])[0]))

@@ -9,25 +9,25 @@ Inpainting").
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from lama_core.fill.options import Cancelled, stop_if
+from lama_core.fill.filters import dilate
+from lama_core.fill.progress import Progress
+from lama_core.fill.pyramid import downsample_mask, downsample_window
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.generator import Generator, predict_with
-from lama_core.model.prefill import halved
+from lama_core.model.prefill import downsample2
 
 ITERATIONS = 15
 RATE = 0.002
 """Adam's, and its steps a scale, as in the paper's code."""
 
-SCALES = 3
-"""At most so many, each half the size of the next."""
-COARSEST = 512
+MAX_SCALES = 3
+"""Each scale is half the size of the next."""
+MIN_SIDE = 512
 """Sides of the coarsest scale, pixels, are at least this, the geometric mean of both."""
 
 EROSION = 7
@@ -53,8 +53,7 @@ def refine(
     unknown: Mask,
     *,
     memory: int,
-    progress: Callable[[float], None],
-    cancelled: Cancelled | None,
+    progress: Progress,
 ) -> Floats | None:
     """Fill a window at many scales.
 
@@ -64,8 +63,7 @@ def refine(
         unknown: (H, W), True in the hole.
         memory: bytes it may take. A scale that would take more, even with everything worked out twice, is
             left out, and what follows it.
-        progress: told after each step which fraction of this is done, 0 to 1.
-        cancelled: asked before each step whether to go on.
+        progress: reported to after each step, asked before each whether to go on.
 
     Returns:
         (3, h, w) float32, the picture as `colour` is but filled: of the same size, or of a half, a quarter
@@ -73,7 +71,7 @@ def refine(
         the memory is.
 
     Raises:
-        FillCancelled: `cancelled` said so.
+        FillCancelled: `progress` said so.
     """
     device = next(generator.parameters()).device
     scales = _scales(torch.from_numpy(colour), torch.from_numpy(unknown))
@@ -91,22 +89,18 @@ def refine(
     done, total = 0.0, sum(works)
     filled: Tensor | None = None
     for scale, work in zip(scales, works, strict=True):
-        begin = done
-
-        def told(fraction: float, begin: float = begin, work: float = work) -> None:
-            progress((begin + fraction * work) / total)
-
-        stop_if(cancelled)
+        step = progress.part(done / total, (done + work) / total)
+        step.check()
         image, hole = scale.image.to(device), scale.hole.to(device)
         if filled is None:
             with torch.inference_mode():
                 prediction = generator(image, hole)
         else:
             keep = needs(scale, True) <= memory
-            prediction = _follow(generator, image, hole, filled, keep, told, cancelled)
+            prediction = _follow(generator, image, hole, filled, keep, step)
         filled = torch.where(hole > 0, prediction.clone(), image)
         done += work
-        told(1.0)
+        step.report(1.0)
     assert filled is not None
     result: Floats = filled[0].cpu().numpy()
     return result
@@ -118,8 +112,7 @@ def _follow(
     hole: Tensor,
     coarser: Tensor,
     keep: bool,
-    progress: Callable[[float], None],
-    cancelled: Cancelled | None,
+    progress: Progress,
 ) -> Tensor:
     """The prediction at one scale whose half looks like the coarser fill."""
     fronts = []
@@ -130,8 +123,7 @@ def _follow(
 
     with torch.no_grad():
         predict_with(front, generator.config, image, hole)
-        coarse_hole = (halved(hole) > 0).to(hole.dtype)
-        inner = 1 - F.max_pool2d(1 - coarse_hole, 2 * EROSION + 1, 1, EROSION)
+        inner = (~dilate(downsample_mask(hole)[0, 0] == 0, EROSION)).to(hole.dtype)
         known = 1 - hole
     with torch.enable_grad():
         features = [branch.detach().clone().requires_grad_() for branch in fronts[0] if branch is not None]
@@ -142,19 +134,19 @@ def _follow(
 
         prediction = image
         for step in range(ITERATIONS):
-            stop_if(cancelled)
+            progress.check()
             last = step == ITERATIONS - 1
             with torch.set_grad_enabled(not last):
                 prediction = predict_with(rear, generator.config, image, hole)
                 if last:
                     break
                 loss = _mean((prediction - image).abs(), known)
-                loss = loss + _mean((halved(prediction) - coarser).abs(), inner)
+                loss = loss + _mean((downsample2(prediction) - coarser).abs(), inner)
             gradients = torch.autograd.grad(loss, features)
             for feature, gradient in zip(features, gradients, strict=True):
                 feature.grad = gradient
             optimizer.step()
-            progress((step + 1) / ITERATIONS)
+            progress.report((step + 1) / ITERATIONS)
     return prediction.detach()
 
 
@@ -166,20 +158,16 @@ def _mean(x: Tensor, where: Tensor) -> Tensor:
 def _scales(image: Tensor, unknown: Tensor) -> list[Scale]:
     """The window at all scales, the coarsest first."""
     hole = unknown[None, None].float()
-    image = image[None] * (1 - hole)
-    scales = [Scale(image, hole)]
-    while len(scales) < SCALES:
-        image, hole = scales[-1].image, scales[-1].hole
-        height, width = hole.shape[2:]
-        if height * width < (2 * COARSEST) ** 2:
+    scales = [Scale(image[None] * (1 - hole), hole)]
+    while len(scales) < MAX_SCALES:
+        finest = scales[-1]
+        height, width = finest.hole.shape[2:]
+        if height * width < (2 * MIN_SIDE) ** 2:
             break
-        # Colours of the hole must not come in, and one pixel of it makes a coarse pixel unknown.
-        known = halved(1 - hole)
-        coarse_hole = (known < 1 - 1e-6).to(hole.dtype)
-        if coarse_hole.all():
+        coarse = Scale(*downsample_window(finest.image, finest.hole))
+        if coarse.hole.all():
             break
-        coarse = halved(image) / known.clamp(min=1e-6) * (1 - coarse_hole)
-        scales.append(Scale(coarse, coarse_hole))
+        scales.append(coarse)
     return scales[::-1]
 
 

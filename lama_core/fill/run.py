@@ -1,7 +1,7 @@
 """The fill of a picture, window by window.
 
 Nothing of the size of the picture is made but the result of `fill`: each window is cut out first, and all
-work happens in it. A mask is looked at once.
+work happens in it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_core.client.geometry import Rect, Window, feather_of, grow_of, plan_windows
+from lama_core.client.geometry import Rect, Window
+from lama_core.fill.errors import FillError
 from lama_core.fill.filled_region import FilledRegion, composite_into
-from lama_core.fill.memory_limit import within_memory
-from lama_core.fill.options import Cancelled, FillError, FillOptions, Progress, stop_if
-from lama_core.fill.predictor import GeneratorLike
-from lama_core.fill.resolution import predict_window
+from lama_core.fill.grain import match_grain
+from lama_core.fill.multiscale import predict_window
+from lama_core.fill.options import FillOptions
+from lama_core.fill.plan import checked_hole, planned_windows
+from lama_core.fill.progress import Progress
 from lama_core.fill.seam import correct_seam
-from lama_core.image.mask_ops import HoleMask, feather, find_holes, grow, join_islands, read_hole, thickness
+from lama_core.image.mask_ops import HoleMask, feather, grow, join_islands
 from lama_core.image.pixels import (
     Floats,
     PixelFormat,
@@ -31,6 +33,7 @@ from lama_core.image.pixels import (
     pixel_format,
     to_planes,
 )
+from lama_core.model.predictor import Predict, as_predictor
 
 #: Shares of a fill's time, for its progress: before the network and, at the end, after it.
 PREPARING = 0.05
@@ -40,11 +43,10 @@ BLENDING = 0.05
 def fill(
     image: NDArray[Any],
     hole: NDArray[Any],
-    generator: GeneratorLike,
+    generator: Predict,
     options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
     *,
-    progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
+    progress: Progress = Progress(),  # noqa: B008 - it is frozen
 ) -> NDArray[Any]:
     """Fill the hole of a picture.
 
@@ -54,10 +56,9 @@ def fill(
             not known: the network does not see them, and they are written only where the hole is.
         hole: (H, W), not 0 where the picture is to be filled: bool, unsigned integers, or float 0..1;
             values between none and all are a soft selection, blended by that much.
-        generator: what predicts; see `GeneratorLike`.
-        options: how.
-        progress: told how far it is.
-        cancelled: asked whether to go on.
+        generator: the network: a `Predictor`, a module of torch such as `Generator`, or a function.
+        options: how to fill.
+        progress: takes reports, and says whether to go on.
 
     Returns:
         The filled picture, of the same shape and type. Outside of the feather every value is the picture's
@@ -66,9 +67,9 @@ def fill(
     Raises:
         FillError: nothing to fill, nothing known to fill it from, or sizes that do not match.
         PixelError, HoleError: not a picture, not a mask.
-        FillCancelled: `cancelled` said so.
+        FillCancelled: `progress` said so.
     """
-    regions = fill_windows(image, hole, generator, options, progress=progress, cancelled=cancelled)
+    regions = fill_windows(image, hole, generator, options, progress=progress)
     first = next(regions)  # nothing is copied for a picture that cannot be filled
     picture: Pixels = image.copy()
     composite_into(picture, first)
@@ -80,11 +81,10 @@ def fill(
 def fill_region(
     image: NDArray[Any],
     hole: NDArray[Any],
-    generator: GeneratorLike,
+    generator: Predict,
     options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
     *,
-    progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
+    progress: Progress = Progress(),  # noqa: B008 - it is frozen
 ) -> FilledRegion:
     """As `fill`, but only the part that changes: the rectangle around all holes, grown and feathered.
 
@@ -92,7 +92,7 @@ def fill_region(
     nearly the
     picture: `fill_windows` gives them one by one.
     """
-    regions = list(fill_windows(image, hole, generator, options, progress=progress, cancelled=cancelled))
+    regions = list(fill_windows(image, hole, generator, options, progress=progress))
     if len(regions) == 1:
         return regions[0]
     rect = regions[0].rect
@@ -107,95 +107,50 @@ def fill_region(
     return FilledRegion(rect=rect, pixels=pixels, blend=blend)
 
 
-def plan_fill(
-    image: NDArray[Any],
-    hole: NDArray[Any],
-    options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
-) -> list[Window]:
-    """What `fill` would do, without a generator: the windows, at least one.
-
-    Raises:
-        FillError, PixelError, HoleError: as `fill`, but for what only shows while filling.
-    """
-    pixel_format(image)
-    mask = _checked(as_channels(image), hole)
-    return _windows(mask, options)
-
-
-def _windows(mask: HoleMask, options: FillOptions) -> list[Window]:
-    """The planned windows, with an automatic grow and feather by how thick the hole is.
-
-    Where the windows are stays as a client plans it, from the bounds alone.
-    """
-    windows = plan_windows(
-        find_holes(mask),
-        mask.canvas,
-        grow=options.grow,
-        feather=options.feather,
-        context=options.context,
-    )
-    if options.grow is not None and options.feather is not None:
-        return windows
-    exact = []
-    for window in windows:
-        thick = thickness(mask.window(window.hole) >= 0.5)
-        pixels = min(window.grow, grow_of(thick)) if options.grow is None else options.grow
-        soft = min(window.feather, feather_of(thick)) if options.feather is None else options.feather
-        written = window.hole.grow(pixels + soft).clipped(mask.canvas)
-        exact.append(replace(window, grow=pixels, feather=soft, written=written))
-    return exact
-
-
 def fill_windows(
     image: NDArray[Any],
     hole: NDArray[Any],
-    generator: GeneratorLike,
+    generator: Predict,
     options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
     *,
-    progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
+    progress: Progress = Progress(),  # noqa: B008 - it is frozen
 ) -> Iterator[FilledRegion]:
     """As `fill`, one region for each group of holes that share a window; no two of them overlap.
 
     There is at least one, or an error before the first. Holes of other windows stay unknown in each window,
     so the order does not matter.
     """
-    if progress is None:
-        progress = _no_progress
-    progress("preparing", 0.0)
+    progress.report(0.0)
     pixel = pixel_format(image)
     picture = as_channels(image)
-    mask = _checked(picture, hole)
-    windows = _windows(mask, options)
-    generator = within_memory(generator, options.memory)
+    mask = checked_hole(picture, hole)
+    windows = planned_windows(mask, options)
+    predictor = as_predictor(generator)
     costs = np.cumsum([0] + [window.rect.area for window in windows])
     for number, window in enumerate(windows):
         begin, end = (float(cost / costs[-1]) for cost in costs[number : number + 2])
-        preparing = begin + PREPARING * (end - begin)
-        blending = end - BLENDING * (end - begin)
-
-        def predicted(fraction: float, begin: float = preparing, end: float = blending) -> None:
-            progress("filling", begin + fraction * (end - begin))
-
-        stop_if(cancelled)
-        progress("preparing", begin)
+        preparing, filling, blending = _stages(progress.part(begin, end))
+        preparing.check()
+        preparing.report(0.0)
         view = _look(picture, mask, pixel, window, options)
-        stop_if(cancelled)
-        predicted(0)
-        prediction = predict_window(
-            generator,
-            view.planes.colour,
-            ~view.planes.usable,
-            options,
-            progress=predicted,
-            cancelled=cancelled,
-        )
-        stop_if(cancelled)
-        progress("blending", blending)
+        filling.check()
+        filling.report(0.0)
+        prediction = predict_window(predictor, view.planes.colour, ~view.planes.usable, options, filling)
+        blending.check()
+        blending.report(0.0)
         prediction = _finished(prediction, view, options)
         region = _region(picture, pixel, window, view, prediction)
-        progress("blending", end)
+        blending.report(1.0)
         yield region
+
+
+def _stages(progress: Progress) -> tuple[Progress, Progress, Progress]:
+    """The progress of each stage of a window."""
+    return (
+        progress.part(0.0, PREPARING, "preparing"),
+        progress.part(PREPARING, 1 - BLENDING, "filling"),
+        progress.part(1 - BLENDING, 1.0, "blending"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,9 +196,6 @@ def _finished(prediction: Floats, view: _View, options: FillOptions) -> Floats:
     if options.seam:
         prediction = correct_seam(prediction, colour, unknown)
     if options.grain:
-        # Not before: who plans a fill waits for no torch.
-        from lama_core.fill.grain import match_grain
-
         prediction = match_grain(prediction, colour, unknown, options.seed)
     return prediction
 
@@ -264,31 +216,10 @@ def _region(
     blend = feather(_cut(view.hole, inside), window.feather)
     colour = prediction[:, inside.y : inside.bottom, inside.x : inside.right]
     planes = view.planes
-    filled = from_planes(colour, pixel, scale=planes.scale, offset=planes.offset, light=planes.light)
+    filled = from_planes(colour, pixel, scale=planes.scale, offset=planes.offset, transfer=planes.transfer)
     np.copyto(filled, _cut(picture, written), where=blend[:, :, None] == 0)
     return FilledRegion(rect=written, pixels=filled, blend=blend)
 
 
-def _checked(picture: Pixels, hole: NDArray[Any]) -> HoleMask:
-    mask = read_hole(hole)
-    height, width = picture.shape[:2]
-    if (mask.canvas.width, mask.canvas.height) != (width, height):
-        raise FillError(
-            f"the picture is {width} x {height} pixels and the mask "
-            f"{mask.canvas.width} x {mask.canvas.height}: give a mask of the picture's size"
-        )
-    if mask.bounds.is_empty:
-        raise FillError("the mask selects nothing, so there is nothing to fill: mark the hole in it")
-    if mask.covers_everything():
-        raise FillError(
-            "the mask selects the whole picture, so nothing is known around the hole: leave some of it out"
-        )
-    return mask
-
-
 def _cut(values: NDArray[Any], rect: Rect) -> NDArray[Any]:
     return values[rect.y : rect.bottom, rect.x : rect.right]
-
-
-def _no_progress(stage: str, fraction: float) -> None:
-    pass

@@ -2,9 +2,9 @@
 
 A network returns a picture of the known region too, and what it gets wrong there it gets wrong in the hole as
 well. And a hole may be off by itself. Both are measured in cells along the hole's boundary, trusted as far as
-they stand out from the texture there, and spread over the hole by a membrane (Laplace's equation, as in
-Pérez et al., 2003, "Poisson image editing"), on the grid of the cells: what is spread is smooth, so it costs
-next to nothing, whatever the size of the hole.
+they stand out from the texture there, and spread over the hole by a harmonic fill (Laplace's equation, as in
+Pérez et al., 2003, "Poisson image editing"), on the grid of the cells: what is spread is smooth, so a coarse
+grid loses nothing, and it costs little whatever the size of the hole.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from lama_core.fill.filters import dilate
 from lama_core.image.pixels import Floats, Mask
+from lama_core.model.prefill import harmonic_fill
 
 CELL = 8
 """Side of a cell, pixels."""
 
-MOST_CELLS = 192
+MAX_CELLS = 192
 """Cells along the longer side of a window; in larger windows the cells are larger."""
 
 REACH = 6
@@ -31,14 +34,11 @@ SLOPE = 3
 ALIKE = 12
 """Of so many differences beside each other one is independent of the others: texture is not white noise."""
 
-LARGEST = 0.1
+MAX_OFFSET = 0.1
 """Offsets of colour are smaller than this, of white; what is larger is in the picture."""
 
 STRIP = 256
 """Rows that are corrected at a time, so that a large window takes little memory beside its pixels."""
-
-RELAXATIONS = 16
-"""Jacobi steps on each level of the membrane's pyramid."""
 
 
 def correct_seam(prediction: Floats, colour: Floats, unknown: Mask) -> Floats:
@@ -57,7 +57,7 @@ def correct_seam(prediction: Floats, colour: Floats, unknown: Mask) -> Floats:
     height, width = unknown.shape
     cells = _Cells(height, width)
     known, guess = colour.reshape(3, -1), prediction.reshape(3, -1)
-    ring = np.flatnonzero(_dilated(unknown, REACH) & ~unknown)
+    ring = np.flatnonzero(dilate(torch.from_numpy(unknown), REACH).numpy() & ~unknown)
     outer, inward = _boundary(unknown)
     around = cells.offsets(ring, known[:, ring] - _clipped(guess, ring))
     # The step from the known side to the other, beside the slope that both have.
@@ -66,9 +66,9 @@ def correct_seam(prediction: Floats, colour: Floats, unknown: Mask) -> Floats:
     slope = (known[:, outer] - known[:, behind] + _clipped(guess, beyond) - near) / (2 * SLOPE)
     step = known[:, outer] + slope - near
     across = cells.offsets(outer, step - around.reshape(3, -1)[:, cells.index(outer)])
-    there = np.zeros(cells.rows * cells.columns, np.bool_)
-    there[cells.index(ring)] = True
-    surface = _membrane(around + across, there.reshape(cells.rows, cells.columns))
+    unmeasured = np.ones(cells.rows * cells.columns, np.float32)
+    unmeasured[cells.index(ring)] = 0
+    surface = _harmonic(around + across, unmeasured.reshape(cells.rows, cells.columns))
     corrected: Floats = prediction.copy()
     for top in range(0, height, STRIP):
         rows = np.arange(top, min(top + STRIP, height))
@@ -108,7 +108,7 @@ class _Cells:
     """A window of so many pixels in square cells."""
 
     def __init__(self, height: int, width: int) -> None:
-        self.side = max(CELL, -(-max(height, width) // MOST_CELLS))
+        self.side = max(CELL, -(-max(height, width) // MAX_CELLS))
         self.rows, self.columns = -(-height // self.side), -(-width // self.side)
         self._width = width
 
@@ -121,8 +121,8 @@ class _Cells:
         """Mean differences of each cell and its neighbours, shrunk to what stands out from their variation.
 
         The shrinkage is that of James and Stein (1961): by 1 - variance of the mean / square of the mean,
-        at least 0. What is far more than `LARGEST` is left out: an edge of something that happens to be where
-        the hole ends.
+        at least 0. What is far more than `MAX_OFFSET` is left out: an edge of something that happens to be
+        where the hole ends.
 
         Args:
             place: (n) indices of pixels.
@@ -142,7 +142,7 @@ class _Cells:
         signal = (mean * mean).sum(axis=0)
         variance = np.maximum(summed((difference * difference).sum(axis=0)) / count - signal, 0)
         trust = (1 - variance * ALIKE / (count * np.maximum(signal, 1e-12))).clip(0, 1)
-        trust /= 1 + (signal / (3 * LARGEST**2)) ** 4
+        trust /= 1 + (signal / (3 * MAX_OFFSET**2)) ** 4
         offsets: Floats = (mean * trust).astype(np.float32)
         return offsets
 
@@ -156,39 +156,16 @@ def _neighbourhood(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values / 4
 
 
-def _membrane(values: Floats, known: Mask) -> Floats:
-    """(C, h, w): `values` where `known`, elsewhere each the mean of its neighbours; coarse to fine."""
-    weight = known.astype(np.float32)
-    pyramid = [(values * weight, weight)]
-    while max(weight.shape) > 1:
-        values, weight = (_halved(level) for level in pyramid[-1])
-        pyramid.append((values, weight))
-    surface: Floats = np.zeros((len(values), 1, 1), np.float32)
-    for values, weight in reversed(pyramid):
-        fixed = weight > 0
-        target = values / np.where(fixed, weight, 1)
-        height, width = weight.shape
-        # A frame of one cell repeats the border, so that nothing flows across it.
-        framed = np.empty((len(values), height + 2, width + 2), np.float32)
-        framed[:, 1:-1, 1:-1] = surface.repeat(2, axis=1)[:, :height].repeat(2, axis=2)[:, :, :width]
-        inside = framed[:, 1:-1, 1:-1]
-        for _ in range(RELAXATIONS):
-            np.copyto(inside, target, where=fixed)
-            framed[:, 0], framed[:, -1] = framed[:, 1], framed[:, -2]
-            framed[:, :, 0], framed[:, :, -1] = framed[:, :, 1], framed[:, :, -2]
-            mean = framed[:, 1:-1, :-2] + framed[:, 1:-1, 2:]
-            mean += framed[:, :-2, 1:-1]
-            mean += framed[:, 2:, 1:-1]
-            np.multiply(mean, np.float32(0.25), out=inside)
-        surface = np.where(fixed, target, inside)
+def _harmonic(offsets: Floats, unmeasured: Floats) -> Floats:
+    """(3, rows, columns): the offsets spread smoothly over the cells without a measurement.
+
+    Args:
+        offsets: (3, rows, columns).
+        unmeasured: (rows, columns), 1 where there is no measurement.
+    """
+    spread = harmonic_fill(torch.from_numpy(offsets)[None], torch.from_numpy(unmeasured)[None, None])
+    surface: Floats = spread[0].numpy()
     return surface
-
-
-def _halved(values: Floats) -> Floats:
-    """Sums of 2x2 cells; the last row and column may be single."""
-    for axis in (-2, -1):
-        values = np.add.reduceat(values, range(0, values.shape[axis], 2), axis=axis)
-    return values
 
 
 def _magnified(values: Floats, cell: int, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
@@ -204,16 +181,3 @@ def _magnified(values: Floats, cell: int, rows: NDArray[np.intp], columns: NDArr
         high += low
         values = high
     return values
-
-
-def _dilated(mask: Mask, pixels: int) -> Mask:
-    """True within so many pixels of a True one, in either direction: a square."""
-    for axis in (0, 1):
-        grown = mask.copy()
-        source = mask if axis == 0 else mask.T
-        target = grown if axis == 0 else grown.T
-        for shift in range(1, pixels + 1):
-            target[shift:] |= source[:-shift]
-            target[:-shift] |= source[shift:]
-        mask = grown
-    return mask

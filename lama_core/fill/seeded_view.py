@@ -1,4 +1,4 @@
-"""What a seed changes: another view of the same hole, which the network fills in another way."""
+"""The view of a window that a seed gives: another one, which the network fills in another way."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from lama_core.image.pixels import Floats, Mask
 
 #: At most this share of a window's side is left out at either end ...
-TRIM = 1 / 6
+MAX_TRIM = 1 / 6
 #: ... and this much of what is known stays around the hole, pixels.
-LEAST_CONTEXT = 24
+MIN_KNOWN = 24
 
 Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variation:
+class SeededView:
     """A view of a window: a part of it that holds all of the hole, flipped or not, at some scale.
 
     Attributes:
@@ -36,7 +36,7 @@ class Variation:
     halvings: int
 
     @classmethod
-    def of(cls, unknown: Mask, seed: int) -> Variation:
+    def of(cls, unknown: Mask, seed: int) -> SeededView:
         """The view for a seed: the window itself for 0, the same one for the same seed always.
 
         Args:
@@ -46,9 +46,9 @@ class Variation:
         height, width = unknown.shape
         if seed == 0:
             return cls(top=0, bottom=height, left=0, right=width, flip=False, halvings=0)
-        chance = np.random.default_rng(seed)
-        top, bottom = _trimmed(np.flatnonzero(unknown.any(axis=1)), height, chance)
-        left, right = _trimmed(np.flatnonzero(unknown.any(axis=0)), width, chance)
+        rng = np.random.default_rng(seed)
+        top, bottom = _trimmed(np.flatnonzero(unknown.any(axis=1)), height, rng)
+        left, right = _trimmed(np.flatnonzero(unknown.any(axis=0)), width, rng)
         # An odd seed flips: the first other try is as different as can be.
         return cls(
             top=top,
@@ -56,7 +56,7 @@ class Variation:
             left=left,
             right=right,
             flip=seed % 2 == 1,
-            halvings=int(chance.integers(0, 2)),
+            halvings=int(rng.integers(0, 2)),
         )
 
     def apply(self, values: NDArray[Kind]) -> NDArray[Kind]:
@@ -76,14 +76,14 @@ class Variation:
         return whole
 
 
-def _trimmed(at: NDArray[np.intp], length: int, chance: np.random.Generator) -> tuple[int, int]:
+def _trimmed(at: NDArray[np.intp], length: int, rng: np.random.Generator) -> tuple[int, int]:
     """A stretch of an axis without some of what is known at its ends: begin and end.
 
     `at` is where the hole is, at least one place, in ascending order.
     """
-    most = round(TRIM * length)
+    longest = round(MAX_TRIM * length)
     begin, end = (
-        int(chance.integers(0, max(0, min(most, room - LEAST_CONTEXT)) + 1))
+        int(rng.integers(0, max(0, min(longest, room - MIN_KNOWN)) + 1))
         for room in (int(at[0]), length - 1 - int(at[-1]))
     )
     return begin, length - end

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_core.client.errors import LamaFillError
-from lama_core.image.transfer import Light, decode, encode
+from lama_core.image.transfer import Transfer, decode, encode
 
 Pixels = NDArray[Any]
 Floats = NDArray[np.float32]
@@ -70,14 +70,14 @@ class Planes:
     `colour` is (3, H, W) float32 in 0..1; gray is there three times. `usable` is (H, W): False where a
     pixel has no colour that means anything, because it is fully transparent or not a number; `colour` is 0
     there. A value v of `colour` stands for v * scale + offset of white, or in a linear picture for the light
-    that `light.decode` makes of that.
+    that `transfer.decode` makes of that.
     """
 
     colour: Floats
     usable: Mask
     scale: float = 1.0
     offset: float = 0.0
-    light: Light = "perceptual"
+    transfer: Transfer = "perceptual"
 
 
 def pixel_format(image: Pixels) -> PixelFormat:
@@ -106,14 +106,14 @@ def as_channels(image: Pixels) -> Pixels:
     return image[:, :, None] if image.ndim == 2 else image
 
 
-def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask, light: Light = "perceptual") -> Planes:
+def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask, transfer: Transfer = "perceptual") -> Planes:
     """What the network sees of a picture, or of a window of it.
 
     Args:
         pixels: (H, W, C) of that format.
         pixel: its format.
         hole: (H, W), True where the colour is not known; it is not looked at there, and 0 in the result.
-        light: how the picture's numbers stand for light; linear ones are encoded first.
+        transfer: how the picture's numbers stand for light; linear ones are encoded first.
 
     A float picture with known values outside of 0..1 is mapped linearly into 0..1, all but a few outliers
     of it, and the result says how to get back. Pixels with a value that is not finite are not usable, so
@@ -131,7 +131,7 @@ def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask, light: Light = "pe
         usable &= np.isfinite(colour).all(axis=2)
     else:
         colour /= np.float32(pixel.white)
-    if light == "linear":
+    if transfer == "linear":
         colour = encode(np.where(usable[:, :, None], colour, np.float32(0)))
     if pixel.is_float:
         known = colour[usable]
@@ -149,7 +149,7 @@ def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask, light: Light = "pe
         usable=usable,
         scale=scale,
         offset=offset,
-        light=light,
+        transfer=transfer,
     )
 
 
@@ -159,14 +159,14 @@ def from_planes(
     *,
     scale: float = 1.0,
     offset: float = 0.0,
-    light: Light = "perceptual",
+    transfer: Transfer = "perceptual",
 ) -> Pixels:
     """The picture that planes of the network stand for, opaque everywhere.
 
     Args:
         colour: (3, H, W) float32; values outside of 0..1 are clipped.
         pixel: the format to return.
-        scale, offset, light: as in `Planes`.
+        scale, offset, transfer: as in `Planes`.
 
     Returns:
         (H, W, C) of that format. Integers are rounded to the nearest; gray is the mean of the three planes.
@@ -176,7 +176,7 @@ def from_planes(
         values = values.mean(axis=2, keepdims=True, dtype=np.float32)
     if (scale, offset) != (1.0, 0.0):
         values = values.astype(np.float64) * scale + offset
-    if light == "linear":
+    if transfer == "linear":
         values = decode(values)
     pixels = np.empty((*values.shape[:2], pixel.channels), pixel.dtype)
     pixels[:, :, : pixel.colours] = to_values(values, pixel)
@@ -185,8 +185,8 @@ def from_planes(
     return pixels
 
 
-def to_values(light: NDArray[np.floating[Any]], pixel: PixelFormat) -> Pixels:
+def to_values(fractions: NDArray[np.floating[Any]], pixel: PixelFormat) -> Pixels:
     """Fractions of white to the numbers of a format, integers rounded to the nearest and kept in range."""
     if not pixel.is_float:
-        light = np.rint(light * light.dtype.type(pixel.white)).clip(0, pixel.white)
-    return light.astype(pixel.dtype)
+        fractions = np.rint(fractions * fractions.dtype.type(pixel.white)).clip(0, pixel.white)
+    return fractions.astype(pixel.dtype)

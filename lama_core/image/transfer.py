@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Light = Literal["perceptual", "linear"]
-LIGHTS: Final[tuple[Light, ...]] = ("perceptual", "linear")
+Transfer = Literal["perceptual", "linear"]
+TRANSFERS: Final[tuple[Transfer, ...]] = ("perceptual", "linear")
 
 Real = TypeVar("Real", bound=np.floating[Any])
 

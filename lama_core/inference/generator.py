@@ -12,18 +12,17 @@ from lama_core.inference.cuda_graphs import Layers
 from lama_core.inference.estimate import peak_bytes
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.generator import Generator, predict_with
+from lama_core.model.predictor import Predictor
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
-class FastGenerator:
+class FastGenerator(Predictor):
     """A generator compiled for one device; made by `compile_generator`.
 
     Attributes:
         config: of the generator that it was made of.
-        device: where it computes, and where its arguments have to be.
         precision: of its convolutions. Sums and Fourier transforms are float32 in any.
-        on_layer: called between layers, many times a call; what it raises ends the call.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class FastGenerator:
         self.config = config
         self.device = device
         self.precision: Precision = precision
-        self.on_layer: Callable[[], None] | None = None
+        self.output_stride = 2**config.downsamplings
         self._network = network
         self._load_plain = plain
         self._plain: Generator | None = None
@@ -52,7 +51,7 @@ class FastGenerator:
         return self._plain
 
     @torch.inference_mode()
-    def __call__(self, image: Tensor, hole: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, hole: Tensor, /) -> Tensor:
         """Predict the whole picture; arguments, result and errors are those of `Generator.forward`.
 
         Args:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from lama_core.model.predictor import Predict
 
 PROBE_SIDE = 256
 MOST_ERROR = 1 / 255
@@ -16,9 +17,6 @@ MOST_ERROR = 1 / 255
 LEAST_GAIN = 1.15
 """A precision that is not faster by this factor is not worth any error."""
 _ROUNDS = 2
-
-Predict = Callable[[Tensor, Tensor], Tensor]
-"""A picture (1, 3, H, W) and a hole (1, 1, H, W), float32, to a prediction (1, 3, H, W)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.ffc import FFC, Branches, FFCNormAct, FFCResidualBlock
-from lama_core.model.prefill import membrane
+from lama_core.model.prefill import harmonic_fill
 
 
 class Generator(nn.Module):
@@ -136,7 +136,7 @@ def predict_with(
 
     if config.output == "residual":
         with torch.no_grad():
-            smooth = membrane(image, hole)
+            smooth = harmonic_fill(image, hole)
         prediction = smooth + network(torch.cat((smooth, hole), dim=1))
     else:
         prediction = network(torch.cat((image * (1 - hole), hole), dim=1))

@@ -2,8 +2,8 @@
 
 Known pixels are averaged down a pyramid until every hole is closed, and the coarse colours are interpolated
 back up into the holes (push-pull: Gortler et al., 1996, "The Lumigraph", section 4.4.3). Relaxing every level
-on the way up turns that into a membrane: each hole pixel the mean of its neighbours, Laplace's equation with
-the known region as its boundary. Compact models start from the membrane.
+on the way up turns that into a harmonic fill: each hole pixel the mean of its neighbours, Laplace's equation
+with the known region as its boundary. Compact models start from the harmonic fill.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FINEST_RELAXATIONS = 8
 photographs the fill's error is the same to 0.1 % with 30."""
 
 
-def membrane(image: Tensor, hole: Tensor) -> Tensor:
+def harmonic_fill(image: Tensor, hole: Tensor) -> Tensor:
     """Fill the hole like a soap film spanned by its surroundings.
 
     Args:
@@ -33,7 +33,7 @@ def membrane(image: Tensor, hole: Tensor) -> Tensor:
 
 
 def push_pull(image: Tensor, hole: Tensor) -> Tensor:
-    """Fill the hole by push-pull alone: arguments and result as of `membrane`."""
+    """Fill the hole by push-pull alone: arguments and result as of `harmonic_fill`."""
     return _smooth_fill(image, hole, coarse=0, finest=0)
 
 
@@ -42,7 +42,7 @@ def _smooth_fill(image: Tensor, hole: Tensor, *, coarse: int, finest: int) -> Te
     premultiplied = torch.where(known > 0, image, torch.zeros_like(image)) * known
     pyramid = [(premultiplied, known)]
     while max(premultiplied.shape[-2:]) > 1:
-        premultiplied, known = halved(premultiplied), halved(known)
+        premultiplied, known = downsample2(premultiplied), downsample2(known)
         pyramid.append((premultiplied, known))
 
     fill = torch.full_like(pyramid[-1][0], 0.5)
@@ -59,7 +59,7 @@ def _smooth_fill(image: Tensor, hole: Tensor, *, coarse: int, finest: int) -> Te
     return fill
 
 
-def halved(x: Tensor) -> Tensor:
+def downsample2(x: Tensor) -> Tensor:
     """(B, C, H, W) to (B, C, ceil(H/2), ceil(W/2)) by means of 2x2 pixels, of fewer at an odd edge."""
     height, width = x.shape[2:]
     if height % 2 or width % 2:

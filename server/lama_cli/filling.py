@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from lama_core.client.geometry import Rect, Window
 from lama_core.client.protocol.messages import Depth, Options, PixelFormat, Result
-from lama_core.fill import FilledRegion, FillError, FillOptions, fill_windows, plan_fill
+from lama_core.fill import FilledRegion, FillError, FillOptions, plan_fill
+from lama_core.fill import Progress as FillProgress
 from lama_core.fill.filled_region import composite_into
 from lama_core.image.mask_ops import HoleMask, read_hole
 from lama_core.image.pixels import as_channels
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lama_core.client.connection import Client
-    from lama_core.fill.predictor import GeneratorLike
+    from lama_core.inference import FastGenerator
 
 #: Told the stage and the fraction of all work, 0 to 1.
 Progress = Callable[[str, float], None]
@@ -60,7 +61,7 @@ class InProcessFiller:
         self._device = choose_device(device)
         self._name = describe_device(self._device).id
         self._precision = precision
-        self._generator: GeneratorLike | None = None
+        self._generator: FastGenerator | None = None
 
     def __call__(
         self, image: NDArray[Any], hole: NDArray[Any], options: FillOptions, progress: Progress
@@ -74,6 +75,7 @@ class InProcessFiller:
         Raises:
             LamaFillError: of whatever stands in the way; the picture is as it was.
         """
+        from lama_core.fill import fill_windows
         from lama_core.inference import load_fast, precision_of
         from lama_server.worker.devices import is_out_of_memory
 
@@ -85,7 +87,8 @@ class InProcessFiller:
                 )
             begin = time.perf_counter()
             # All windows first: each sees the picture as it was.
-            regions = list(fill_windows(image, hole, self._generator, options, progress=progress))
+            reports = FillProgress(on_report=progress)
+            regions = list(fill_windows(image, hole, self._generator, options, progress=reports))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from lama_core.inference import compile_generator
 from lama_core.inference.generator import Precision
-from lama_core.inference.precision import Predict
 from lama_core.model import Generator
+from lama_core.model.predictor import Predict
 from tests.bench.floor import CHANNELS, operations
 from tests.bench.models import CONFIGS, picture, random_generator
 from tests.bench.report import Section

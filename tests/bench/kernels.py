@@ -144,15 +144,15 @@ def _votes(section: Section) -> None:
     unknown = torch.zeros(448, 544, dtype=torch.bool)
     unknown[105:342, 110:407] = True
     image = torch.rand(3, 448, 544)
-    canvas = patch_search.Canvas.of(image, unknown, image, searched=False)
-    field = canvas.sources[torch.randint(len(canvas.sources), (len(canvas.targets),))]
-    loudness = torch.rand(len(field))
+    matcher = patch_search.PatchMatcher.of(image, unknown, image, searched=False)
+    nnf = matcher.sources[torch.randint(len(matcher.sources), (len(matcher.targets),))]
+    weights = torch.rand(len(nnf))
     votes = {
-        "torch": partial(canvas.said_by_torch, canvas.hole, field, loudness),
-        "kernels": partial(canvas.said_by_kernels, canvas.hole, field, loudness),
+        "torch": partial(matcher.voted_by_torch, matcher.hole, nnf, weights),
+        "kernels": partial(matcher.voted_by_kernels, matcher.hole, nnf, weights),
     }
     results = {name: vote() for name, vote in votes.items()}
-    _compare(section, "votes of patches", f"{len(canvas.hole)} pixels", votes, results, results["torch"])
+    _compare(section, "votes of patches", f"{len(matcher.hole)} pixels", votes, results, results["torch"])
 
 
 def _compare(

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from lama_core.fill.checkerboard import PERIOD, without_lattice
-from lama_core.fill.filters import blurred
+from lama_core.fill.checkerboard import remove_checkerboard
+from lama_core.fill.filters import gaussian_blur
 
 HEIGHT, WIDTH = 168, 203
+PERIOD = 8
 
 
 def slope() -> np.ndarray:
@@ -36,7 +37,7 @@ def hole(top: int = 30, left: int = 41, height: int = 100, width: int = 110) -> 
 def test_a_honeycomb_is_taken_out_wherever_it_begins(offset: int) -> None:
     unknown = hole()
     drawn = slope() + honeycomb(offset)
-    error = np.abs(without_lattice(drawn, unknown) - slope())[:, unknown].mean()
+    error = np.abs(remove_checkerboard(drawn, unknown, PERIOD) - slope())[:, unknown].mean()
     assert error < 0.2 * np.abs(drawn - slope())[:, unknown].mean()
 
 
@@ -44,13 +45,13 @@ def test_a_honeycomb_that_fades_is_followed() -> None:
     unknown = hole()
     fading = np.linspace(0, 1, WIDTH, dtype=np.float32)
     drawn = slope() + honeycomb() * fading
-    error = np.abs(without_lattice(drawn, unknown) - slope())[:, unknown].mean()
+    error = np.abs(remove_checkerboard(drawn, unknown, PERIOD) - slope())[:, unknown].mean()
     assert error < 0.35 * np.abs(drawn - slope())[:, unknown].mean()
 
 
 def texture() -> np.ndarray:
     noise = np.random.default_rng(1).normal(0, 0.3, (3, HEIGHT, WIDTH)).astype(np.float32)
-    return slope() + blurred(torch.from_numpy(noise), 1.5).numpy()
+    return slope() + gaussian_blur(torch.from_numpy(noise), 1.5).numpy()
 
 
 def edge() -> np.ndarray:
@@ -66,20 +67,20 @@ def bars() -> np.ndarray:
 @pytest.mark.parametrize("picture", [texture(), edge(), bars()], ids=["texture", "edge", "bars"])
 def test_what_is_in_the_picture_stays(picture: np.ndarray) -> None:
     unknown = hole()
-    changed = np.abs(without_lattice(picture, unknown) - picture)[:, unknown]
+    changed = np.abs(remove_checkerboard(picture, unknown, PERIOD) - picture)[:, unknown]
     assert changed.mean() < 0.04 * np.abs(picture - slope())[:, unknown].mean()
 
 
 def test_in_a_hole_of_few_cells_nothing_is_sure() -> None:
     unknown = hole(height=7, width=60)
     drawn = texture()
-    assert np.abs(without_lattice(drawn, unknown) - drawn)[:, unknown].mean() < 0.005
+    assert np.abs(remove_checkerboard(drawn, unknown, PERIOD) - drawn)[:, unknown].mean() < 0.005
 
 
 def test_nothing_changes_outside_of_the_hole() -> None:
     unknown = hole(top=0, left=150, height=HEIGHT, width=WIDTH - 150)
     drawn = slope() + honeycomb()
     given = drawn.copy()
-    cleaned = without_lattice(drawn, unknown)
+    cleaned = remove_checkerboard(drawn, unknown, PERIOD)
     assert np.array_equal(cleaned[:, ~unknown], drawn[:, ~unknown])
     assert np.array_equal(drawn, given)

@@ -8,7 +8,7 @@ import torch
 
 from lama_core.fill import FillOptions, fill
 from lama_core.image.transfer import decode
-from lama_core.model.prefill import membrane
+from lama_core.model.prefill import harmonic_fill
 
 SIZE = 192
 HOLE = np.zeros((SIZE, SIZE), np.uint8)
@@ -18,7 +18,7 @@ INSIDE = HOLE > 0
 
 def smooth(image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
     """A generator that spans a soap film over the hole."""
-    return membrane(image, hole)
+    return harmonic_fill(image, hole)
 
 
 def gradient(low: float, high: float) -> np.ndarray:

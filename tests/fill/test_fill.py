@@ -19,6 +19,7 @@ from lama_core.fill import (
     FillError,
     FillOptions,
     PredictionError,
+    Progress,
     composite,
     fill,
     fill_region,
@@ -28,6 +29,7 @@ from lama_core.fill import (
 from lama_core.image.mask_ops import distance_to
 from lama_core.image.pixels import WHITE, PixelError
 from lama_core.model import Generator, GeneratorConfig
+from lama_core.model.predictor import Predictor
 
 
 def alone(**options: object) -> FillOptions:
@@ -459,7 +461,8 @@ def test_progress_never_falls_and_ends_at_one() -> None:
     image = noise(800, 2600, 3)
     hole = square(800, 2600, Rect(100, 100, 60, 60)) | square(800, 2600, Rect(2400, 600, 60, 60))
     told: list[tuple[str, float]] = []
-    fill(image, hole, mean_of_known, ALONE, progress=lambda stage, fraction: told.append((stage, fraction)))
+    progress = Progress(on_report=lambda stage, fraction: told.append((stage, fraction)))
+    fill(image, hole, mean_of_known, ALONE, progress=progress)
     fractions = [fraction for _, fraction in told]
     assert fractions == sorted(fractions)
     assert fractions[0] == 0
@@ -479,13 +482,13 @@ def test_a_fill_can_be_cancelled_between_any_two_stages(after: int) -> None:
         return asked > after
 
     with pytest.raises(FillCancelled):
-        fill(image, hole, generator, ALONE, cancelled=cancelled)
+        fill(image, hole, generator, ALONE, progress=Progress(cancelled=cancelled))
     assert len(generator.seen) == (after + 1) // 3
 
 
 def test_pixels_go_to_the_device_that_the_generator_names() -> None:
-    class Elsewhere:
-        device = "meta"
+    class Elsewhere(Predictor):
+        device = torch.device("meta")
 
         def __call__(self, image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
             assert image.device.type == hole.device.type == "meta"

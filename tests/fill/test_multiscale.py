@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lama_core.fill import FillCancelled, FillOptions
+from lama_core.fill import FillCancelled, FillOptions, Progress
 from lama_core.fill import refine as refinement
-from lama_core.fill.multiscale import NATIVE_THICKNESS, PATCH_THICKNESS, halved_window
-from lama_core.fill.predictor import predict
-from lama_core.fill.resolution import predict_window
+from lama_core.fill.multiscale import MIN_PATCH_THICKNESS, NATIVE_THICKNESS, downsampled, predict_window
+from lama_core.fill.prediction import predict as predict_by
 from lama_core.image.mask_ops import thickness
 from lama_core.model import Generator, GeneratorConfig
+from lama_core.model.predictor import Predict, Predictor, as_predictor
 
 
 def stripes(height: int, width: int, period: int = 12) -> np.ndarray:
@@ -50,14 +50,14 @@ def tiny() -> Generator:
 
 
 def run(generator, colour, unknown, *, told=None, cancelled=None, **options):
-    return predict_window(
-        generator,
-        colour,
-        unknown,
-        FillOptions(**options),
-        progress=(lambda fraction: None) if told is None else told.append,
-        cancelled=cancelled,
+    progress = Progress(
+        on_report=None if told is None else lambda stage, fraction: told.append(fraction), cancelled=cancelled
     )
+    return predict_window(as_predictor(generator), colour, unknown, FillOptions(**options), progress)
+
+
+def predict(generator: Predict, colour: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    return predict_by(as_predictor(generator), colour, hole)
 
 
 # fast
@@ -75,8 +75,8 @@ def test_fast_is_one_pass_bit_for_bit() -> None:
 
 def test_a_thin_hole_gets_nothing_but_one_pass() -> None:
     truth = stripes(96, 96)
-    colour, hole = with_hole(truth, 40, 40, PATCH_THICKNESS - 2)
-    assert thickness(hole) < PATCH_THICKNESS
+    colour, hole = with_hole(truth, 40, 40, MIN_PATCH_THICKNESS - 2)
+    assert thickness(hole) < MIN_PATCH_THICKNESS
     generator = Soft(truth)
     filled = run(generator, colour, hole)
     assert generator.sizes == [(96, 96)]
@@ -133,7 +133,7 @@ def test_structure_is_the_coarse_pass_s() -> None:
 def test_halving_lets_nothing_of_the_hole_in() -> None:
     colour, hole = with_hole(np.full((3, 21, 34), 0.5, np.float32), 5, 5, 8)
     colour = np.where(hole, np.float32(9), colour)
-    coarse, coarse_hole = halved_window(colour, hole)
+    coarse, coarse_hole = downsampled(colour, hole)
     assert coarse.shape == (3, 11, 17)
     assert coarse_hole.shape == (11, 17)
     assert set(np.unique(coarse[:, ~coarse_hole])) == {np.float32(0.5)}
@@ -197,7 +197,7 @@ def test_a_mere_callable_gets_balanced_for_best() -> None:
 
 
 def test_best_refines_the_plain_form_of_a_faster_generator(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Fast:
+    class Fast(Predictor):
         def __init__(self) -> None:
             self.generator = tiny()
             self.asked = 0
@@ -210,7 +210,7 @@ def test_best_refines_the_plain_form_of_a_faster_generator(monkeypatch: pytest.M
         def __call__(self, image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
             return self.generator(image, hole)
 
-    monkeypatch.setattr(refinement, "COARSEST", 32)
+    monkeypatch.setattr(refinement, "MIN_SIDE", 32)
     colour, hole = with_hole(stripes(96, 96), 30, 30, 30)
     fast = Fast()
     balanced = run(fast, colour, hole, quality="balanced")

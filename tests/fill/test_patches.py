@@ -7,18 +7,19 @@ import pytest
 import torch
 
 from lama_core.fill import patches as module
-from lama_core.fill.filters import blurred
-from lama_core.fill.fusion import better_of
-from lama_core.fill.patch_search import BASIS, REACH, SIDE, Canvas, descriptors
+from lama_core.fill.filters import gaussian_blur
+from lama_core.fill.fusion import fuse
+from lama_core.fill.patch_search import BASIS, REACH, SIDE, PatchMatcher, descriptors
 from lama_core.fill.patches import patch_fill
+from lama_core.fill.progress import Progress
 
 
 def checks(height: int, width: int, period: int = 10) -> np.ndarray:
-    """(3, H, W) float32: a chess board in two colours."""
+    """(3, H, W) float32: a chess matcher in two colours."""
     y, x = np.mgrid[:height, :width] // (period // 2)
-    board = ((x + y) % 2)[None]
+    matcher = ((x + y) % 2)[None]
     colours = np.where(
-        board, np.array([0.8, 0.7, 0.2])[:, None, None], np.array([0.2, 0.2, 0.6])[:, None, None]
+        matcher, np.array([0.8, 0.7, 0.2])[:, None, None], np.array([0.2, 0.2, 0.6])[:, None, None]
     )
     return colours.astype(np.float32)
 
@@ -31,7 +32,7 @@ def middle(height: int, width: int, side: int) -> np.ndarray:
 
 
 def soft(picture: np.ndarray, sigma: float = 3) -> np.ndarray:
-    return blurred(torch.from_numpy(picture), sigma).numpy()
+    return gaussian_blur(torch.from_numpy(picture), sigma).numpy()
 
 
 def filled(
@@ -43,14 +44,13 @@ def filled(
         prediction,
         seed=seed,
         memory=memory,
-        progress=lambda fraction: None,
-        cancelled=None,
+        progress=Progress(),
     )
 
 
-def canvas(picture: np.ndarray, hole: np.ndarray) -> Canvas:
+def matcher_of(picture: np.ndarray, hole: np.ndarray) -> PatchMatcher:
     image = torch.from_numpy(picture)
-    return Canvas.of(image, torch.from_numpy(hole), blurred(image, 4))
+    return PatchMatcher.of(image, torch.from_numpy(hole), gaussian_blur(image, 4))
 
 
 # The fill
@@ -79,11 +79,11 @@ def test_where_a_scale_is_too_large_to_search_it_follows_the_one_before(
     monkeypatch: pytest.MonkeyPatch, largest: int, memory: int
 ) -> None:
     truth, hole = checks(160, 160, period=16), middle(160, 160, 50)
-    monkeypatch.setattr(module, "LARGEST_SEARCH", largest)
+    monkeypatch.setattr(module, "MAX_SEARCHED_HOLE", largest)
     searched: list[bool] = []
-    of = Canvas.of
+    of = PatchMatcher.of
     monkeypatch.setattr(
-        Canvas, "of", lambda *given, searched: (note(searched), of(*given, searched=searched))[1]
+        PatchMatcher, "of", lambda *given, searched: (note(searched), of(*given, searched=searched))[1]
     )
     note = searched.append
     made = filled(truth, hole, soft(truth), memory=memory)
@@ -136,63 +136,63 @@ def test_descriptors_are_the_low_part_of_patches() -> None:
 
 def test_sources_are_known_and_targets_touch_the_hole() -> None:
     hole = middle(40, 50, 12)
-    board = canvas(checks(40, 50), hole)
-    for index in board.sources.tolist():
+    matcher = matcher_of(checks(40, 50), hole)
+    for index in matcher.sources.tolist():
         row, column = divmod(index, 50)
         patch = hole[row - REACH : row + REACH + 1, column - REACH : column + REACH + 1]
         assert patch.shape == (SIDE, SIDE)
         assert not patch.any()
-    assert len(board.targets) == (12 + 2 * REACH) ** 2
+    assert len(matcher.targets) == (12 + 2 * REACH) ** 2
 
 
 def test_the_exact_search_is_exact_and_the_other_never_loses() -> None:
     truth = np.random.default_rng(1).random((3, 48, 56), np.float32)
-    board = canvas(truth, middle(48, 56, 12))
-    wanted = board.wanted()
-    field, costs = board.exact(wanted, board.sources)
-    for target in (0, 100, len(field) - 1):
-        unlike = (board.described[board.sources] - wanted[target]).square().sum(dim=1)
+    matcher = matcher_of(truth, middle(48, 56, 12))
+    targets = matcher.target_descriptors()
+    nnf, costs = matcher.exhaustive_search(targets, matcher.sources)
+    for target in (0, 100, len(nnf) - 1):
+        unlike = (matcher.source_descriptors[matcher.sources] - targets[target]).square().sum(dim=1)
         assert float(costs[target]) == pytest.approx(float(unlike.min()), abs=1e-4)
-    torch.testing.assert_close(board.costs(wanted, field), costs, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(matcher.costs(targets, nnf), costs, atol=1e-4, rtol=1e-4)
 
-    chance = torch.Generator().manual_seed(0)
-    found = board.sources[torch.randint(len(board.sources), (len(field),), generator=chance)]
-    before = board.costs(wanted, found)
+    rng = torch.Generator().manual_seed(0)
+    found = matcher.sources[torch.randint(len(matcher.sources), (len(nnf),), generator=rng)]
+    before = matcher.costs(targets, found)
     for _ in range(8):
-        found, after = board.improve(wanted, found, chance)
+        found, after = matcher.propagate_and_search(targets, found, rng)
         assert (after <= before).all()
         before = after
-    assert board.is_source[found].all()
+    assert matcher.is_source[found].all()
     assert float(after.mean()) < 2 * float(costs.mean()) + 1
 
 
-def test_a_source_that_is_used_everywhere_gets_dear() -> None:
-    board = canvas(checks(60, 60), middle(60, 60, 20))
-    worn = board.sources[len(board.sources) // 2]
-    board.tire(worn.expand(len(board.targets)), torch.ones(len(board.targets)))
-    assert board.wear[worn] > 1
-    assert board.wear[board.sources[0]] == 0
-    board.tire(board.sources[: len(board.targets)], torch.ones(len(board.targets)))
-    assert board.wear.max() < 1
+def test_a_source_that_is_used_everywhere_costs_more() -> None:
+    matcher = matcher_of(checks(60, 60), middle(60, 60, 20))
+    used = matcher.sources[len(matcher.sources) // 2]
+    matcher.penalize_occurrence(used.expand(len(matcher.targets)), torch.ones(len(matcher.targets)))
+    assert matcher.occurrence_penalty[used] > 1
+    assert matcher.occurrence_penalty[matcher.sources[0]] == 0
+    matcher.penalize_occurrence(matcher.sources[: len(matcher.targets)], torch.ones(len(matcher.targets)))
+    assert matcher.occurrence_penalty.max() < 1
 
 
 def test_a_whole_piece_is_voted_for_as_it_is() -> None:
     truth = np.random.default_rng(2).random((3, 40, 80), np.float32)
     hole = np.zeros((40, 80), bool)
     hole[10:20, 10:20] = True
-    board = canvas(truth, hole)
-    board.vote(board.targets + 40, None)
-    torch.testing.assert_close(board.image[:, 10:20, 10:20], torch.from_numpy(truth[:, 10:20, 50:60]))
+    matcher = matcher_of(truth, hole)
+    matcher.vote(matcher.targets + 40, None)
+    torch.testing.assert_close(matcher.image[:, 10:20, 10:20], torch.from_numpy(truth[:, 10:20, 50:60]))
 
 
 def test_what_patches_say_beside_the_hole_is_what_they_have_there() -> None:
     truth = np.random.default_rng(2).random((3, 40, 80), np.float32)
     hole = np.zeros((40, 80), bool)
     hole[10:20, 10:20] = True
-    board = canvas(truth, hole)
+    matcher = matcher_of(truth, hole)
     beside = torch.tensor([9 * 80 + 12, 20 * 80 + 15, 15 * 80 + 9])
-    said = board.said(beside, board.targets + 40, None)
-    torch.testing.assert_close(said, board.image.flatten(1).T[beside + 40])
+    said = matcher.voted(beside, matcher.targets + 40, None)
+    torch.testing.assert_close(said, matcher.image.flatten(1).T[beside + 40])
 
 
 def test_patches_of_another_light_end_without_a_step() -> None:
@@ -200,11 +200,11 @@ def test_patches_of_another_light_end_without_a_step() -> None:
     truth = np.concatenate((texture, texture + np.float32(0.2)), axis=2)
     hole = np.zeros((40, 80), bool)
     hole[10:20, 10:20] = True
-    board = canvas(truth, hole)
-    brighter = board.targets + 40
-    board.vote(brighter, None)
-    assert float((board.image - torch.from_numpy(truth))[:, hole].min()) > 0.19
-    joined = module._joined(board, torch.from_numpy(hole), brighter, None)
+    matcher = matcher_of(truth, hole)
+    brighter = matcher.targets + 40
+    matcher.vote(brighter, None)
+    assert float((matcher.image - torch.from_numpy(truth))[:, hole].min()) > 0.19
+    joined = module._without_step(matcher, torch.from_numpy(hole), brighter, None)
     torch.testing.assert_close(joined, torch.from_numpy(truth), atol=0.002, rtol=0)
 
 
@@ -213,10 +213,10 @@ def test_patches_of_another_light_end_without_a_step() -> None:
 
 def test_detail_is_taken_from_patches_and_kept_where_it_is_there() -> None:
     truth, hole = checks(120, 120), middle(120, 120, 60)
-    chosen = better_of(soft(truth, 6), truth, truth, hole)
+    chosen = fuse(soft(truth, 6), truth, truth, hole)
     assert np.abs(chosen - truth)[:, hole].mean() < 0.1 * np.abs(soft(truth, 6) - truth)[:, hole].mean()
     other = np.roll(truth, 5, axis=2)
-    kept = better_of(truth, np.where(hole, other, truth), truth, hole)
+    kept = fuse(truth, np.where(hole, other, truth), truth, hole)
     assert np.abs(kept - truth)[:, hole].mean() < 0.05
 
 
@@ -224,7 +224,7 @@ def test_patches_of_another_colour_are_not_taken() -> None:
     truth, hole = checks(120, 120), middle(120, 120, 60)
     other = np.where(hole, truth * 0.2, truth)
     prediction = soft(truth, 6)
-    chosen = better_of(prediction, other, truth, hole)
+    chosen = fuse(prediction, other, truth, hole)
     assert np.abs(chosen - prediction)[:, hole].mean() < 0.01
 
 
@@ -234,7 +234,7 @@ def test_patches_of_another_hue_are_not_taken_where_another_light_is() -> None:
     share = []
     for tint in ((0.04, 0.04, 0.04), (0.045, 0.0, -0.045)):
         other = np.where(hole, truth + np.array(tint, np.float32)[:, None, None], truth)
-        chosen = better_of(prediction, other, truth, hole)
+        chosen = fuse(prediction, other, truth, hole)
         share.append(np.abs(chosen - prediction)[:, hole].mean() / np.abs(other - prediction)[:, hole].mean())
     assert share[0] > 0.8
     assert share[1] < 0.7
@@ -243,5 +243,5 @@ def test_patches_of_another_hue_are_not_taken_where_another_light_is() -> None:
 def test_a_smooth_fill_of_something_smooth_is_kept() -> None:
     sky = np.linspace(0.4, 0.6, 120, dtype=np.float32)[None, :, None] * np.ones((3, 1, 120), np.float32)
     hole = middle(120, 120, 60)
-    chosen = better_of(sky, np.where(hole, sky + np.float32(0.02), sky), sky, hole)
+    chosen = fuse(sky, np.where(hole, sky + np.float32(0.02), sky), sky, hole)
     assert np.abs(chosen - sky)[:, 45:75, 45:75].max() < 0.005

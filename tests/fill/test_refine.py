@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lama_core.fill import FillCancelled
+from lama_core.fill import FillCancelled, Progress
 from lama_core.fill import refine as module
 from lama_core.fill.refine import refine
 from lama_core.model import Generator, GeneratorConfig
@@ -15,7 +15,7 @@ from lama_core.model import Generator, GeneratorConfig
 
 @pytest.fixture(autouse=True)
 def small_scales(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "COARSEST", 16)
+    monkeypatch.setattr(module, "MIN_SIDE", 16)
     monkeypatch.setattr(module, "ITERATIONS", 6)
 
 
@@ -70,7 +70,7 @@ def test_the_fill_follows_the_coarser_one(generator: Generator) -> None:
         small = generator(
             torch.from_numpy(halved(colour))[None], torch.from_numpy(halved(hole[None] * np.float32(1)))[None]
         )[0]
-    filled = refine(generator, colour, hole, memory=1 << 32, progress=lambda f: None, cancelled=None)
+    filled = refine(generator, colour, hole, memory=1 << 32, progress=Progress())
     assert filled is not None
     assert filled.shape == colour.shape
     assert np.array_equal(filled[:, ~hole], colour[:, ~hole])
@@ -85,7 +85,7 @@ def test_the_fill_follows_the_coarser_one(generator: Generator) -> None:
 def test_weights_stay_as_they_are(generator: Generator) -> None:
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
     colour, hole = window()
-    refine(generator, colour, hole, memory=1 << 32, progress=lambda f: None, cancelled=None)
+    refine(generator, colour, hole, memory=1 << 32, progress=Progress())
     for name, tensor in generator.state_dict().items():
         assert torch.equal(tensor, before[name])
     assert all(parameter.grad is None for parameter in generator.parameters())
@@ -95,7 +95,7 @@ def test_it_stays_within_its_memory(generator: Generator) -> None:
     colour, hole = window(128)
     sizes = {}
     for memory in (1 << 32, 1 << 20, 1 << 10):
-        filled = refine(generator, colour, hole, memory=memory, progress=lambda f: None, cancelled=None)
+        filled = refine(generator, colour, hole, memory=memory, progress=Progress())
         sizes[memory] = None if filled is None else filled.shape[1]
     assert sizes[1 << 32] == 128
     assert sizes[1 << 20] in (32, 64)
@@ -128,15 +128,16 @@ def test_what_a_step_keeps_is_known_beforehand(generator: Generator) -> None:
 def test_progress_and_cancel_at_each_step(generator: Generator) -> None:
     colour, hole = window()
     told: list[float] = []
-    refine(generator, colour, hole, memory=1 << 32, progress=told.append, cancelled=None)
+    progress = Progress(on_report=lambda stage, fraction: told.append(fraction))
+    refine(generator, colour, hole, memory=1 << 32, progress=progress)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
     assert len(told) >= module.ITERATIONS
     asked = iter([False] * 5 + [True])
     with pytest.raises(FillCancelled):
-        refine(generator, colour, hole, memory=1 << 32, progress=told.append, cancelled=lambda: next(asked))
+        refine(generator, colour, hole, memory=1 << 32, progress=Progress(cancelled=lambda: next(asked)))
 
 
 def test_a_window_too_small_for_two_scales_is_left_to_others(generator: Generator) -> None:
     colour, hole = window(24)
-    assert refine(generator, colour, hole, memory=1 << 32, progress=lambda f: None, cancelled=None) is None
+    assert refine(generator, colour, hole, memory=1 << 32, progress=Progress()) is None

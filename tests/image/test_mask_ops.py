@@ -12,7 +12,7 @@ from lama_core.client.geometry import Rect
 from lama_core.image.mask_ops import (
     COMPONENT_CELL,
     HoleError,
-    around,
+    bounding_slices,
     distance_to,
     feather,
     find_holes,
@@ -274,5 +274,5 @@ def test_the_part_around_a_hole(height: int, width: int, margin: int, seed: int)
     part = np.zeros_like(hole)
     part[max(0, y.min() - margin) : y.max() + 1 + margin, max(0, x.min() - margin) : x.max() + 1 + margin] = 1
     seen = np.zeros_like(hole)
-    seen[around(hole, margin)] = 1
+    seen[bounding_slices(hole, margin)] = 1
     assert np.array_equal(seen, part)

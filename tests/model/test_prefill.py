@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lama_core.model.prefill import membrane, push_pull
+from lama_core.model.prefill import harmonic_fill, push_pull
 
-FILLS = (membrane, push_pull)
+FILLS = (harmonic_fill, push_pull)
 
 
 def hole_of(height: int, width: int, seed: int, share: float) -> Tensor:
@@ -54,5 +54,5 @@ def test_the_membrane_of_a_slope_is_the_slope() -> None:
     hole = torch.zeros(1, 1, 48, 64)
     hole[:, :, 15:31, 20:40] = 1
     error = {fill: ((fill(plane, hole) - plane).abs() * hole).max() for fill in FILLS}
-    assert error[membrane] < 0.01
-    assert error[membrane] < error[push_pull] / 2
+    assert error[harmonic_fill] < 0.01
+    assert error[harmonic_fill] < error[push_pull] / 2

@@ -10,7 +10,7 @@ import numpy as np
 
 from lama_core.fill import FillOptions, plan_fill
 from lama_core.fill.options import QUALITIES
-from lama_core.fill.predictor import GeneratorLike
+from lama_core.model.predictor import Predict
 from lama_core.research.evaluation.artifact_metrics import flat_grain_ratio
 from lama_core.research.evaluation.dataset import CaseSet, EvaluationSet
 from lama_core.research.evaluation.evaluate import ORIGINAL, Comparison, Result, Table, evaluate
@@ -44,7 +44,7 @@ class Bench:
         most: pictures that the largest studies take at most; the slower ones take a share of it.
     """
 
-    generator: GeneratorLike
+    generator: Predict
     name: str
     photos: Path
     small: int = 512

@@ -10,7 +10,7 @@ import numpy as np
 
 from lama_core.fill import FillOptions, fill
 from lama_core.fill.options import Quality
-from lama_core.fill.predictor import GeneratorLike
+from lama_core.model.predictor import Predict
 from lama_core.research.evaluation.baselines import navier_stokes, telea
 from lama_core.research.evaluation.metrics import Hole, Picture
 
@@ -31,7 +31,7 @@ def baselines() -> dict[str, Method]:
 
 
 def model_methods(
-    generator: GeneratorLike,
+    generator: Predict,
     name: str,
     *,
     qualities: Sequence[Quality] = ("balanced",),
@@ -58,7 +58,7 @@ def model_methods(
     return {method: with_options(generator, chosen) for method, chosen in options.items()}
 
 
-def with_options(generator: GeneratorLike, options: FillOptions) -> Method:
+def with_options(generator: Predict, options: FillOptions) -> Method:
     """The fill of a model with these options, as a method."""
 
     def method(photo: Picture, hole: Hole) -> Picture:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lama_cli.pictures.transfer import light_of
 from lama_core.client.errors import LamaFillError
-from lama_core.image.transfer import Light
+from lama_core.image.transfer import Transfer
 
 #: The default limit for width times height of a picture: beyond every camera, far below a decompression bomb.
 MAX_PIXELS: Final = 400_000_000
@@ -77,7 +77,7 @@ class Picture:
 
     pixels: NDArray[Any]
     metadata: Metadata
-    light: Light = "perceptual"
+    light: Transfer = "perceptual"
     note: str = ""
 
     @property

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol.messages import Fill, Options
-from lama_core.fill import FillCancelled, FilledRegion, FillOptions, PredictionError, fill_region
-from lama_core.fill.predictor import GeneratorLike
-from lama_core.inference import FastGenerator, load_fast, precision_of
+from lama_core.fill import FillCancelled, FilledRegion, FillOptions, PredictionError, Progress, fill_region
+from lama_core.inference import load_fast, precision_of
 from lama_core.inference.memory import give_back_freed_memory
+from lama_core.model.predictor import Predict, Predictor, as_predictor
 from lama_core.model.registry import UnknownModelError, find_model
 from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
 from lama_server.worker.devices import (
@@ -39,7 +38,7 @@ SMALL_CONTEXT = 64
 
 _OUT_OF_MEMORY = "there is not enough memory for this fill, not even on the CPU; use a smaller selection"
 
-GeneratorLoader = Callable[[str, torch.device], GeneratorLike]
+GeneratorLoader = Callable[[str, torch.device], Predict]
 """From a model's name to its generator on a device."""
 
 
@@ -74,7 +73,7 @@ class FillEngine:
         self._memory = memory or None
         self._load = load or _loader(precision)
         self._watch = Watch()
-        self._generators: dict[torch.device, tuple[str, GeneratorLike]] = {}
+        self._generators: dict[torch.device, tuple[str, Predictor]] = {}
 
     @property
     def memory_bytes(self) -> int:
@@ -146,8 +145,7 @@ class FillEngine:
                     hole,
                     self._generator(asked.model, device),
                     options,
-                    progress=self._watch.progress,
-                    cancelled=self._watch.cancelled,
+                    progress=Progress(on_report=self._watch.progress, cancelled=self._watch.cancelled),
                 )
                 return region, device
             except (RuntimeError, MemoryError) as error:
@@ -157,7 +155,7 @@ class FillEngine:
             # Out of the except block, because the error's traceback holds the tensors.
             self._free(device)
 
-    def _generator(self, model: str, device: torch.device) -> GeneratorLike:
+    def _generator(self, model: str, device: torch.device) -> Predictor:
         known = self._generators.get(device)
         if known is not None and known[0] == model:
             return known[1]
@@ -167,14 +165,14 @@ class FillEngine:
             self._free(device)
         self._watch.progress("loading", 0.0)
         try:
-            generator = self._load(model, device)
+            generator = as_predictor(self._load(model, device))
         except (UnknownModelError, MemoryError):
             raise
         except (LamaFillError, OSError, RuntimeError) as error:
             if is_out_of_memory(error):
                 raise
             raise ModelLoadError(f"the model {model} cannot be loaded: {error}") from error
-        self._watch.look_into(generator)
+        generator.on_layer = self._watch.look_up
         self._generators[device] = (model, generator)
         return generator
 
@@ -207,16 +205,8 @@ class Watch:
         self._told = time.monotonic()
         self._tell(stage, fraction)
 
-    def look_into(self, generator: GeneratorLike) -> None:
-        """Look up between the layers of a compiled generator; of a module before each part that has parts."""
-        if isinstance(generator, FastGenerator):
-            generator.on_layer = self._look_up
-        elif isinstance(generator, nn.Module):
-            for module in generator.modules():
-                if any(True for _ in module.children()):
-                    module.register_forward_pre_hook(lambda part, inputs: self._look_up())
-
-    def _look_up(self) -> None:
+    def look_up(self) -> None:
+        """Between layers: end a fill that is cancelled, and give a sign of life."""
         if self.cancelled():
             raise FillCancelled("the fill was cancelled")
         if time.monotonic() - self._told > self._SIGN_SECONDS:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lama_core.fill.predictor import predict
+from lama_core.fill.prediction import predict
 from lama_core.model import Generator, GeneratorConfig
+from lama_core.model.predictor import as_predictor
 from lama_core.research.evaluation.dataset import EvaluationSet
 from lama_core.research.evaluation.evaluate import ORIGINAL, Comparison, evaluate
 from lama_core.research.evaluation.methods import ALONE, baselines, model_methods, with_options
@@ -59,7 +60,7 @@ def test_the_network_alone_is_one_pass_over_the_whole_picture(
     case = next(data.cases("thick"))
     colour = np.ascontiguousarray(case.photo.transpose(2, 0, 1), dtype=np.float32) / 255
     colour[:, case.hole] = 0
-    wanted = predict(generator, colour, case.hole).transpose(1, 2, 0)
+    wanted = predict(as_predictor(generator), colour, case.hole).transpose(1, 2, 0)
     filled = model_methods(generator, "mine")["mine alone"](case.photo, case.hole)
     assert np.array_equal(filled[case.hole], np.rint(wanted * 255).clip(0, 255)[case.hole])
 

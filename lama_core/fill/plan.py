@@ -1,0 +1,82 @@
+"""Which windows a fill takes, and whether there is something to fill: all that is known without a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lama_core.client.geometry import Window, feather_of, grow_of, plan_windows
+from lama_core.fill.errors import FillError
+from lama_core.fill.options import FillOptions
+from lama_core.image.mask_ops import HoleMask, find_holes, read_hole, thickness
+from lama_core.image.pixels import Pixels, as_channels, pixel_format
+
+
+def plan_fill(
+    image: NDArray[Any],
+    hole: NDArray[Any],
+    options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
+) -> list[Window]:
+    """What `fill` would do, without a generator: the windows, at least one.
+
+    Args:
+        image, hole, options: as for `fill`.
+
+    Raises:
+        FillError, PixelError, HoleError: as `fill`, but for what only shows while filling.
+    """
+    pixel_format(image)
+    return planned_windows(checked_hole(as_channels(image), hole), options)
+
+
+def planned_windows(mask: HoleMask, options: FillOptions) -> list[Window]:
+    """The windows for a mask, with an automatic grow and feather by how thick the hole is.
+
+    Where the windows are is planned from the bounds of the holes alone, as a client plans it.
+    """
+    windows = plan_windows(
+        find_holes(mask),
+        mask.canvas,
+        grow=options.grow,
+        feather=options.feather,
+        context=options.context,
+    )
+    if options.grow is not None and options.feather is not None:
+        return windows
+    exact = []
+    for window in windows:
+        thick = thickness(mask.window(window.hole) >= 0.5)
+        pixels = min(window.grow, grow_of(thick)) if options.grow is None else options.grow
+        soft = min(window.feather, feather_of(thick)) if options.feather is None else options.feather
+        written = window.hole.grow(pixels + soft).clipped(mask.canvas)
+        exact.append(replace(window, grow=pixels, feather=soft, written=written))
+    return exact
+
+
+def checked_hole(picture: Pixels, hole: NDArray[Any]) -> HoleMask:
+    """Read the mask of a picture.
+
+    Args:
+        picture: (H, W, C).
+        hole: as for `read_hole`.
+
+    Raises:
+        HoleError: it is not a mask.
+        FillError: it is not of this picture, or leaves nothing to fill or nothing to fill it from.
+    """
+    mask = read_hole(hole)
+    height, width = picture.shape[:2]
+    if (mask.canvas.width, mask.canvas.height) != (width, height):
+        raise FillError(
+            f"the picture is {width} x {height} pixels and the mask "
+            f"{mask.canvas.width} x {mask.canvas.height}: give a mask of the picture's size"
+        )
+    if mask.bounds.is_empty:
+        raise FillError("the mask selects nothing, so there is nothing to fill: mark the hole in it")
+    if mask.covers_everything():
+        raise FillError(
+            "the mask selects the whole picture, so nothing is known around the hole: leave some of it out"
+        )
+    return mask
