@@ -46,12 +46,13 @@ def structures_table(scores: Scores) -> str:
 
 
 def means_table(scores: Scores) -> str:
-    """A row for each method, a column for each figure: the means over all scenes."""
+    """A row for each method, a column for each figure but the time: the means over all scenes."""
+    columns = [column for column in COLUMNS if column[1] != "seconds"]
     rows = [
-        [method, *(figure(figures[name], form) for _, name, form in COLUMNS)]
+        [method, *(figure(figures[name], form) for _, name, form in columns)]
         for method, figures in figures_of(scores)[ALL].items()
     ]
-    return markdown(["method", *(title for title, _, _ in COLUMNS)], rows)
+    return markdown(["method", *(title for title, _, _ in columns)], rows)
 
 
 def brief_structures_table(scores: Scores) -> str:
