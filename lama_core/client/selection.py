@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from lama_core.client.geometry import Rect, context_window, plan_windows
+from lama_core.client.geometry import Context, Rect, context_window, plan_windows
 
 ReadMask = Callable[[Rect], bytes]
 
@@ -34,7 +34,13 @@ class Piece:
 
 
 def plan(
-    bounds: Rect, canvas: Rect, read: ReadMask, *, grow: int, feather: int, context: str | int
+    bounds: Rect,
+    canvas: Rect,
+    read: ReadMask,
+    *,
+    grow: int | None = None,
+    feather: int | None = None,
+    context: Context = "auto",
 ) -> list[Piece]:
     """The windows to send for a hole; no two of them are written to at the same place.
 
@@ -42,7 +48,8 @@ def plan(
         bounds: the hole is inside, and may be smaller.
         canvas: all there is to see.
         read: the mask of the hole.
-        grow, feather: pixels, -1 for automatic.
+        grow: by how many pixels the hole is dilated; None: by the size of the hole.
+        feather: over how many pixels the fill is blended in; None: by the size of the hole.
         context: "auto", "whole" or pixels.
 
     Returns:
@@ -52,16 +59,11 @@ def plan(
     holes = [whole]
     if whole.is_empty:
         return []
-    if _window_area(whole, canvas, grow, feather, context) > ONE_PIECE:
+    around = context_window(whole, canvas, grow=grow or 0, feather=feather or 0, context=context)
+    if around.area > ONE_PIECE:
         holes = parts(whole, read)
     exact = [tight for hole in holes for tight in [_tight(hole, read)] if not tight.is_empty]
-    windows = plan_windows(
-        exact,
-        canvas,
-        grow=None if grow < 0 else grow,
-        feather=None if feather < 0 else feather,
-        context=context,
-    )
+    windows = plan_windows(exact, canvas, grow=grow, feather=feather, context=context)
     return [Piece(window.rect, window.written) for window in windows]
 
 
@@ -87,10 +89,6 @@ def parts(bounds: Rect, read: ReadMask) -> list[Rect]:
         )
         for x, y, right, bottom in found
     ]
-
-
-def _window_area(hole: Rect, canvas: Rect, grow: int, feather: int, context: str | int) -> int:
-    return context_window(hole, canvas, grow=max(0, grow), feather=max(0, feather), context=context).area
 
 
 def _tight(rect: Rect, read: ReadMask) -> Rect:

@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lama_core.client.options import FillOptions
     from lama_core.fill.errors import FillCancelled, FillError, PredictionError
     from lama_core.fill.filled_region import FilledRegion, composite
-    from lama_core.fill.options import FillOptions
     from lama_core.fill.plan import plan_fill
     from lama_core.fill.progress import Progress
     from lama_core.fill.run import fill, fill_region, fill_windows
@@ -32,21 +32,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FillCancelled": "errors",
-    "FillError": "errors",
-    "FillOptions": "options",
-    "FilledRegion": "filled_region",
-    "PredictionError": "errors",
-    "Progress": "progress",
-    "composite": "filled_region",
-    "fill": "run",
-    "fill_region": "run",
-    "fill_windows": "run",
-    "plan_fill": "plan",
+    "FillCancelled": "lama_core.fill.errors",
+    "FillError": "lama_core.fill.errors",
+    "FillOptions": "lama_core.client.options",
+    "FilledRegion": "lama_core.fill.filled_region",
+    "PredictionError": "lama_core.fill.errors",
+    "Progress": "lama_core.fill.progress",
+    "composite": "lama_core.fill.filled_region",
+    "fill": "lama_core.fill.run",
+    "fill_region": "lama_core.fill.run",
+    "fill_windows": "lama_core.fill.run",
+    "plan_fill": "lama_core.fill.plan",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)

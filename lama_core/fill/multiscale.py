@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from lama_core.client.options import FillOptions
 from lama_core.fill.checkerboard import remove_checkerboard
 from lama_core.fill.filters import gaussian_blur
 from lama_core.fill.fusion import fuse
-from lama_core.fill.options import FillOptions
 from lama_core.fill.patches import patch_fill
 from lama_core.fill.prediction import predict
 from lama_core.fill.progress import Progress

@@ -8,8 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lama_core.client.geometry import Window, feather_of, grow_of, plan_windows
+from lama_core.client.options import FillOptions
 from lama_core.fill.errors import FillError
-from lama_core.fill.options import FillOptions
 from lama_core.image.mask_ops import HoleMask, find_holes, read_hole, thickness
 from lama_core.image.pixels import Pixels, as_channels, pixel_format
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_core.client.geometry import Rect, Window
+from lama_core.client.options import FillOptions
 from lama_core.fill.errors import FillError
 from lama_core.fill.filled_region import FilledRegion, composite_into
 from lama_core.fill.grain import match_grain
 from lama_core.fill.multiscale import predict_window
-from lama_core.fill.options import FillOptions
 from lama_core.fill.plan import checked_hole, planned_windows
 from lama_core.fill.progress import Progress
 from lama_core.fill.seam import correct_seam
@@ -171,7 +171,7 @@ def _look(picture: Pixels, mask: HoleMask, pixel: PixelFormat, window: Window, o
     while True:
         hole = grow(mask.window(rect), window.grow)
         hole = _joined(hole, options)
-        planes = to_planes(_cut(picture, rect), pixel, hole > 0, options.light)
+        planes = to_planes(_cut(picture, rect), pixel, hole > 0, options.transfer)
         if planes.usable.any():
             return _View(rect=rect, planes=planes, hole=hole)
         if rect != canvas:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_core.client.errors import LamaFillError
-from lama_core.image.transfer import Transfer, decode, encode
+from lama_core.client.options import Transfer
+from lama_core.image.transfer import decode, encode
 
 Pixels = NDArray[Any]
 Floats = NDArray[np.float32]

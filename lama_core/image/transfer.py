@@ -7,13 +7,10 @@ not matter here and is never changed.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-Transfer = Literal["perceptual", "linear"]
-TRANSFERS: Final[tuple[Transfer, ...]] = ("perceptual", "linear")
 
 Real = TypeVar("Real", bound=np.floating[Any])
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lama_core.client.options import Transfer
 from lama_core.client.protocol import messages
 
 _CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5, "LABA": 4, "XYZA": 4, "YCbCrA": 4}
@@ -52,7 +53,7 @@ class Space:
         return self if self.is_direct else DETOUR
 
     @property
-    def light(self) -> messages.Light:
+    def transfer(self) -> Transfer:
         """How the numbers of RGB and gray stand for light."""
         return "perceptual" if _LINEAR.search(self.profile) is None else "linear"
 

@@ -18,8 +18,8 @@ from lama_core.client.connection import (
     ServerStartError,
 )
 from lama_core.client.errors import LamaFillError
+from lama_core.client.options import MAX_SEED
 from lama_core.client.protocol import messages
-from lama_core.client.protocol.limits import MAX_SEED
 from lama_fill_krita import filling
 from lama_fill_krita.document import Document, Hole
 from lama_fill_krita.filling import Outcome

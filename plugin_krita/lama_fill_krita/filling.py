@@ -7,7 +7,7 @@ is no longer what it was made for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lama_core.client.geometry import Rect
 from lama_core.client.protocol import messages
@@ -19,7 +19,7 @@ from lama_fill_krita.document import Document, Hole
 from lama_fill_krita.insert_layer import Frame, Patch, put
 from lama_fill_krita.nodes import Node, RefusalError, check_has_picture, place_of
 from lama_fill_krita.options import Options
-from lama_fill_krita.server_thread import Link, Request
+from lama_fill_krita.server_thread import Link
 from lama_fill_krita.snapshot import StaleError, Ticket
 from lama_fill_krita.tasks import Work
 from lama_fill_krita.texts import _
@@ -79,13 +79,14 @@ def fill(
     source = place if options.input == "layer" else None
     if source is not None:
         check_has_picture(source)
+    chosen = options.fill
     pieces = plan(
         hole.bounds,
         Rect(0, 0, *document.size()),
         hole.read,
-        grow=options.grow,
-        feather=options.feather,
-        context=options.margin,
+        grow=chosen.grow,
+        feather=chosen.feather,
+        context=chosen.context,
     )
     if not pieces:
         raise RefusalError(_("What is selected lies outside of the picture."))
@@ -238,14 +239,15 @@ class _Job:
                 report((number + fraction) / len(self._pieces), stage_text(stage, position))
 
             patch, said = yield self._link.fill(
-                Request(
+                messages.Fill(
                     width=piece.window.width,
                     height=piece.window.height,
                     format=sent.format,
                     depth=sent.wire_depth,
                     pixels=window,
                     hole=hole,
-                    options=self._options.for_server(seed=self._seed, light=sent.light),
+                    options=replace(self._options.fill, seed=self._seed, transfer=sent.transfer),
+                    model=self._options.model,
                 ),
                 start=self._options.start_server,
                 on_progress=told,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 
-from lama_core.client.protocol import messages
-from lama_core.client.protocol.limits import MAX_FEATHER, MAX_GROW, MAX_NAME
+from lama_core.client.options import MAX_FEATHER, MAX_GROW, Context, FillOptions
+from lama_core.client.protocol.limits import MAX_NAME
 from lama_fill_krita.texts import N_
 
 
@@ -68,19 +68,18 @@ class Options:
     command: str = ""
 
     @property
-    def margin(self) -> str | int:
-        """`context` as geometry and the protocol want it: "auto", "whole" or pixels."""
+    def margin(self) -> Context:
+        """`context` as a fill wants it: "auto", "whole" or pixels."""
         return self.context if self.context in ("auto", "whole") else int(self.context)
 
-    def for_server(self, *, seed: int, light: messages.Light) -> messages.Options:
-        return messages.Options(
-            grow=self.grow,
-            feather=self.feather,
+    @property
+    def fill(self) -> FillOptions:
+        """How to fill, as planning and the server want it."""
+        return FillOptions(
+            grow=None if self.grow < 0 else self.grow,
+            feather=None if self.feather < 0 else self.feather,
             context=self.margin,
             quality=self.quality,
-            model=self.model,
-            seed=seed,
-            light=light,
         )
 
     def to_text(self) -> str:

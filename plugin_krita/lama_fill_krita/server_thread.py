@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from lama_core.client import connection
@@ -20,19 +19,6 @@ from lama_fill_krita.version import VERSION
 
 Post = Callable[[Callable[[], None]], None]
 OnProgress = Callable[[str, float, int], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """One window for the server: fields as of `lama_core.client.protocol.messages.Fill`."""
-
-    width: int
-    height: int
-    format: messages.PixelFormat
-    depth: messages.Depth
-    pixels: bytes
-    hole: bytes
-    options: messages.Options
 
 
 class _Cancellable(Reply):
@@ -59,7 +45,7 @@ class Link:
 
     def fill(
         self,
-        request: Request,
+        request: messages.Fill,
         *,
         start: bool,
         on_progress: OnProgress,
@@ -77,18 +63,7 @@ class Link:
             server = self._connect(
                 start, progress=lambda stage: told(stage, 0.0, 0), cancelled=reply.cancelled.is_set
             )
-            result = server.fill(
-                width=request.width,
-                height=request.height,
-                format=request.format,
-                depth=request.depth,
-                pixels=request.pixels,
-                hole=request.hole,
-                options=request.options,
-                on_progress=told,
-                cancelled=reply.cancelled.is_set,
-            )
-            return finish(result)
+            return finish(server.fill(request, on_progress=told, cancelled=reply.cancelled.is_set))
 
         return self._do(work, reply)
 

@@ -18,7 +18,8 @@ from lama_cli.filling import FillReport
 from lama_cli.pictures import Picture, check_output, read_mask, read_picture, write_picture
 from lama_cli.pictures.transparency import transparent_hole
 from lama_core.client.errors import LamaFillError
-from lama_core.fill import FillOptions, plan_fill
+from lama_core.client.options import FillOptions
+from lama_core.fill import plan_fill
 
 if TYPE_CHECKING:
     from lama_cli.filler import Filler
@@ -117,7 +118,7 @@ def run_batch(
     *,
     max_pixels: int,
     tell: Callable[[Done], None],
-    light_of_files: bool = False,
+    transfer_of_files: bool = False,
 ) -> float:
     """Fill them all. What goes wrong with one of them is told and does not stop the others.
 
@@ -131,7 +132,7 @@ def run_batch(
         options: how.
         max_pixels: larger pictures are refused.
         tell: called for each picture when it is written or has failed, in their order.
-        light_of_files: take each picture's numbers for the light that its file says, whatever the options.
+        transfer_of_files: take each picture's numbers as its file says, whatever the options.
 
     Returns:
         Seconds from the first picture's reading to the last one's end on the disk.
@@ -144,7 +145,7 @@ def run_batch(
         loaded = reading.result()
         filler = free.get()
         try:
-            how = replace(options, light=loaded.picture.light) if light_of_files else options
+            how = replace(options, transfer=loaded.picture.transfer) if transfer_of_files else options
             return loaded, filler(loaded.picture.pixels, loaded.hole, how, _silent)
         finally:
             free.put(filler)

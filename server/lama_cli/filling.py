@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lama_core.client.geometry import Rect, Window
-from lama_core.client.protocol.messages import Depth, Options, PixelFormat, Result
-from lama_core.fill import FilledRegion, FillError, FillOptions, plan_fill
+from lama_core.client.options import FillOptions
+from lama_core.client.protocol.messages import Depth, Fill, PixelFormat, Result
+from lama_core.fill import FilledRegion, FillError, plan_fill
 from lama_core.fill import Progress as FillProgress
 from lama_core.fill.filled_region import composite_into
 from lama_core.image.mask_ops import HoleMask, read_hole
@@ -132,7 +133,8 @@ def fill_through_server(
             progress(stage, begin + fraction * (end - begin))
 
         alone = len(windows) == 1
-        result = _asked(server, picture, mask, window, _wire_options(window, options, model, alone), told)
+        request = _request(picture, mask, window, _window_options(window, options, alone), model)
+        result = _send(server, request, told)
         regions.append(_region(picture, window, result))
         seconds += result.seconds
     for region in regions:
@@ -141,25 +143,12 @@ def fill_through_server(
     return FillReport(model=result.model, device=result.device, seconds=seconds)
 
 
-def _asked(
-    server: Client,
-    picture: NDArray[Any],
-    mask: HoleMask,
-    window: Window,
-    options: Options,
-    told: Callable[[str, float, int], None],
-) -> Result:
+def _request(picture: NDArray[Any], mask: HoleMask, window: Window, options: FillOptions, model: str) -> Fill:
     rect = window.rect
-    limits = server.welcome.limits
-    if rect.area > limits.max_pixels or max(rect.width, rect.height) > limits.max_side:
-        raise FillError(
-            f"the window around the hole, {rect.width} x {rect.height}, is more than the server takes: "
-            "use a smaller --context, or --no-server"
-        )
     pixels = picture[rect.y : rect.bottom, rect.x : rect.right]
     # Upwards, so that whatever is selected at all stays so.
     hole = np.ceil(mask.window(rect) * 255).astype(np.uint8)
-    return server.fill(
+    return Fill(
         width=rect.width,
         height=rect.height,
         format=_FORMATS[pixels.shape[2]],
@@ -167,30 +156,32 @@ def _asked(
         pixels=_little_endian(pixels).tobytes(),
         hole=hole.tobytes(),
         options=options,
-        on_progress=told,
+        model=model,
     )
 
 
-def _wire_options(window: Window, options: FillOptions, model: str, alone: bool) -> Options:
+def _send(server: Client, request: Fill, told: Callable[[str, float, int], None]) -> Result:
+    from lama_core.client.connection import FillFailedError
+
+    try:
+        return server.fill(request, on_progress=told)
+    except FillFailedError as error:
+        if error.code != "too_large":
+            raise
+        raise FillError(
+            f"the window around the hole is more than the server takes ({error}): "
+            "use a smaller --context, or --no-server"
+        ) from error
+
+
+def _window_options(window: Window, options: FillOptions, alone: bool) -> FillOptions:
     """What is sent is the window, so the server takes the whole of it.
 
     Beside other windows grow and feather are said, because other windows' holes may reach into this one.
     """
-    grow, feather = options.grow, options.feather
-    if not alone:
-        grow, feather = window.grow, window.feather
-    return Options(
-        grow=-1 if grow is None else grow,
-        feather=-1 if feather is None else feather,
-        context="whole",
-        model=model,
-        join_islands=options.join_islands,
-        quality=options.quality,
-        seed=options.seed,
-        light=options.light,
-        seam=options.seam,
-        grain=options.grain,
-    )
+    if alone:
+        return replace(options, context="whole")
+    return replace(options, context="whole", grow=window.grow, feather=window.feather)
 
 
 def _region(picture: NDArray[Any], window: Window, result: Result) -> FilledRegion:

@@ -30,7 +30,7 @@ from lama_core.client.protocol.messages import (
 )
 from lama_core.client.protocol.session import ServerSession
 from lama_server.handshake import Visitor
-from lama_server.jobs import Ending, Job, JobCancelledError, JobError, Outcome
+from lama_server.jobs import Ending, Job, JobCancelledError, JobError
 from lama_server.logs import one_line
 from lama_server.scheduler import Scheduler
 from lama_server.send_queue import Outbox, UnreadError
@@ -180,7 +180,7 @@ class ClientConnection:
         )
 
     def _take_fill(self, fill: Fill) -> None:
-        model = fill.options.model or self._house.catalogue.default()
+        model = fill.model or self._house.catalogue.default()
         if not any(model == known.name for known in self._house.catalogue.models()):
             self._refuse(fill, "unknown_model", _no_such_model(model))
             return
@@ -189,8 +189,7 @@ class ClientConnection:
             return
         job = Job(
             client=self,
-            fill=replace(fill, options=replace(fill.options, model=model)),
-            model=model,
+            fill=replace(fill, model=model),
             progressed=lambda job: self._outbox.stir(job.fill.job),
             ended=self._job_ended,
         )
@@ -216,23 +215,8 @@ class ClientConnection:
     def _job_ended(self, job: Job, ending: Ending) -> None:
         number = job.fill.job
         self._jobs.pop(number, None)
-        if isinstance(ending, Outcome):
-            self._say(
-                Result(
-                    job=number,
-                    x=ending.x,
-                    y=ending.y,
-                    width=ending.width,
-                    height=ending.height,
-                    format=job.fill.format,
-                    depth=job.fill.depth,
-                    pixels=ending.pixels,
-                    blend=ending.blend,
-                    model=ending.model,
-                    device=ending.device,
-                    seconds=ending.seconds,
-                )
-            )
+        if isinstance(ending, Result):
+            self._say(ending)
         elif isinstance(ending, JobCancelledError):
             self._say(Cancelled(job=number))
         else:

@@ -175,7 +175,7 @@ class Slot:
 
     def _backing_off(self, job: Job | None) -> bool:
         """Whether it is too early to try the same thing again."""
-        same = job is None or job.model == self._wanted_model
+        same = job is None or job.fill.model == self._wanted_model
         return same and time.monotonic() < self._not_before
 
     def _refuse(self) -> bool:
@@ -189,7 +189,7 @@ class Slot:
         return True
 
     def _begin_start(self, job: Job | None) -> None:
-        self._wanted_model = job.model if job is not None else self._source.default_model()
+        self._wanted_model = job.fill.model if job is not None else self._source.default_model()
         self._starting = asyncio.create_task(
             self._start(self._wanted_model), name=f"start worker on {self.device}"
         )
@@ -281,9 +281,9 @@ class Slot:
             if given_up is not None:
                 await self._end_worker()
                 return given_up
-            outcome = work.result()
+            result = work.result()
             self._failures = 0
-            return JobCancelledError("cancelled") if job.cancelled.is_set() else outcome
+            return JobCancelledError("cancelled") if job.cancelled.is_set() else result
         except (JobError, JobCancelledError) as error:
             return error
         except WorkerLostError as error:

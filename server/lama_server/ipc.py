@@ -1,36 +1,46 @@
-"""Messages between the server and a worker: four bytes of length, then a msgpack map."""
+"""The channel between the server and a worker: four bytes of length, then a msgpack map.
+
+Most maps are those of the protocol's own messages (see `lama_core.client.protocol.codec`); pixels are not in
+them but in shared memory.
+"""
 
 from __future__ import annotations
 
 import struct
 from typing import Any
 
-import msgpack
+from lama_core.client.protocol.packing import pack, unpack
 
 _LENGTH = struct.Struct("<I")
 HEADER_BYTES = _LENGTH.size
 MAX_BYTES = 1 << 20
 
-Note = dict[str, Any]
+Message = dict[str, Any]
+"""The fields of one message; `type` says which one it is."""
 
 
-def pack_note(note: Note) -> bytes:
-    """The bytes of a note."""
-    body: bytes = msgpack.packb(note)
+def pack_message(message: Message) -> bytes:
+    """The bytes of a message, its length included."""
+    body = pack(message)
     return _LENGTH.pack(len(body)) + body
 
 
 def body_length(header: bytes) -> int:
-    """How many bytes follow. Raises ValueError for a number that no note has."""
+    """How many bytes follow the header.
+
+    Raises:
+        ValueError: no message is that long.
+    """
     (length,) = _LENGTH.unpack(header)
     if length > MAX_BYTES:
-        raise ValueError("not a note")
+        raise ValueError("not the length of a message")
     return int(length)
 
 
-def unpack_note(body: bytes) -> Note:
-    """The note in the bytes. Raises ValueError for what is not a map."""
-    note = msgpack.unpackb(body)
-    if not isinstance(note, dict):
-        raise ValueError("not a note")
-    return note
+def unpack_message(body: bytes) -> Message:
+    """The message in the bytes.
+
+    Raises:
+        ProtocolError: they are no map.
+    """
+    return unpack(body)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
 from typing import Protocol
 
 from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol.errors import ErrorCode
-from lama_core.client.protocol.messages import Bytes, Device, Fill
+from lama_core.client.protocol.messages import Device, Fill, Result
 
 
 class WorkerLostError(LamaFillError):
@@ -33,25 +32,8 @@ class JobCancelledError(LamaFillError):
     """A job ended because it was cancelled."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The rectangle of the window that a fill changes; fields as in `messages.Result`.
-
-    `pixels` and `blend` may be views of memory that the worker's next job overwrites: use them before then.
-    """
-
-    x: int
-    y: int
-    width: int
-    height: int
-    pixels: Bytes
-    blend: Bytes
-    model: str
-    device: str
-    seconds: float
-
-
-Ending = Outcome | JobError | JobCancelledError
+Ending = Result | JobError | JobCancelledError
+"""How a job ends: with a result, an error, or cancelled."""
 
 
 class Worker(Protocol):
@@ -69,17 +51,26 @@ class Worker(Protocol):
     async def start(self, model: str) -> None:
         """Start the process and load `model`. Raises WorkerStartError."""
 
-    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Outcome:
-        """Run one job. Raises JobError, JobCancelledError or WorkerLostError.
+    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
+        """Run one job.
 
-        `progress` is called with the stage and the fraction 0..1, and at every other sign of life too.
+        Args:
+            fill: what to fill; `model` names an installed model.
+            progress: called with the stage and the fraction 0..1, and at every other sign of life too.
+
+        Returns:
+            The result, with the fill's `job`. Its `pixels` and `blend` may be views of memory that the next
+            job overwrites: use them before then.
+
+        Raises:
+            JobError, JobCancelledError, WorkerLostError: how it ended instead.
         """
 
     def cancel(self) -> None:
         """Ask the running job to end soon."""
 
     def rest(self) -> None:
-        """The outcome of the last job is not needed any more."""
+        """Free the memory of the last result, which nobody needs any more."""
 
     async def lost(self) -> str:
         """Return, with a reason, when the process has ended without being told to."""
@@ -96,13 +87,11 @@ class Job:
         *,
         client: Hashable,
         fill: Fill,
-        model: str,
         progressed: Callable[[Job], None],
         ended: Callable[[Job, Ending], None],
     ) -> None:
         self.client = client
         self.fill = fill
-        self.model = model
         self.bytes = len(fill.pixels) + len(fill.hole)
         self.stage = "queued"
         self.fraction = 0.0
@@ -115,7 +104,7 @@ class Job:
     def take_fill(self) -> Fill:
         """The fill; the job keeps it without pixels, so that these are gone when nobody needs them."""
         fill = self.fill
-        self.fill = replace(fill, pixels=b"", hole=b"")
+        self.fill = fill.without_pixels()
         return fill
 
     def progress(self, stage: str, fraction: float) -> None:

@@ -9,10 +9,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from lama_core.client.protocol.messages import Device, ServerState, Worker
+from lama_core.client.protocol.messages import Device, Result, ServerState, Worker
 from lama_server.device_supervisor import Slot, Timing, WorkerFactory
 from lama_server.fair_queue import FairQueue
-from lama_server.jobs import Ending, Job, JobCancelledError, JobError, Outcome
+from lama_server.jobs import Ending, Job, JobCancelledError, JobError
 from lama_server.metrics import Counters
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ class Scheduler:
         self.counters.workers_started += 1
 
     def finished(self, job: Job, ending: Ending) -> None:
-        if isinstance(ending, Outcome):
+        if isinstance(ending, Result):
             self.counters.add_fill(ending.seconds)
         elif isinstance(ending, JobCancelledError):
             self.counters.stopped += 1

@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import dataclasses
 import logging
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from lama_core.client.protocol.errors import ERROR_CODES
-from lama_core.client.protocol.messages import Device, Fill
-from lama_server.ipc import HEADER_BYTES, Note, body_length, pack_note, unpack_note
-from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError, WorkerStartError
+from lama_core.client.protocol.codec import server_message, to_fields
+from lama_core.client.protocol.errors import ProtocolError
+from lama_core.client.protocol.messages import (
+    Cancel,
+    Device,
+    Error,
+    Fill,
+    Result,
+)
+from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
+from lama_server.jobs import JobCancelledError, JobError, WorkerLostError, WorkerStartError
 from lama_server.logs import one_line
 from lama_server.shared_memory import Arena
 
@@ -51,7 +58,7 @@ class WorkerProcess:
         self._reading: asyncio.Task[None] | None = None
         self._complaints: asyncio.Task[None] | None = None
         self._last_words: collections.deque[str] = collections.deque(maxlen=1)
-        self._answer: asyncio.Future[Note] | None = None
+        self._answer: asyncio.Future[Message] | None = None
         self._progress: Callable[[str, float], None] | None = None
         self._job = 0
 
@@ -74,69 +81,50 @@ class WorkerProcess:
         self.pid = self._process.pid
         self._complaints = asyncio.create_task(self._log_complaints(self._process), name="worker's stderr")
         self._answer = asyncio.get_running_loop().create_future()
-        self._reading = asyncio.create_task(self._read(self._process), name="worker's notes")
-        self._send({"do": "load", "model": model})
+        self._reading = asyncio.create_task(self._read(self._process), name="worker's messages")
+        self._send({"type": "load", "model": model})
         try:
-            note = await self._answer
+            answer = await self._answer
         except WorkerLostError as error:
             raise WorkerStartError(f"the worker on {self._device_name} failed to start: {error}") from error
-        if note["is"] != "ready":
-            raise WorkerStartError(one_line(note["message"]))
-        self.device = Device(**note["device"])
+        if answer["type"] != "ready":
+            raise WorkerStartError(one_line(answer["message"]))
+        self.device = Device(**answer["device"])
         self.model = model
-        self.memory_bytes = note["memory"]
+        self.memory_bytes = answer["memory_in_use"]
 
-    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Outcome:
+    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
         self._job += 1
-        pixels = len(fill.pixels)
-        view = self._arena.hold(pixels + len(fill.hole))
-        view[:pixels] = fill.pixels
-        view[pixels:] = fill.hole
+        size, job = len(fill.pixels), fill.job
+        shared = self._arena.hold(size + len(fill.hole))
+        shared[:size] = fill.pixels
+        shared[size:] = fill.hole
+        message = to_fields(replace(fill, pixels=b"", hole=b"", job=self._job))
+        del fill  # its pixels are in the shared memory now
         self._answer = asyncio.get_running_loop().create_future()
         self._progress = progress
-        self._send(
-            {
-                "do": "fill",
-                "job": self._job,
-                "arena": self._arena.handle,
-                "width": fill.width,
-                "height": fill.height,
-                "format": fill.format,
-                "depth": fill.depth,
-                "options": dataclasses.asdict(fill.options),
-            }
-        )
-        del fill  # its pixels are in the arena now
+        self._send({**message, "shared": self._arena.handle})
         try:
-            note = await self._answer
+            answer = await self._answer
         finally:
             self._progress = None
-        return self._outcome(note, view)
+        return replace(self._result(answer, shared), job=job)
 
-    def _outcome(self, note: Note, view: memoryview) -> Outcome:
-        if note["is"] == "cancelled":
+    def _result(self, answer: Message, shared: memoryview) -> Result:
+        if answer["type"] == "result":
+            self.memory_bytes = answer["memory_in_use"]
+            size = answer["pixels_size"]
+            answer["pixels"], answer["blend"] = shared[:size], shared[size : size + answer["blend_size"]]
+        message = server_message(answer)
+        if isinstance(message, Error):
+            raise JobError(message.code, one_line(message.message))
+        if not isinstance(message, Result):
             raise JobCancelledError("cancelled")
-        if note["is"] == "failed":
-            codes = [code for code in ERROR_CODES if code == note["code"]]
-            raise JobError(codes[0] if codes else "internal", one_line(note["message"]))
-        self.model = note["model"]
-        self.memory_bytes = note["memory"]
-        x, y, width, height = note["rect"]
-        pixels, blend = note["bytes"]
-        return Outcome(
-            x=x,
-            y=y,
-            width=width,
-            height=height,
-            pixels=view[:pixels],
-            blend=view[pixels : pixels + blend],
-            model=note["model"],
-            device=note["device"],
-            seconds=note["seconds"],
-        )
+        self.model = message.model
+        return message
 
     def cancel(self) -> None:
-        self._send({"do": "cancel", "job": self._job})
+        self._send(to_fields(Cancel(job=self._job)))
 
     def rest(self) -> None:
         self._arena.trim()
@@ -159,11 +147,11 @@ class WorkerProcess:
         self._fail_answer("the worker was ended")
         self._arena.close()
 
-    def _send(self, note: Note) -> None:
-        # The notes are small and few: what the pipe does not take at once, asyncio keeps. A worker that is
+    def _send(self, message: Message) -> None:
+        # The messages are small and few: what the pipe does not take at once, asyncio keeps. A worker that is
         # gone is noticed by the reader.
         if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write(pack_note(note))
+            self._process.stdin.write(pack_message(message))
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -171,22 +159,24 @@ class WorkerProcess:
         try:
             while True:
                 length = body_length(await stream.readexactly(HEADER_BYTES))
-                self._take(unpack_note(await stream.readexactly(length)))
+                self._take(unpack_message(await stream.readexactly(length)))
         except (asyncio.IncompleteReadError, ConnectionError):
             # How it ended is known a moment after its end of the pipe is closed.
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(process.wait(), 0.3)
             self._fail_answer(self._cause_of_death(process))
-        except (ValueError, KeyError, TypeError) as error:
-            log.error("the worker %d sent what is no note: %r", self.pid, error)
+        except (ProtocolError, ValueError, KeyError, TypeError) as error:
+            log.error("the worker %d sent what is no message: %r", self.pid, error)
             self._fail_answer("it sent what cannot be understood")
 
-    def _take(self, note: Note) -> None:
-        if note["is"] == "progress":
-            if self._progress is not None and note["job"] == self._job:
-                self._progress(note["stage"], note["fraction"])
-        elif self._answer is not None and not self._answer.done() and note.get("job", 0) == self._job:
-            self._answer.set_result(note)
+    def _take(self, message: Message) -> None:
+        if message.get("job", 0) != self._job:
+            return
+        if message["type"] == "progress":
+            if self._progress is not None:
+                self._progress(message["stage"], message["fraction"])
+        elif self._answer is not None and not self._answer.done():
+            self._answer.set_result(message)
 
     def _fail_answer(self, reason: str) -> None:
         if self._answer is not None and not self._answer.done():

@@ -22,15 +22,15 @@ from lama_server.worker.process import EngineSettings
 engine = make_engine(EngineSettings(device="cpu", threads=0, precision="auto", memory=0))
 engine.load(sys.argv[1])
 print(time.time(), flush=True)  # ready
-from lama_core.client.protocol.messages import Fill, Options
+from lama_core.client.options import FillOptions
+from lama_core.client.protocol.messages import Fill
 side = 512
 hole = bytearray(side * side)
 for row in range(200, 300):
     hole[row * side + 200 : row * side + 300] = b"\\xff" * 100
 pixels = bytes(range(256)) * (side * side * 3 // 256)
-options = Options(model=sys.argv[1], quality="fast")
 fill = Fill(job=1, width=side, height=side, format="rgb", depth="u8", pixels=pixels, hole=bytes(hole),
-            options=options)
+            model=sys.argv[1], options=FillOptions(quality="fast"))
 for number in range(6):
     begin = time.perf_counter()
     engine.fill(fill, lambda stage, fraction: None, lambda: False)

@@ -14,7 +14,7 @@ from pathlib import Path
 from lama_core.client.connection import Client
 from lama_core.client.protocol.codec import decode_client, decode_server, encode
 from lama_core.client.protocol.limits import Limits
-from lama_core.client.protocol.messages import Fill, Options, Result
+from lama_core.client.protocol.messages import Fill, Result
 from tests.bench.report import Section
 from tests.server.harness import ServerProcess
 
@@ -48,25 +48,20 @@ def _seconds_until_up(folder: Path) -> float:
         server.clean_up()
 
 
+def _fill(side: int, pixels: bytes, hole: bytes) -> Fill:
+    return Fill(width=side, height=side, format="rgba", depth="u8", pixels=pixels, hole=hole, job=1)
+
+
 def _costs(client: Client, section: Section) -> None:
     pixels, hole = bytes(range(256)) * (SIDE * SIDE * 4 // 256), bytes([255]) * (SIDE * SIDE)
 
     def fill(side: int) -> Result:
-        return client.fill(
-            width=side,
-            height=side,
-            format="rgba",
-            depth="u8",
-            pixels=pixels[: side * side * 4],
-            hole=hole[: side * side],
-        )
+        return client.fill(_fill(side, pixels[: side * side * 4], hole[: side * side]))
 
     whole = _median(lambda: fill(SIDE))
     section.figure("added to an 8x8 window", _median(lambda: fill(8)) * 1000, "ms")
     section.figure(f"added to a {SIDE}x{SIDE} window", whole * 1000, "ms", target=COST_TARGET * 1000)
-    message = Fill(
-        job=1, width=SIDE, height=SIDE, format="rgba", depth="u8", pixels=pixels, hole=hole, options=Options()
-    )
+    message = _fill(SIDE, pixels, hole)
     frame = encode(message)
     answer = Result(
         job=1,

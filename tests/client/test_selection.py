@@ -62,15 +62,15 @@ def test_bounds_that_are_larger_than_the_hole() -> None:
 
 def test_nothing_in_the_mask() -> None:
     canvas = Rect(0, 0, 3000, 3000)
-    assert plan(canvas, canvas, reader(mask_of(3000, 3000)), grow=-1, feather=-1, context="auto") == []
+    assert plan(canvas, canvas, reader(mask_of(3000, 3000)), context="auto") == []
     beside = Rect(4000, 0, 10, 10)
-    assert plan(beside, canvas, reader(mask_of(1, 1)), grow=-1, feather=-1, context="auto") == []
+    assert plan(beside, canvas, reader(mask_of(1, 1)), context="auto") == []
 
 
 def test_the_whole_canvas_is_one_piece_when_it_is_asked_for() -> None:
     canvas = Rect(0, 0, 3000, 2000)
     mask = mask_of(3000, 2000, Rect(5, 5, 20, 20), Rect(2900, 1900, 50, 50))
-    (piece,) = plan(canvas, canvas, reader(mask), grow=-1, feather=-1, context="whole")
+    (piece,) = plan(canvas, canvas, reader(mask), context="whole")
     assert piece.window == canvas
 
 
@@ -87,7 +87,7 @@ def test_every_pixel_of_the_hole_is_written_by_exactly_one_piece(
     holes = [Rect(*place) for place in places]
     mask = mask_of(2500, 2000, *holes)
     canvas = Rect(0, 0, 2500, 2000)
-    pieces = plan(canvas, canvas, reader(mask), grow=-1, feather=-1, context="auto")
+    pieces = plan(canvas, canvas, reader(mask), context="auto")
     written = np.zeros_like(mask)
     for piece in pieces:
         assert canvas.contains(piece.window)

@@ -37,7 +37,7 @@ def test_a_fine_gradient_comes_back_without_bands(dtype: type, light: str) -> No
     white = 65535 if dtype is np.uint16 else 1
     # All of it is within two steps of 8 bits: any such step would leave bands.
     truth = (gradient(0.5, 0.506) * white).astype(dtype)
-    filled = fill(with_hole(truth), HOLE, smooth, FillOptions(quality="fast", light=light))
+    filled = fill(with_hole(truth), HOLE, smooth, FillOptions(quality="fast", transfer=light))
     error = filled.astype(float) - truth
     assert np.abs(error).max() < 6e-4 * white / 4
     assert len(np.unique(filled[INSIDE][:, 0])) > 100
@@ -60,7 +60,7 @@ def test_linear_light_is_filled_as_it_is_seen() -> None:
 
     perceptual = gradient(0.1, 0.9)
     linear = decode(perceptual).astype(np.float32)
-    filled = fill(with_hole(linear), HOLE, look, FillOptions(quality="fast", light="linear"))
+    filled = fill(with_hole(linear), HOLE, look, FillOptions(quality="fast", transfer="linear"))
     same = fill(with_hole(perceptual.astype(np.float32)), HOLE, look, FillOptions(quality="fast"))
     torch.testing.assert_close(seen[0], seen[-1], atol=1e-5, rtol=0)
     np.testing.assert_allclose(filled, decode(same.astype(np.float64)), atol=1e-4)
@@ -68,7 +68,7 @@ def test_linear_light_is_filled_as_it_is_seen() -> None:
 
 def test_a_hole_in_a_bright_sky_is_as_bright_as_the_sky() -> None:
     sky = (2.0 ** gradient(-3, 5)).astype(np.float32)  # from an eighth of white to 32 times
-    filled = fill(with_hole(sky), HOLE, smooth, FillOptions(quality="fast", light="linear"))
+    filled = fill(with_hole(sky), HOLE, smooth, FillOptions(quality="fast", transfer="linear"))
     stops = np.log2(filled[INSIDE] / sky[INSIDE])
     assert np.abs(stops).max() < 0.25
     assert filled[INSIDE].max() > 3
@@ -79,7 +79,7 @@ def test_a_few_glaring_pixels_do_not_spoil_the_rest() -> None:
     sun = room.copy()
     sun[3:7, 3:7] = 5000
     plain, glaring = (
-        fill(with_hole(picture), HOLE, smooth, FillOptions(quality="fast", light="linear"))
+        fill(with_hole(picture), HOLE, smooth, FillOptions(quality="fast", transfer="linear"))
         for picture in (room, sun)
     )
     np.testing.assert_allclose(glaring[INSIDE], plain[INSIDE], rtol=1e-3)

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from torch.nn import functional as F
 
 from lama_core.client.geometry import MIN_WINDOW, Rect, automatic_feather, automatic_grow, context_window
+from lama_core.client.options import OptionError
 from lama_core.fill import (
     FillCancelled,
     FilledRegion,
@@ -422,13 +423,14 @@ def test_a_type_that_is_no_picture() -> None:
         ({"context": "all"}, "not 'all'"),
         ({"context": -1}, "not -1"),
         ({"quality": "better"}, "quality .* fast, balanced, best, not 'better'"),
-        ({"light": "bright"}, "light .* perceptual, linear, not 'bright'"),
+        ({"transfer": "bright"}, "transfer .* perceptual, linear, not 'bright'"),
         ({"seed": -1}, "seed .* not -1"),
+        ({"seed": 1 << 64}, "seed is a number from 0 to 4294967295, not 18446744073709551616"),
         ({"memory": 0}, "memory .* not 0"),
     ],
 )
 def test_options_that_mean_nothing(arguments: dict, message: str) -> None:
-    with pytest.raises(FillError, match=message):
+    with pytest.raises(OptionError, match=message):
         FillOptions(**arguments)
 
 

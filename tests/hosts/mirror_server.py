@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 
 from lama_core.client.connection.runtime import state_folder
-from lama_core.client.protocol.messages import Device, Fill, pixel_bytes
+from lama_core.client.protocol.messages import Device, Fill, Result, pixel_bytes
 from lama_server import settings
-from lama_server.jobs import JobCancelledError, Outcome
+from lama_server.jobs import JobCancelledError
 from lama_server.service import run_service
 from lama_server.worker.process import Engine, EngineSettings, run_worker
 
@@ -38,7 +38,7 @@ class MirrorEngine(Engine):
 
     def fill(
         self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
-    ) -> Outcome:
+    ) -> Result:
         begun = time.monotonic()
         seconds = SECONDS[fill.options.quality]
         while time.monotonic() - begun < seconds:
@@ -53,14 +53,17 @@ class MirrorEngine(Engine):
             for byte in range(size):
                 begin = y * row
                 mirrored[begin + byte : begin + row : size] = pixels[begin + byte : begin + row : size][::-1]
-        return Outcome(
+        return Result(
+            job=fill.job,
             x=0,
             y=0,
             width=fill.width,
             height=fill.height,
+            format=fill.format,
+            depth=fill.depth,
             pixels=bytes(mirrored),
             blend=bytes(fill.hole),
-            model=f"mirror ({fill.options.quality}, seed {fill.options.seed}, {fill.options.light})",
+            model=f"mirror ({fill.options.quality}, seed {fill.options.seed}, {fill.options.transfer})",
             device=self.device.id,
             seconds=time.monotonic() - begun,
         )

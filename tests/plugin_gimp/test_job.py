@@ -13,7 +13,7 @@ from lama_fill_gimp.pixels import Encoding
 
 from lama_core.client.geometry import Rect
 from lama_core.client.protocol.limits import Limits
-from lama_core.client.protocol.messages import Result, Welcome
+from lama_core.client.protocol.messages import Fill, Result, Welcome
 
 
 class Layer:
@@ -51,20 +51,20 @@ class Server:
     """Answers with the picture inverted where the hole is, all else as it was sent."""
 
     limits: Limits = field(default_factory=Limits)
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[Fill] = field(default_factory=list)
     margin: int = 3
 
     @property
     def welcome(self) -> Welcome:
         return Welcome(server_version="1", limits=self.limits, devices=(), models=(), default_model="")
 
-    def fill(self, **fields: Any) -> Result:
-        self.asked.append(fields)
-        width, height = fields["width"], fields["height"]
-        hole = np.frombuffer(fields["hole"], np.uint8).reshape(height, width)
-        pixels = np.frombuffer(fields["pixels"], np.uint8).reshape(height, width, -1)
-        fields["on_progress"]("filling", 0.5, 0)
-        fields["cancelled"]()
+    def fill(self, request: Fill, *, on_progress: Any, cancelled: Any) -> Result:
+        self.asked.append(request)
+        width, height = request.width, request.height
+        hole = np.frombuffer(request.hole, np.uint8).reshape(height, width)
+        pixels = np.frombuffer(request.pixels, np.uint8).reshape(height, width, -1)
+        on_progress("filling", 0.5, 0)
+        cancelled()
         rows, columns = np.nonzero(hole)
         top, bottom = max(0, rows.min() - self.margin), min(height, rows.max() + 1 + self.margin)
         left, right = max(0, columns.min() - self.margin), min(width, columns.max() + 1 + self.margin)
@@ -74,8 +74,8 @@ class Server:
             y=int(top),
             width=int(right - left),
             height=int(bottom - top),
-            format=fields["format"],
-            depth=fields["depth"],
+            format=request.format,
+            depth=request.depth,
             pixels=(255 - pixels[top:bottom, left:right]).tobytes(),
             blend=hole[top:bottom, left:right].tobytes(),
         )
@@ -122,7 +122,7 @@ def test_only_the_window_is_read_and_sent() -> None:
     (window,) = layer.reads
     assert window.contains(Rect(1500, 1200, 100, 80))
     assert max(window.width, window.height) <= 640
-    assert len(server.asked[0]["pixels"]) == window.area * 3
+    assert len(server.asked[0].pixels) == window.area * 3
 
 
 def test_holes_far_apart_are_sent_one_by_one() -> None:
@@ -148,9 +148,9 @@ def test_what_is_asked_of_the_server() -> None:
     server = Server()
     options = Options(grow=3, feather=0, context="128", quality="best", variation=7, model="m")
     run([Layer(Rect(0, 0, 600, 600), Rect(300, 300, 20, 20))], options, server)
-    asked = server.asked[0]["options"]
+    asked = server.asked[0].options
     assert (asked.grow, asked.feather, asked.context) == (3, 0, 128)
-    assert (asked.quality, asked.seed, asked.model) == ("best", 7, "m")
+    assert (asked.quality, asked.seed, server.asked[0].model) == ("best", 7, "m")
 
 
 def test_every_layer_is_planned_before_one_is_sent() -> None:

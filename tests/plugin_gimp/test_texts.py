@@ -37,7 +37,7 @@ def test_an_argument_that_means_nothing_is_named(wrong: dict[str, object]) -> No
 
 def test_every_context_means_something_to_the_server() -> None:
     for choice in CONTEXTS:
-        assert Options(context=choice.name).for_server().context in ("auto", "whole", *range(1, 5000))
+        assert Options(context=choice.name).fill.context in ("auto", "whole", *range(1, 5000))
 
 
 def test_every_error_says_something_to_the_artist() -> None:

@@ -62,7 +62,7 @@ def test_what_is_sent(document, link, clock) -> None:
     assert (request.width, request.height, request.format, request.depth) == (*rect_size(rect), "bgra", "u8")
     assert request.pixels == b"\x07" * (rect.area * 4)
     assert request.options.quality == "best"
-    assert request.options.model == "big"
+    assert request.model == "big"
     assert request.options.context == 64
     assert request.hole.count(255) == 600
     assert link.starts == [False]
@@ -111,7 +111,7 @@ def test_other_spaces_make_a_detour(document, link, clock, space: Space) -> None
 def test_the_server_is_told_about_linear_light(document, link, clock, space: Space, light: str) -> None:
     document.colour_space = space
     fill(document, link, clock)
-    assert link.requests[0].options.light == light
+    assert link.requests[0].options.transfer == light
     assert bool(document.conversions) == (space.model == "XYZA")
 
 

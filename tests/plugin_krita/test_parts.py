@@ -114,7 +114,7 @@ def test_what_makes_a_detour(space: tuple[str, str, str]) -> None:
     ],
 )
 def test_light(profile: str, light: str) -> None:
-    assert Space("RGBA", "F32", profile).light == light
+    assert Space("RGBA", "F32", profile).transfer == light
 
 
 def test_pixel_sizes() -> None:

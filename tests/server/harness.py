@@ -22,6 +22,7 @@ from websockets.typing import Subprotocol
 
 from lama_core.client.connection import Client, connect
 from lama_core.client.connection.runtime import RuntimeFile, read_runtime_file
+from lama_core.client.options import FillOptions
 from lama_core.client.protocol import auth
 from lama_core.client.protocol.codec import decode_server, encode
 from lama_core.client.protocol.messages import (
@@ -29,7 +30,6 @@ from lama_core.client.protocol.messages import (
     ClientMessage,
     Fill,
     Hello,
-    Options,
     ServerMessage,
     Welcome,
 )
@@ -264,22 +264,13 @@ def make_fill(
         depth="u8",
         pixels=bytes([fillbyte]) * (width * height * 4),
         hole=b"\xff" * (width * height),
-        options=Options(seed=milliseconds, grow=fault),
+        options=FillOptions(seed=milliseconds, grow=fault),
     )
 
 
 def fill_with(client: Client, fill: Fill, **options: Any) -> bytes:
     """Send a fill through the client; returns the pixels, checked to be the scripted engine's."""
-    result = client.fill(
-        width=fill.width,
-        height=fill.height,
-        format=fill.format,
-        depth=fill.depth,
-        pixels=fill.pixels,
-        hole=fill.hole,
-        options=fill.options,
-        **options,
-    )
+    result = client.fill(fill, **options)
     assert bytes(result.pixels) == bytes(fill.pixels).translate(INVERT)
     return bytes(result.pixels)
 

@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol.messages import CHANNELS, Depth, Device, Fill, Options, PixelFormat
-from lama_core.fill import FillOptions, fill_region
+from lama_core.client.options import FillOptions
+from lama_core.client.protocol.messages import CHANNELS, Depth, Device, Fill, PixelFormat, Result
+from lama_core.fill import fill_region
 from lama_core.inference import load_fast
 from lama_core.model import load_generator
 from lama_core.model.registry import UnknownModelError
-from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
+from lama_server.jobs import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker import devices, engine
 from lama_server.worker.engine import SMALL_CONTEXT, FillEngine
 from lama_server.worker.pixels import DTYPES
@@ -26,7 +27,7 @@ FORMATS: tuple[PixelFormat, ...] = ("gray", "graya", "rgb", "rgba", "bgra")
 DEPTHS: tuple[Depth, ...] = ("u8", "u16", "f16", "f32")
 
 
-PLAIN = Options(model="m", quality="fast", seam=False, grain=False)
+PLAIN = FillOptions(quality="fast", seam=False, grain=False)
 
 
 class Flat(nn.Module):
@@ -53,7 +54,8 @@ def _fill(
     hole: np.ndarray,
     pixel_format: PixelFormat,
     depth: Depth,
-    options: Options = PLAIN,
+    options: FillOptions = PLAIN,
+    model: str = "m",
 ) -> Fill:
     return Fill(
         job=1,
@@ -64,6 +66,7 @@ def _fill(
         pixels=np.ascontiguousarray(picture, DTYPES[depth]).tobytes(),
         hole=hole.astype(np.uint8).tobytes(),
         options=options,
+        model=model,
     )
 
 
@@ -81,7 +84,7 @@ def _hole(height: int = 40, width: int = 60) -> np.ndarray:
     return hole
 
 
-def _run(engine: FillEngine, fill: Fill, cancelled: Callable[[], bool] = lambda: False) -> Outcome:
+def _run(engine: FillEngine, fill: Fill, cancelled: Callable[[], bool] = lambda: False) -> Result:
     return engine.fill(fill, lambda stage, fraction: None, cancelled)
 
 
@@ -120,9 +123,7 @@ def test_empty_hole_gives_an_empty_rectangle() -> None:
 def test_one_pixel_hole(value: int) -> None:
     hole = np.zeros((40, 60), np.uint8)
     hole[7, 11] = value
-    outcome = _run(
-        _engine(), _fill(_picture(3, "u8"), hole, "rgb", "u8", Options(model="m", grow=0, feather=0))
-    )
+    outcome = _run(_engine(), _fill(_picture(3, "u8"), hole, "rgb", "u8", FillOptions(grow=0, feather=0)))
     blend = np.frombuffer(outcome.blend, np.uint8).reshape(outcome.height, outcome.width)
     assert blend[7 - outcome.y, 11 - outcome.x] == value, "a faint selection stays faint"
     assert np.count_nonzero(blend) == 1
@@ -171,7 +172,7 @@ def test_same_as_a_fill_without_a_server(data_folder: Path) -> None:
     picture = _picture(3, "u8", 90, 120)
     hole = _hole(90, 120)
     engine = FillEngine("cpu", 0, precision="fp32")
-    outcome = _run(engine, _fill(picture, hole, "rgb", "u8", Options(model="tiny", feather=5)))
+    outcome = _run(engine, _fill(picture, hole, "rgb", "u8", FillOptions(feather=5), "tiny"))
     region = fill_region(
         picture,
         hole.astype(np.float32) / 255,
@@ -197,7 +198,7 @@ def test_one_generator_is_kept_and_changed_when_another_is_asked_for() -> None:
     engine.load("a")
     for model in ("a", "a", "b", "b", "a"):
         assert (
-            _run(engine, _fill(_picture(3, "u8"), _hole(), "rgb", "u8", Options(model=model))).model == model
+            _run(engine, _fill(_picture(3, "u8"), _hole(), "rgb", "u8", FillOptions(), model)).model == model
         )
     assert loaded == ["a", "b", "a"]
 
@@ -238,7 +239,7 @@ def test_cancel_is_heeded_in_the_middle_of_the_network(data_folder: Path) -> Non
     assert data_folder
     engine = FillEngine("cpu", 1)
     fill = _fill(
-        _picture(3, "u8", 300, 300), _hole(300, 300), "rgb", "u8", Options(model="tiny", context="whole")
+        _picture(3, "u8", 300, 300), _hole(300, 300), "rgb", "u8", FillOptions(context="whole"), "tiny"
     )
     asked = 0
 
@@ -317,7 +318,7 @@ def with_gpu(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: str(error)[:20])
 def test_less_memory_means_a_smaller_window(error: Exception) -> None:
     network = _full(200 * 200, error)
-    options = Options(model="m", context="whole")
+    options = FillOptions(context="whole")
     fill = _fill(_picture(3, "u8", 400, 400), _hole(400, 400), "rgb", "u8", options)
     outcome = _run(_engine(network), fill)
     assert network.windows[0] == (400, 400)
@@ -335,9 +336,7 @@ def test_even_less_memory_means_the_cpu(with_gpu: list[str]) -> None:
         return networks[device.type]
 
     filler = FillEngine("auto", 1, load=load)
-    fill = _fill(
-        _picture(3, "u8", 400, 400), _hole(400, 400), "rgb", "u8", Options(model="m", context="whole")
-    )
+    fill = _fill(_picture(3, "u8", 400, 400), _hole(400, 400), "rgb", "u8", FillOptions(context="whole"))
     outcome = _run(filler, fill)
     assert outcome.device == "cpu"
     assert len(networks["cuda"].windows) == 2

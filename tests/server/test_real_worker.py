@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from lama_core.client.connection import Client, ConnectionLostError, FillFailedError
-from lama_core.client.protocol.messages import Options, Result
+from lama_core.client.protocol.messages import Fill, Result
 from lama_core.fill import FillOptions, composite, fill_region
 from lama_core.model import load_generator
 from tests.server.harness import ServerProcess, wait_until
@@ -30,15 +30,20 @@ def _picture(height: int = 200, width: int = 300) -> tuple[np.ndarray, np.ndarra
     return picture.astype(np.uint8), hole
 
 
-def _send(client: Client, picture: np.ndarray, hole: np.ndarray, **options: object) -> Result:
+def _send(
+    client: Client, picture: np.ndarray, hole: np.ndarray, model: str = "", **options: object
+) -> Result:
     return client.fill(
-        width=picture.shape[1],
-        height=picture.shape[0],
-        format="rgb",
-        depth="u8",
-        pixels=picture.tobytes(),
-        hole=hole.tobytes(),
-        options=Options(**options),  # type: ignore[arg-type]
+        Fill(
+            width=picture.shape[1],
+            height=picture.shape[0],
+            format="rgb",
+            depth="u8",
+            pixels=picture.tobytes(),
+            hole=hole.tobytes(),
+            options=FillOptions(**options),  # type: ignore[arg-type]
+            model=model,
+        )
     )
 
 

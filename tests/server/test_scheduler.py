@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lama_core.client.protocol.messages import Device, Fill
+from lama_core.client.protocol.messages import Device, Fill, Result
 from lama_server.device_supervisor import Timing
 from lama_server.jobs import (
     Ending,
     Job,
     JobCancelledError,
     JobError,
-    Outcome,
     WorkerLostError,
     WorkerStartError,
 )
@@ -48,7 +48,7 @@ class FakeWorker:
         self.progress: Callable[[str, float], None] = lambda stage, fraction: None
         self._bench = bench
         self._name = device
-        self._work: asyncio.Future[Outcome] | None = None
+        self._work: asyncio.Future[Result] | None = None
         self._death: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def start(self, model: str) -> None:
@@ -59,7 +59,7 @@ class FakeWorker:
         self.model = model
         self.device = Device(id=self._name, name="fake")
 
-    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Outcome:
+    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
         assert not self.ended
         assert self._work is None, "one thing at a time"
         self.fills.append(fill)
@@ -95,14 +95,17 @@ class FakeWorker:
         assert self._work is not None
         fill = self.fills[-1]
         self._work.set_result(
-            Outcome(
+            Result(
+                job=fill.job,
                 x=0,
                 y=0,
                 width=fill.width,
                 height=fill.height,
+                format=fill.format,
+                depth=fill.depth,
                 pixels=fill.pixels,
                 blend=fill.hole,
-                model=fill.options.model,
+                model=fill.model,
                 device=self._name,
                 seconds=0.5,
             )
@@ -141,8 +144,7 @@ class Bench:
 
         job = Job(
             client=client,
-            fill=make_fill(width=size, height=size),
-            model=model,
+            fill=replace(make_fill(width=size, height=size), model=model),
             progressed=lambda job: self.told.append((job.stage, job.fraction)),
             ended=ended,
         )
@@ -173,7 +175,7 @@ class Bench:
         before = sum(len(worker.fills) for worker in self.workers)
         job = self.submit("next")
         (await self.working(before + 1)).finish()
-        assert isinstance(await self.ending(job), Outcome)
+        assert isinstance(await self.ending(job), Result)
 
 
 def run(test: Callable[[Bench], Coroutine[Any, Any, None]], **options: Any) -> None:
@@ -212,7 +214,7 @@ def test_a_fill_starts_a_worker_and_gets_its_outcome() -> None:
         assert bench.told == [("filling", 0.5)], "progress never falls"
         worker.finish()
         ending = await bench.ending(job)
-        assert isinstance(ending, Outcome)
+        assert isinstance(ending, Result)
         assert ending.pixels == make_fill(width=3, height=3).pixels
         assert bench.scheduler.counters.done == 1
         assert bench.scheduler.devices() == (Device(id="cpu", name="fake"),)
@@ -278,7 +280,7 @@ def test_worker_that_dies_costs_one_job() -> None:
         (await bench.working()).die()
         assert error_of(await bench.ending(job)) == "device_lost"
         (await bench.working(2)).finish()
-        assert isinstance(await bench.ending(waiting), Outcome)
+        assert isinstance(await bench.ending(waiting), Result)
         assert len(bench.workers) == 2
         assert bench.workers[0].ended
         await bench.next_fill_succeeds()
@@ -355,7 +357,7 @@ def test_one_model_that_fails_does_not_keep_another_from_loading() -> None:
         assert error_of(await bench.ending(bench.submit(model="damaged"))) == "model_failed"
         job = bench.submit(model="good")
         (await bench.working()).finish()
-        assert isinstance(await bench.ending(job), Outcome)
+        assert isinstance(await bench.ending(job), Result)
 
     run(test)
 
@@ -413,7 +415,7 @@ def test_cancel_of_a_waiting_job() -> None:
         bench.scheduler.cancel(waiting)
         assert worker.cancels == 0
         worker.finish()
-        assert isinstance(await bench.ending(running), Outcome)
+        assert isinstance(await bench.ending(running), Result)
         bench.scheduler.cancel(running)
         await bench.next_fill_succeeds()
 
@@ -502,7 +504,7 @@ def test_owner_that_fails_to_take_its_ending_harms_nobody() -> None:
         def ended(job: Job, ending: Ending) -> None:
             raise ValueError("not mine")
 
-        job = Job(client=1, fill=make_fill(), model="default", progressed=lambda job: None, ended=ended)
+        job = Job(client=1, fill=make_fill(), progressed=lambda job: None, ended=ended)
         bench.scheduler.submit(job)
         (await bench.working()).finish()
         await bench.next_fill_succeeds()

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol.messages import Device, Fill
-from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
+from lama_core.client.protocol.messages import Device, Fill, Result
+from lama_server.jobs import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker.process import EngineSettings, run_worker
 
 INVERT = bytes(255 - value for value in range(256))
@@ -42,7 +42,7 @@ class ScriptedEngine:
 
     def fill(
         self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
-    ) -> Outcome:
+    ) -> Result:
         begun = time.monotonic()
         fault = fill.options.grow
         while time.monotonic() - begun < fill.options.seed / 1000:
@@ -61,14 +61,17 @@ class ScriptedEngine:
             raise WorkerLostError("CUDA error: the device is gone")
         if fault == BABBLES:
             print("what a library prints", flush=True)
-        return Outcome(
+        return Result(
+            job=fill.job,
             x=0,
             y=0,
             width=fill.width,
             height=fill.height,
+            format=fill.format,
+            depth=fill.depth,
             pixels=bytes(fill.pixels).translate(INVERT),
             blend=bytes(fill.hole),
-            model=fill.options.model,
+            model=fill.model,
             device=self.device.id,
             seconds=time.monotonic() - begun,
         )
@@ -79,7 +82,7 @@ class EchoEngine(ScriptedEngine):
 
     def fill(
         self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
-    ) -> Outcome:
+    ) -> Result:
         plain = replace(fill.options, seed=0, grow=POLITE)
         return super().fill(replace(fill, options=plain), progress, cancelled)
 
@@ -91,17 +94,20 @@ class CornerEngine(ScriptedEngine):
 
     def fill(
         self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
-    ) -> Outcome:
+    ) -> Result:
         width, height = min(fill.width, self.SIDE), min(fill.height, self.SIDE)
         area = width * height
-        return Outcome(
+        return Result(
+            job=fill.job,
             x=0,
             y=0,
             width=width,
             height=height,
+            format=fill.format,
+            depth=fill.depth,
             pixels=bytes(fill.pixels[: area * 4]),
             blend=bytes(fill.hole[:area]),
-            model=fill.options.model,
+            model=fill.model,
             device=self.device.id,
             seconds=0.0,
         )

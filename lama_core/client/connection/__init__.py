@@ -1,7 +1,7 @@
 """Finding, starting and talking to the server: blocking, for plug-ins and the command line.
 
     with connect(client="my-plugin", start=True) as server:
-        result = server.fill(width=..., height=..., format="rgba", depth="u8", pixels=..., hole=...)
+        result = server.fill(Fill(width=..., height=..., format="rgba", depth="u8", pixels=..., hole=...))
 
 Standard library, websockets (13 or later) and msgpack, both as pure Python if need be; Python 3.9.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -21,15 +22,11 @@ from lama_core.client.protocol.errors import ERROR_CODES, ProtocolError
 from lama_core.client.protocol.limits import SILENT_HEARTBEATS
 from lama_core.client.protocol.messages import (
     Accepted,
-    Bytes,
     Cancel,
     Cancelled,
-    Depth,
     Error,
     Fill,
     Hello,
-    Options,
-    PixelFormat,
     Progress,
     Result,
     ServerStatus,
@@ -138,26 +135,26 @@ class Client:
 
     def fill(
         self,
+        fill: Fill,
         *,
-        width: int,
-        height: int,
-        format: PixelFormat,
-        depth: Depth,
-        pixels: Bytes,
-        hole: Bytes,
-        options: Options = Options(),  # noqa: B008 - frozen
         on_progress: FillProgress | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Result:
-        """Fill a hole, and wait for it. Fields as in `lama_core.client.protocol.messages.Fill`.
+        """Fill a hole, and wait for it.
 
-        `on_progress` is called in this thread for everything that the server says about the job.
-        `cancelled` is called at least ten times a second; once it returns true the job is stopped and
-        `FillCancelledError` raised. Whatever one of them raises stops the job too.
+        Args:
+            fill: what to fill, and how. Its `job` does not matter: the connection numbers its fills itself.
+            on_progress: called in this thread for everything that the server says about the job.
+            cancelled: called at least ten times a second. Once it returns true the job is stopped and
+                `FillCancelledError` raised. Whatever one of the two raises stops the job too.
 
-        Raises `FillFailedError` with the protocol's error code, `ConnectionLostError` when the server
-        went away or said nothing for too long, and what `connect` raises when the connection had to be
-        made again.
+        Returns:
+            The rectangle of new pixels, in the fill's format and depth.
+
+        Raises:
+            FillFailedError: the server cannot do it, or would not take it; with the protocol's error code.
+            ConnectionLostError: the server went away, or said nothing for too long.
+            ClientError: what `connect` raises, when the connection had to be made again.
         """
         cancelled = cancelled or (lambda: False)
         self.reach(
@@ -166,16 +163,7 @@ class Client:
         )
         connection = self._connection
         assert connection is not None
-        message = Fill(
-            job=connection.session.next_job(),
-            width=width,
-            height=height,
-            format=format,
-            depth=depth,
-            pixels=pixels,
-            hole=hole,
-            options=options,
-        )
+        message = replace(fill, job=connection.session.next_job())
         patience = _Patience(connection)
         try:
             connection.send(message, lambda: _go_on(cancelled, patience))

@@ -5,7 +5,10 @@ promises, or raises `ProtocolError`, and allocates little more than the bytes th
 same, so what one side can encode the other can decode.
 
 Keys that are not known are ignored, so that a later version may add some. Values of the pixels are not looked
-at here: what NaN and infinity mean is said in docs/protocol.md.
+at here: docs/protocol.md says what NaN and infinity mean.
+
+`to_fields` and the two `..._message` functions are the same without msgpack, for a channel that carries the
+pixels apart from the rest.
 """
 
 from __future__ import annotations
@@ -14,15 +17,14 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Union
 
+from lama_core.client.options import OPTIONS, FillOptions, OptionError
 from lama_core.client.protocol import limits as bounds
-from lama_core.client.protocol.errors import ERROR_CODES, ProtocolError
+from lama_core.client.protocol.errors import ERROR_CODES, ErrorCode, ProtocolError
 from lama_core.client.protocol.fields import Fields
 from lama_core.client.protocol.limits import Limits
 from lama_core.client.protocol.messages import (
     CHANNELS,
     DEPTH_BYTES,
-    LIGHTS,
-    QUALITIES,
     SERVER_STATES,
     WORKER_STATES,
     Accepted,
@@ -30,13 +32,11 @@ from lama_core.client.protocol.messages import (
     Cancel,
     Cancelled,
     ClientMessage,
-    Context,
     Device,
     Error,
     Fill,
     Hello,
     Model,
-    Options,
     Progress,
     Result,
     ServerMessage,
@@ -47,7 +47,7 @@ from lama_core.client.protocol.messages import (
     Worker,
     pixel_bytes,
 )
-from lama_core.client.protocol.packing import pack, unpack
+from lama_core.client.protocol.packing import byte_count, pack, unpack
 
 Message = Union[ClientMessage, ServerMessage]
 
@@ -67,25 +67,38 @@ TYPE_NAMES: Final[dict[type[Message], str]] = {
 }
 
 
+OPTION_KEYS: Final[dict[str, str]] = {
+    name: "light" if name == "transfer" else name for name in OPTIONS if name != "memory"
+}
+"""The key of each option in the map `options` of a fill; those that are not here are not sent."""
+
+AUTOMATIC: Final = -1
+"""What the first clients send in place of nil for a number that is automatic."""
+
+
 def encode(message: Message, limits: Limits | None = None) -> bytes:
     """The bytes of a message.
 
-    Raises `ProtocolError` when the other side would refuse them; `limits` are those of the server, for a
-    fill.
+    Args:
+        message: what to send.
+        limits: those of the server, for a fill; the defaults unless given.
+
+    Raises:
+        ProtocolError: the other side would refuse it.
     """
     limits = limits or Limits()
-    fields: dict[str, Any] = {"type": TYPE_NAMES[type(message)], **_plain_fields(message)}
-    if isinstance(message, (Hello, Fill, Cancel, StatusRequest, Shutdown)):
-        _parse_client(fields, limits)
+    fields = to_fields(message)
+    if isinstance(message, Fill):
+        _check_fill(message, limits)
+    elif isinstance(message, Result):
+        _check_result(message)
+    elif isinstance(message, (Hello, Cancel, StatusRequest, Shutdown)):
+        client_message(fields, limits)
     else:
-        _parse_server(fields)
+        server_message(fields)
     frame = pack(fields)
     if isinstance(message, Fill) and len(frame) > limits.max_frame_bytes:
-        raise ProtocolError(
-            "too_large",
-            f"the fill has {len(frame)} of at most {limits.max_frame_bytes} bytes",
-            job=message.job,
-        )
+        raise _too_many_bytes(message, limits)
     return frame
 
 
@@ -93,12 +106,23 @@ def decode_client(frame: Bytes, limits: Limits) -> ClientMessage:
     """The message in what a client sent. Raises `ProtocolError`."""
     if len(frame) > limits.max_frame_bytes:
         raise ProtocolError("bad_message", f"a message of more than {limits.max_frame_bytes} bytes")
-    return _parse_client(unpack(frame), limits)
+    return client_message(unpack(frame), limits)
 
 
 def decode_server(frame: Bytes) -> ServerMessage:
     """The message in what the server sent. Raises `ProtocolError`."""
-    return _parse_server(unpack(frame))
+    return server_message(unpack(frame))
+
+
+def to_fields(message: Message) -> dict[str, Any]:
+    """The map of a message, with `type`. Pixels are in it as they are, not copied."""
+    fields = {"type": TYPE_NAMES[type(message)], **_plain_fields(message)}
+    if isinstance(message, Fill):
+        chosen = {key: getattr(message.options, name) for name, key in OPTION_KEYS.items()}
+        # Left out means automatic, for servers of before too.
+        chosen = {key: value for key, value in chosen.items() if value is not None}
+        fields["options"] = {**chosen, "model": fields.pop("model")}
+    return fields
 
 
 def _plain_fields(message: Any) -> dict[str, Any]:
@@ -114,7 +138,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _parse_client(fields: Mapping[str, Any], limits: Limits) -> ClientMessage:
+def client_message(fields: Mapping[str, Any], limits: Limits) -> ClientMessage:
+    """The message in a map that a client sent. Raises `ProtocolError`."""
     kind = fields.get("type")
     if kind == "hello":
         return _hello(Fields(fields, kind))
@@ -129,7 +154,8 @@ def _parse_client(fields: Mapping[str, Any], limits: Limits) -> ClientMessage:
     raise ProtocolError("bad_message", "not the type of a message that a client sends")
 
 
-def _parse_server(fields: Mapping[str, Any]) -> ServerMessage:
+def server_message(fields: Mapping[str, Any]) -> ServerMessage:
+    """The message in a map that the server sent. Raises `ProtocolError`."""
     kind = fields.get("type")
     parse = _SERVER_PARSERS.get(kind) if type(kind) is str else None
     if parse is None:
@@ -152,50 +178,66 @@ def _hello(fields: Fields) -> Hello:
 def _fill(fields: Fields, limits: Limits) -> Fill:
     job = _job(fields)
     fields.job, fields.code = job, "bad_request"
-    width = fields.integer("width", 1, bounds.MAX_SIDE)
-    height = fields.integer("height", 1, bounds.MAX_SIDE)
-    if max(width, height) > limits.max_side:
-        raise fields.fail("width", f"or height is more than {limits.max_side} pixels", "too_large")
-    if width * height > limits.max_pixels:
-        raise fields.fail("width", f"times height is more than {limits.max_pixels} pixels", "too_large")
-    pixel_format = fields.choice("format", CHANNELS)
-    depth = fields.choice("depth", DEPTH_BYTES)
-    return Fill(
+    options = fields.section("options")
+    fill = Fill(
+        width=fields.integer("width", 1, bounds.MAX_SIDE),
+        height=fields.integer("height", 1, bounds.MAX_SIDE),
+        format=fields.choice("format", CHANNELS),
+        depth=fields.choice("depth", DEPTH_BYTES),
+        pixels=fields.data("pixels"),
+        hole=fields.data("hole"),
+        options=_options(options),
+        model=options.name("model", ""),
         job=job,
-        width=width,
-        height=height,
-        format=pixel_format,
-        depth=depth,
-        pixels=fields.data("pixels", width * height * pixel_bytes(pixel_format, depth)),
-        hole=fields.data("hole", width * height),
-        options=_options(fields.section("options")),
     )
+    _check_fill(fill, limits)
+    return fill
 
 
-def _options(fields: Fields) -> Options:
-    return Options(
-        grow=fields.integer("grow", -1, bounds.MAX_GROW, -1),
-        feather=fields.integer("feather", -1, bounds.MAX_FEATHER, -1),
-        context=_context(fields),
-        quality=fields.choice("quality", QUALITIES, "balanced"),
-        model=fields.name("model", ""),
-        join_islands=fields.boolean("join_islands") if fields.has("join_islands") else None,
-        seed=fields.integer("seed", 0, bounds.MAX_SEED, 0),
-        light=fields.choice("light", LIGHTS, "perceptual"),
-        seam=fields.boolean("seam", True),
-        grain=fields.boolean("grain", True),
+def _options(fields: Fields) -> FillOptions:
+    chosen = {name: fields.get(key) for name, key in OPTION_KEYS.items() if fields.holds(key)}
+    for name, value in chosen.items():
+        if type(value) is int and value == AUTOMATIC and OPTIONS[name].automatic:
+            chosen[name] = None
+    try:
+        return FillOptions(**chosen)
+    except OptionError as error:
+        raise fields.fail(OPTION_KEYS[error.name], f"must be {error.allowed}") from None
+
+
+def _check_fill(fill: Fill, limits: Limits) -> None:
+    """Check what the fields of a fill say together. Raises `ProtocolError`."""
+
+    def fail(name: str, wanted: str, code: ErrorCode = "bad_request") -> ProtocolError:
+        return ProtocolError(code, f"fill.{name}: {wanted}", job=fill.job)
+
+    width, height = fill.width, fill.height
+    if min(width, height) < 1:
+        raise fail("width", "and height must be 1 or more")
+    if max(width, height) > limits.max_side:
+        raise fail("width", f"or height is more than {limits.max_side} pixels", "too_large")
+    if width * height > limits.max_pixels:
+        raise fail("width", f"times height is more than {limits.max_pixels} pixels", "too_large")
+    if fill.format not in CHANNELS or fill.depth not in DEPTH_BYTES:
+        raise fail("format", f"and depth are {fill.format} and {fill.depth}, which are not of the protocol")
+    sizes = (("pixels", fill.pixels, pixel_bytes(fill.format, fill.depth)), ("hole", fill.hole, 1))
+    for name, data, each in sizes:
+        if byte_count(data) != width * height * each:
+            raise fail(name, f"must be {width * height * each} bytes, not {byte_count(data)}")
+    if len(fill.model) > bounds.MAX_NAME or not fill.model.isprintable():
+        raise fail("options.model", f"must be at most {bounds.MAX_NAME} printable characters")
+    if byte_count(fill.pixels) + byte_count(fill.hole) > limits.max_frame_bytes:
+        raise _too_many_bytes(fill, limits)
+
+
+def _too_many_bytes(fill: Fill, limits: Limits) -> ProtocolError:
+    size = byte_count(fill.pixels) + byte_count(fill.hole)
+    return ProtocolError(
+        "too_large",
+        f"the fill of {fill.width} x {fill.height} pixels takes {size} bytes, and the server takes messages "
+        f"of {limits.max_frame_bytes}",
+        job=fill.job,
     )
-
-
-def _context(fields: Fields) -> Context:
-    value = fields.get("context", "auto")
-    if type(value) is str and value == "auto":
-        return "auto"
-    if type(value) is str and value == "whole":
-        return "whole"
-    if type(value) is int and 0 <= value <= bounds.MAX_CONTEXT:
-        return value
-    raise fields.fail("context", f"must be auto, whole, or an integer from 0 to {bounds.MAX_CONTEXT}")
 
 
 def _device(fields: Fields) -> Device:
@@ -260,26 +302,35 @@ def _progress(fields: Fields) -> Progress:
 
 
 def _result(fields: Fields) -> Result:
-    width = fields.integer("width", 0, bounds.MAX_SIDE)
-    height = fields.integer("height", 0, bounds.MAX_SIDE)
-    if (width == 0) != (height == 0):
-        raise fields.fail("width", "is 0 exactly when height is")
-    pixel_format = fields.choice("format", CHANNELS)
-    depth = fields.choice("depth", DEPTH_BYTES)
-    return Result(
+    result = Result(
         job=_job(fields),
         x=fields.integer("x", 0, bounds.MAX_SIDE),
         y=fields.integer("y", 0, bounds.MAX_SIDE),
-        width=width,
-        height=height,
-        format=pixel_format,
-        depth=depth,
-        pixels=fields.data("pixels", width * height * pixel_bytes(pixel_format, depth)),
-        blend=fields.data("blend", width * height),
+        width=fields.integer("width", 0, bounds.MAX_SIDE),
+        height=fields.integer("height", 0, bounds.MAX_SIDE),
+        format=fields.choice("format", CHANNELS),
+        depth=fields.choice("depth", DEPTH_BYTES),
+        pixels=fields.data("pixels"),
+        blend=fields.data("blend"),
         model=fields.name("model", ""),
         device=fields.name("device", ""),
         seconds=fields.number("seconds", 0, 1e9, 0.0),
     )
+    _check_result(result)
+    return result
+
+
+def _check_result(result: Result) -> None:
+    """Check what the fields of a result say together. Raises `ProtocolError`."""
+    area = result.width * result.height
+    if (result.width == 0) != (result.height == 0):
+        raise ProtocolError("bad_message", "result.width: is 0 exactly when height is")
+    sizes = (("pixels", result.pixels, pixel_bytes(result.format, result.depth)), ("blend", result.blend, 1))
+    for name, data, each in sizes:
+        if byte_count(data) != area * each:
+            raise ProtocolError(
+                "bad_message", f"result.{name}: must be {area * each} bytes, not {byte_count(data)}"
+            )
 
 
 def _cancelled(fields: Fields) -> Cancelled:

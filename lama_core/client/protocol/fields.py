@@ -87,13 +87,10 @@ class Fields:
                 return choice
         raise self.fail(name, "must be one of " + ", ".join(choices))
 
-    def data(self, name: str, length: int) -> Bytes:
+    def data(self, name: str) -> Bytes:
         value = self.get(name)
         if not isinstance(value, (bytes, bytearray, memoryview)):
             raise self.fail(name, "must be binary data")
-        size = value.nbytes if isinstance(value, memoryview) else len(value)
-        if size != length:
-            raise self.fail(name, f"must be {length} bytes, not {size}")
         return value
 
     def items(self, name: str, parse: Callable[[Fields], Item]) -> tuple[Item, ...]:
@@ -109,6 +106,10 @@ class Fields:
         if type(value) is not dict:
             raise self.fail(name, "must be a map")
         return Fields(value, f"{self._where}.{name}", code=self.code, job=self.job)
+
+    def holds(self, name: str) -> bool:
+        """Whether the field is there, nil or not."""
+        return name in self._fields
 
     def has(self, name: str) -> bool:
         """Whether the field is there and is not nil."""

@@ -48,10 +48,6 @@ SILENT_HEARTBEATS: Final = 15
 MAX_JOB: Final = (1 << 53) - 1
 """Largest job number: every language's numbers hold it exactly."""
 MAX_SIDE: Final = 1 << 20
-MAX_GROW: Final = 4096
-MAX_FEATHER: Final = 4096
-MAX_CONTEXT: Final = 65536
-MAX_SEED: Final = (1 << 32) - 1
 MAX_NAME: Final = 128
 """Characters of a name (client, version, model, device, stage)."""
 MAX_TEXT: Final = 1024

@@ -9,9 +9,10 @@ Python 3.9 has no keyword-only dataclasses: build messages with keywords neverth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Union
 
+from lama_core.client.options import FillOptions
 from lama_core.client.protocol.errors import ERROR_CODES, ErrorCode
 from lama_core.client.protocol.limits import MAX_TEXT, Limits
 
@@ -23,16 +24,11 @@ Bytes = Union[bytes, bytearray, memoryview]
 
 PixelFormat = Literal["gray", "graya", "rgb", "rgba", "bgra"]
 Depth = Literal["u8", "u16", "f16", "f32"]
-Quality = Literal["fast", "balanced", "best"]
-Context = Union[Literal["auto", "whole"], int]
-Light = Literal["perceptual", "linear"]
 ServerState = Literal["loading", "ready", "idle", "degraded", "stopping"]
 WorkerState = Literal["unloaded", "loading", "ready", "busy", "failed"]
 
 CHANNELS: Final[dict[PixelFormat, int]] = {"gray": 1, "graya": 2, "rgb": 3, "rgba": 4, "bgra": 4}
 DEPTH_BYTES: Final[dict[Depth, int]] = {"u8": 1, "u16": 2, "f16": 2, "f32": 4}
-QUALITIES: Final[tuple[Quality, ...]] = ("fast", "balanced", "best")
-LIGHTS: Final[tuple[Light, ...]] = ("perceptual", "linear")
 SERVER_STATES: Final[tuple[ServerState, ...]] = ("loading", "ready", "idle", "degraded", "stopping")
 WORKER_STATES: Final[tuple[WorkerState, ...]] = ("unloaded", "loading", "ready", "busy", "failed")
 
@@ -55,49 +51,29 @@ class Hello:
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to fill. The defaults are what an artist wants.
-
-    `grow`: pixels by which the hole is dilated first; -1 finds it from the hole's size. `feather`: width
-    in pixels of the soft edge; -1 likewise. `context`: how much around the hole the model sees: `auto`,
-    `whole` (everything that was sent) or a margin in pixels. `model`: "" is the server's default.
-    `join_islands`: fill known regions that the hole encloses too; None: those smaller than the hole
-    itself, and none when `grow` is 0.
-    `seed`: another one varies the fill; the same request with the same seed gives the same result.
-    `light`: how the pixels' numbers stand for light: `perceptual` (sRGB and the like, whatever the
-    primaries) or `linear`, in proportion to it. `seam`: even out offsets of colour at the hole's edge.
-    `grain`: give the fill the grain of its surroundings.
-    """
-
-    grow: int = -1
-    feather: int = -1
-    context: Context = "auto"
-    quality: Quality = "balanced"
-    model: str = ""
-    join_islands: bool | None = None
-    seed: int = 0
-    light: Light = "perceptual"
-    seam: bool = True
-    grain: bool = True
-
-
-@dataclass(frozen=True)
 class Fill:
     """Fill the hole in this window of an image.
 
-    `job`: chosen by the client, 1 or more, larger than every earlier one of the connection.
     `pixels`: `width * height` pixels, row by row from the top, tightly packed, little endian, straight alpha;
     float samples are 0..1. `hole`: one byte for each pixel, 0 known, 255 hole, soft in between.
+    `options`: how; `options.memory` is not sent. `model`: the name of an installed model, "" is the server's
+    default. `job`: 1 or more, larger than every earlier one of the connection; 0 as long as it was not sent,
+    because the connection numbers it.
     """
 
-    job: int
     width: int
     height: int
     format: PixelFormat
     depth: Depth
     pixels: Bytes = field(repr=False)
     hole: Bytes = field(repr=False)
-    options: Options = Options()
+    options: FillOptions = FillOptions()  # noqa: RUF009 - frozen
+    model: str = ""
+    job: int = 0
+
+    def without_pixels(self) -> Fill:
+        """The same fill without the memory that its pixels and its hole take."""
+        return replace(self, pixels=b"", hole=b"")
 
 
 @dataclass(frozen=True)
@@ -134,7 +110,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Model:
-    """An installed model. `name` is what `Options.model` takes; `title` and `license` are for people."""
+    """An installed model. `name` is what `Fill.model` takes; `title` and `license` are for people."""
 
     name: str
     title: str = ""

@@ -23,11 +23,16 @@ def pack(fields: Mapping[str, Any]) -> bytes:
     for key, value in fields.items():
         parts.append(packer.pack(key))
         if isinstance(value, (bytes, bytearray, memoryview)):
-            parts.append(_bin_header(value.nbytes if isinstance(value, memoryview) else len(value)))
+            parts.append(_bin_header(byte_count(value)))
             parts.append(value)
         else:
             parts.append(packer.pack(value))
     return b"".join(parts)
+
+
+def byte_count(data: Bytes) -> int:
+    """How many bytes are in a buffer, whatever the type of its items."""
+    return data.nbytes if isinstance(data, memoryview) else len(data)
 
 
 def _bin_header(size: int) -> bytes:

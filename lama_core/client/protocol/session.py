@@ -194,7 +194,7 @@ class ClientSession:
             if message.job <= self._last_job:
                 raise ValueError("a job's number is larger than that of every job before it")
             self._last_job = message.job
-            self._open[message.job] = _without_pixels(message)
+            self._open[message.job] = message.without_pixels()
         elif isinstance(message, Cancel) and message.job > self._last_job:
             raise ValueError("only what was sent can be cancelled")
         return frame
@@ -222,19 +222,6 @@ class ClientSession:
         if isinstance(message, (Result, Cancelled, Error)):
             del self._open[message.job]
         return message
-
-
-def _without_pixels(fill: Fill) -> Fill:
-    return Fill(
-        job=fill.job,
-        width=fill.width,
-        height=fill.height,
-        format=fill.format,
-        depth=fill.depth,
-        pixels=b"",
-        hole=b"",
-        options=fill.options,
-    )
 
 
 def _check_result(result: Result, fill: Fill) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lama_core.client.options import QUALITIES
 from lama_core.fill import FillOptions, plan_fill
-from lama_core.fill.options import QUALITIES
 from lama_core.model.predictor import Predict
 from lama_core.research.evaluation.artifact_metrics import flat_grain_ratio
 from lama_core.research.evaluation.dataset import CaseSet, EvaluationSet

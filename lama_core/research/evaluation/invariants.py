@@ -125,7 +125,7 @@ def light(bench: Bench) -> str:
         judge = Judge(case.photo, case.hole, network)
         linear = _to_linear(case.photo)
         for name in names:
-            options = replace(PRODUCT, light="linear" if name == "linear" else "perceptual")
+            options = replace(PRODUCT, transfer="linear" if name == "linear" else "perceptual")
             score = judge.score(_from_linear(fill(linear, case.hole, bench.generator, options)))
             figures[name].append((score.hole_l1, score.feature_distance))
     rows = []
@@ -144,7 +144,7 @@ def bright(bench: Bench) -> str:
     hole = from_middle < size / 10
     rows = []
     for title, source in (("clipped to white", picture.clip(0, 1)), ("as it is", picture)):
-        filled = fill(source, hole, bench.generator, replace(PRODUCT, light="linear"))
+        filled = fill(source, hole, bench.generator, replace(PRODUCT, transfer="linear"))
         rows.append([title, f"{LAMP:.2f}", f"{filled[hole].mean():.2f}", f"{filled[hole].max():.2f}"])
     return markdown(["picture", "lamp", "mean of the fill", "its largest value"], rows)
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from lama_core.client.options import Quality
 from lama_core.fill import FillOptions, fill
-from lama_core.fill.options import Quality
 from lama_core.model.predictor import Predict
 from lama_core.research.evaluation.baselines import navier_stokes, telea
 from lama_core.research.evaluation.metrics import Hole, Picture

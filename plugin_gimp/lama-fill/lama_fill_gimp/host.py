@@ -18,7 +18,7 @@ from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 
 from lama_core.client.errors import LamaFillError  # noqa: E402
 from lama_core.client.geometry import Rect  # noqa: E402
-from lama_core.client.protocol.limits import MAX_FEATHER, MAX_GROW  # noqa: E402
+from lama_core.client.options import MAX_FEATHER, MAX_GROW  # noqa: E402
 from lama_core.client.selection import INVERTED  # noqa: E402
 from lama_fill_gimp import job, pixels, texts  # noqa: E402
 from lama_fill_gimp import options as choices  # noqa: E402

@@ -16,7 +16,7 @@ from lama_core.client.connection import Client
 from lama_core.client.errors import LamaFillError
 from lama_core.client.geometry import Rect
 from lama_core.client.protocol.limits import Limits
-from lama_core.client.protocol.messages import Result
+from lama_core.client.protocol.messages import Fill, Result
 from lama_core.client.selection import Piece
 from lama_fill_gimp import pixels
 from lama_fill_gimp.options import Options
@@ -103,13 +103,14 @@ def fill(sources: Sequence[Source], options: Options, server: Client, meter: Met
 
 
 def _plan(source: Source, options: Options, limits: Limits) -> list[Piece]:
+    chosen = options.fill
     pieces = selection.plan(
         source.hole,
         source.canvas,
         source.read_hole,
-        grow=options.grow,
-        feather=options.feather,
-        context=options.margin,
+        grow=chosen.grow,
+        feather=chosen.feather,
+        context=chosen.context,
     )
     if not pieces:
         raise JobError(nothing_to_fill(source.name))
@@ -146,17 +147,17 @@ def _send(source: Source, piece: Piece, options: Options, server: Client, stages
                 count=len(data), width=window.width, height=window.height, layer=source.name
             )
         )
-    return server.fill(
+    request = Fill(
         width=window.width,
         height=window.height,
         format=sent.format,
         depth=sent.depth,
         pixels=data,
         hole=hole,
-        options=options.for_server(),
-        on_progress=stages.progress,
-        cancelled=stages.tick,
+        options=options.fill,
+        model=options.model,
     )
+    return server.fill(request, on_progress=stages.progress, cancelled=stages.tick)
 
 
 def _patch(result: Result, piece: Piece, sent: pixels.Encoding, *, opaque: bool) -> Patch:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol import messages
-from lama_core.client.protocol.limits import MAX_FEATHER, MAX_GROW
+from lama_core.client.options import MAX_FEATHER, MAX_GROW, Context, FillOptions, Quality
 from lama_fill_gimp.texts import N_, _
 
 
@@ -100,18 +99,15 @@ class Options:
                 )
 
     @property
-    def margin(self) -> str | int:
-        """`context` as geometry and the protocol want it: "auto", "whole" or pixels."""
-        return self.context if self.context in ("auto", "whole") else int(self.context)
-
-    def for_server(self) -> messages.Options:
-        context: messages.Context = self.margin  # type: ignore[assignment]  # checked when it was made
-        quality: messages.Quality = self.quality  # type: ignore[assignment]
-        return messages.Options(
-            grow=self.grow,
-            feather=self.feather,
+    def fill(self) -> FillOptions:
+        """How to fill, as planning and the server want it."""
+        # Which words there are was checked when this was made.
+        context: Context = int(self.context) if self.context.isdigit() else self.context  # type: ignore[assignment]
+        quality: Quality = self.quality  # type: ignore[assignment]
+        return FillOptions(
+            grow=None if self.grow < 0 else self.grow,
+            feather=None if self.feather < 0 else self.feather,
             context=context,
             quality=quality,
             seed=self.variation,
-            model=self.model,
         )

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lama_cli.commands.fill_options import add_fill_options, fill_options
+from lama_cli.commands.fill_options import add_fill_options, fill_options, takes_transfer_of_file
 
 if TYPE_CHECKING:
     from lama_cli.batch import Done
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
                 options,
                 max_pixels=MAX_PIXELS if args.max_pixels is None else args.max_pixels,
                 tell=tell,
-                light_of_files=args.light == "auto",
+                transfer_of_files=takes_transfer_of_file(args),
             )
 
     filled = sum(one.error is None for one in done)

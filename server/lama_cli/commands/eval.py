@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from lama_core.fill.options import QUALITIES
+    from lama_core.client.options import QUALITIES
     from lama_core.model import load_generator
     from lama_core.model.registry import default_model
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lama_cli.commands.fill_options import add_fill_options, fill_options
+from lama_cli.commands.fill_options import add_fill_options, fill_options, takes_transfer_of_file
 from lama_core.client.errors import LamaFillError
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
     options = fill_options(args)
     max_pixels = MAX_PIXELS if args.max_pixels is None else args.max_pixels
     picture = read_picture(args.picture, max_pixels=max_pixels)
-    if args.light == "auto":
-        options = replace(options, light=picture.light)
+    if takes_transfer_of_file(args):
+        options = replace(options, transfer=picture.transfer)
     output = _output(args)
     if args.mask is not None:
         hole = read_mask(args.mask, max_pixels=max_pixels)

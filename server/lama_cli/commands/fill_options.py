@@ -1,37 +1,74 @@
-"""The options that say how to fill: of `lama-fill fill` and of `lama-fill batch`."""
+"""The options that say how to fill: of `lama-fill fill` and of `lama-fill batch`.
+
+They are those of `lama_core.client.options`, so what is allowed and what is the default is declared there.
+"""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
+from lama_core.client.options import OPTIONS, FillOptions
 from lama_server.sizes import read_size
 
-if TYPE_CHECKING:
-    from lama_core.fill import FillOptions
-
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+
+_AUTO_TRANSFER = "auto"
+"""By what the picture's file says, which is known when it is read."""
 
 
 def add_fill_options(parser: argparse.ArgumentParser) -> None:
     """Add them to a command."""
     parser.add_argument("--model", metavar="NAME", help="an installed model's name, or a file's path")
-    parser.add_argument("--grow", metavar="N", type=int, help="pixels by which the hole is dilated first")
-    parser.add_argument("--feather", metavar="N", type=int, help="pixels over which the fill is blended in")
+    for name in OPTIONS:
+        if name == "join_islands":
+            _add_islands(parser)
+        elif name == "transfer":
+            _add_transfer(parser)
+        elif name == "memory":
+            parser.add_argument(
+                "--memory",
+                metavar="SIZE",
+                type=_size,
+                help="memory that a fill may take here, such as 800MB or 2GB; the server has its own setting "
+                "(default: what is free)",
+            )
+        else:
+            _add_option(parser, name)
     parser.add_argument(
-        "--context",
-        metavar="auto|whole|N",
-        type=_context,
-        default="auto",
-        help="what the model sees: by the hole's size, all, or N pixels around the hole (default: auto)",
+        "--device", choices=DEVICES, default="auto", help="other than auto: fill here, not by the server"
     )
+    parser.add_argument("--no-server", action="store_true", help="load the model here, not in the server")
+
+
+def _add_option(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add an option as it is declared: a number, a word, both, or a switch that turns it off."""
+    option, default = OPTIONS[name], getattr(FillOptions, name)
+    if option.flag:
+        parser.add_argument(
+            f"--no-{name}", dest=name, action="store_false", help=f"do not {option.about} (default: do it)"
+        )
+        return
+    said = f"{option.about} (default: {'automatic' if default is None else default})"
+    if option.high is None:
+        parser.add_argument(f"--{name}", choices=option.choices, default=default, help=said)
+        return
+    parser.add_argument(
+        f"--{name}",
+        metavar="|".join((*option.choices, "N")),
+        type=_word_or_number if option.choices else int,
+        default=default,
+        help=said,
+    )
+
+
+def _add_islands(parser: argparse.ArgumentParser) -> None:
     islands = parser.add_mutually_exclusive_group()
     islands.add_argument(
         "--join-islands",
         dest="join_islands",
         action="store_const",
         const=True,
-        help="fill everything that the hole encloses (default: what is smaller than the hole)",
+        help=f"{OPTIONS['join_islands'].about} (default: what is smaller than the hole)",
     )
     islands.add_argument(
         "--keep-islands",
@@ -40,57 +77,35 @@ def add_fill_options(parser: argparse.ArgumentParser) -> None:
         const=False,
         help="fill nothing that the hole encloses",
     )
+
+
+def _add_transfer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--quality",
-        choices=("fast", "balanced", "best"),
-        default="balanced",
-        help="the better, the longer it takes (default: balanced)",
-    )
-    parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="another number varies the fill (default: 0)"
-    )
-    parser.add_argument(
+        "--transfer",
         "--light",
-        choices=("auto", "perceptual", "linear"),
-        default="auto",
-        help="how the picture's numbers stand for light: auto takes a picture for linear whose ICC profile "
-        "says so, and one of floats that has none (default: auto)",
+        dest="transfer",
+        choices=(_AUTO_TRANSFER, *OPTIONS["transfer"].choices),
+        default=_AUTO_TRANSFER,
+        help=f"{OPTIONS['transfer'].about}: auto takes a picture for linear whose ICC profile says so, and "
+        "one of floats that has none (default: auto)",
     )
-    parser.add_argument("--no-seam", action="store_true", help="leave offsets of colour at the hole's edge")
-    parser.add_argument("--no-grain", action="store_true", help="add no grain, whatever the picture has")
-    parser.add_argument(
-        "--device", choices=DEVICES, default="auto", help="other than auto: fill here, not by the server"
-    )
-    parser.add_argument(
-        "--memory",
-        metavar="SIZE",
-        type=_size,
-        help="memory that a fill may take here, such as 800MB or 2GB; the server has its own setting "
-        "(default: what is free)",
-    )
-    parser.add_argument("--no-server", action="store_true", help="load the model here, not in the server")
 
 
 def fill_options(args: argparse.Namespace) -> FillOptions:
-    """What was asked for.
+    """What was asked for; `transfer` is the default where the file is to say it.
 
     Raises:
-        FillError: a value that it cannot have.
+        OptionError: a value that an option cannot have.
     """
-    from lama_core.fill import FillOptions
+    chosen = {name: getattr(args, name) for name in OPTIONS}
+    if takes_transfer_of_file(args):
+        del chosen["transfer"]
+    return FillOptions(**chosen)
 
-    return FillOptions(
-        grow=args.grow,
-        feather=args.feather,
-        context=args.context,
-        join_islands=args.join_islands,
-        quality=args.quality,
-        seed=args.seed,
-        seam=not args.no_seam,
-        grain=not args.no_grain,
-        light="perceptual" if args.light == "auto" else args.light,
-        memory=args.memory,
-    )
+
+def takes_transfer_of_file(args: argparse.Namespace) -> bool:
+    """Whether each picture's own file says how its numbers stand for light."""
+    return bool(args.transfer == _AUTO_TRANSFER)
 
 
 def _size(text: str) -> int | None:
@@ -100,5 +115,5 @@ def _size(text: str) -> int | None:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _context(text: str) -> str | int:
+def _word_or_number(text: str) -> str | int:
     return int(text) if text.isdigit() else text

@@ -18,6 +18,7 @@ from lama_core.client.connection import connect
 from lama_core.client.connection.runtime import state_folder
 from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol.auth import LOOPBACK
+from lama_core.client.protocol.messages import Fill
 from lama_server import __version__
 from lama_server.instance import find_server
 from lama_server.settings import Settings, config_path, load_settings
@@ -222,12 +223,14 @@ def _fill() -> Finding:
         record_command(state_folder())
     with connect(client="lama-fill doctor", client_version=__version__) as server:
         result = server.fill(
-            width=_SIDE,
-            height=_SIDE,
-            format="rgb",
-            depth="u8",
-            pixels=b"\x80" * (_SIDE * _SIDE * 3),
-            hole=bytes(hole),
+            Fill(
+                width=_SIDE,
+                height=_SIDE,
+                format="rgb",
+                depth="u8",
+                pixels=b"\x80" * (_SIDE * _SIDE * 3),
+                hole=bytes(hole),
+            )
         )
         about = (
             f"by {result.model} on {result.device} in {time.monotonic() - began:.1f} s; "

@@ -11,9 +11,9 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from lama_cli.pictures.transfer import light_of
+from lama_cli.pictures.transfer import transfer_of
 from lama_core.client.errors import LamaFillError
-from lama_core.image.transfer import Transfer
+from lama_core.client.options import Transfer
 
 #: The default limit for width times height of a picture: beyond every camera, far below a decompression bomb.
 MAX_PIXELS: Final = 400_000_000
@@ -77,7 +77,7 @@ class Picture:
 
     pixels: NDArray[Any]
     metadata: Metadata
-    light: Transfer = "perceptual"
+    transfer: Transfer = "perceptual"
     note: str = ""
 
     @property
@@ -109,7 +109,7 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     return Picture(
         pixels=pixels,
         metadata=_metadata(image),
-        light=light_of(profile, is_float=pixels.dtype.kind == "f"),
+        transfer=transfer_of(profile, is_float=pixels.dtype.kind == "f"),
         note=f"{path} has {pages} pages, only the first was taken" if pages > 1 else "",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from lama_core.image.transfer import Transfer
+from lama_core.client.options import Transfer
 
 #: Where a profile's tags begin, and how they are listed (ICC.1:2022, 7.3): signature, offset, size.
 _TAGS: Final = 128
@@ -18,7 +18,7 @@ _CURVES: Final = (b"rTRC", b"gTRC", b"bTRC", b"kTRC")
 _TOLERANCE: Final = 0.01
 
 
-def light_of(profile: bytes | None, *, is_float: bool) -> Transfer:
+def transfer_of(profile: bytes | None, *, is_float: bool) -> Transfer:
     """How the numbers of a picture stand for light.
 
     A profile's curves decide. Without a profile floats are taken for linear, as renderers and raw developers

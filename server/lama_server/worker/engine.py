@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol.messages import Fill, Options
-from lama_core.fill import FillCancelled, FilledRegion, FillOptions, PredictionError, Progress, fill_region
+from lama_core.client.protocol.messages import Fill, Result
+from lama_core.fill import FillCancelled, FilledRegion, PredictionError, Progress, fill_region
 from lama_core.inference import load_fast, precision_of
 from lama_core.inference.memory import give_back_freed_memory
 from lama_core.model.predictor import Predict, Predictor, as_predictor
 from lama_core.model.registry import UnknownModelError, find_model
-from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
+from lama_server.jobs import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker.devices import (
     choose_device,
     describe_device,
@@ -93,14 +93,14 @@ class FillEngine:
 
     def fill(
         self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
-    ) -> Outcome:
+    ) -> Result:
         begun = time.perf_counter()
         picture, hole = picture_of(fill), hole_of(fill)
         if not hole.any():
-            return _nothing(fill, self.device.id)
+            return _empty_result(fill, self.device.id)
         self._watch.begin(progress, cancelled)
         try:
-            region, device = self._fill_somehow(picture, hole, fill.options)
+            region, device = self._fill_somehow(picture, hole, fill)
         except FillCancelled as error:
             raise JobCancelledError(str(error)) from error
         except UnknownModelError as error:
@@ -115,23 +115,26 @@ class FillEngine:
             if is_device_gone(error, self._device):
                 raise WorkerLostError(str(error)) from error
             raise
-        return Outcome(
+        return Result(
+            job=fill.job,
             x=region.rect.x,
             y=region.rect.y,
             width=region.rect.width,
             height=region.rect.height,
+            format=fill.format,
+            depth=fill.depth,
             pixels=bytes_of(region.pixels, fill),
             blend=np.rint(region.blend * 255).astype(np.uint8).reshape(-1).data,
-            model=fill.options.model,
+            model=fill.model,
             device=self.device.id if device == self._device else device.type,
             seconds=time.perf_counter() - begun,
         )
 
     def _fill_somehow(
-        self, picture: NDArray[Any], hole: NDArray[np.float32], asked: Options
+        self, picture: NDArray[Any], hole: NDArray[np.float32], fill: Fill
     ) -> tuple[FilledRegion, torch.device]:
         """Fill as asked; if there is not the memory, with less context; if not even that, on the CPU."""
-        wanted = _options(asked, self._memory)
+        wanted = replace(fill.options, memory=self._memory)
         attempts = [(self._device, wanted)]
         if not isinstance(wanted.context, int) or wanted.context > SMALL_CONTEXT:
             attempts.append((self._device, replace(wanted, context=SMALL_CONTEXT)))
@@ -143,7 +146,7 @@ class FillEngine:
                 region = fill_region(
                     picture,
                     hole,
-                    self._generator(asked.model, device),
+                    self._generator(fill.model, device),
                     options,
                     progress=Progress(on_report=self._watch.progress, cancelled=self._watch.cancelled),
                 )
@@ -218,31 +221,18 @@ def _loader(precision: str) -> GeneratorLoader:
     return lambda model, device: load_fast(find_model(model).path, device=device, precision=known)
 
 
-def _options(asked: Options, memory: int | None) -> FillOptions:
-    return FillOptions(
-        grow=asked.grow if asked.grow >= 0 else None,
-        feather=asked.feather if asked.feather >= 0 else None,
-        context=asked.context,
-        join_islands=asked.join_islands,
-        quality=asked.quality,
-        seed=asked.seed,
-        seam=asked.seam,
-        grain=asked.grain,
-        light=asked.light,
-        memory=memory,
-    )
-
-
-def _nothing(fill: Fill, device: str) -> Outcome:
-    """The outcome for an empty hole."""
-    return Outcome(
+def _empty_result(fill: Fill, device: str) -> Result:
+    """The result of a hole in which nothing is selected."""
+    return Result(
+        job=fill.job,
         x=0,
         y=0,
         width=0,
         height=0,
+        format=fill.format,
+        depth=fill.depth,
         pixels=b"",
         blend=b"",
-        model=fill.options.model,
+        model=fill.model,
         device=device,
-        seconds=0.0,
     )

@@ -1,4 +1,4 @@
-"""A worker process around an engine: notes from the server on standard input, answers on standard output.
+"""A worker process around an engine: messages from the server on standard input, answers on standard output.
 
 The engine is an argument, so that the process and its faults can be tested with any.
 """
@@ -14,16 +14,30 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol.messages import Device, Fill, Options, pixel_bytes
-from lama_server.ipc import HEADER_BYTES, Note, body_length, pack_note, unpack_note
-from lama_server.jobs import JobCancelledError, JobError, Outcome, WorkerLostError
+from lama_core.client.protocol.codec import client_message, to_fields
+from lama_core.client.protocol.limits import MAX_COUNT, Limits
+from lama_core.client.protocol.messages import (
+    Cancelled,
+    Device,
+    Error,
+    Fill,
+    Progress,
+    Result,
+    ServerMessage,
+    pixel_bytes,
+)
+from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
+from lama_server.jobs import JobCancelledError, JobError, WorkerLostError
 from lama_server.shared_memory import open_arena
 
 log = logging.getLogger(__name__)
+
+_LIMITS = Limits(max_frame_bytes=MAX_COUNT)
+"""The server has checked a fill's size already."""
 
 INTERNAL = "the server failed; its log says more (lama-fill logs)"
 
@@ -47,7 +61,7 @@ class Engine(Protocol):
 
     def fill(
         self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
-    ) -> Outcome:
+    ) -> Result:
         """Do one job; calls `progress` often, with what it knows or the same again.
 
         Raises JobError; JobCancelledError some time after `cancelled` has become true; WorkerLostError when
@@ -97,52 +111,52 @@ def run_worker(factory: EngineFactory, argv: Sequence[str] | None = None) -> int
 
 
 class _Process:
-    """The two threads: one reads notes and sees the server's end, the main one works."""
+    """The two threads: one reads messages and sees the server's end, the main one works."""
 
     def __init__(self, source: int, sink: int) -> None:
         self._source = source
         self._sink = sink
         self._sending = threading.Lock()
-        self._notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._cancelled = threading.Event()
         self._job = 0
 
     def run(self, factory: EngineFactory, settings: EngineSettings) -> int:
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
-        first = self._notes.get()
+        first = self._messages.get()
         try:
             engine = factory(settings)
             engine.load(first["model"])
         except LamaFillError as error:
-            self._send({"is": "unusable", "message": str(error)})
+            self._say(Error.of("model_failed", str(error)))
             return 1
         except Exception as error:
             log.exception("the engine cannot be made")
-            self._send({"is": "unusable", "message": f"{type(error).__name__}: {error}"})
+            self._say(Error.of("model_failed", f"{type(error).__name__}: {error}"))
             return 1
-        self._send({"is": "ready", "device": _device_note(engine.device), "memory": engine.memory_bytes})
+        self._send({"type": "ready", "device": asdict(engine.device), "memory_in_use": engine.memory_bytes})
         while True:
             try:
-                note = self._notes.get(timeout=_REST_SECONDS)
+                message = self._messages.get(timeout=_REST_SECONDS)
             except queue.Empty:
                 engine.rest()
-                note = self._notes.get()
-            self._work(engine, note)
+                message = self._messages.get()
+            self._work(engine, message)
 
     def _listen(self) -> None:
-        """Read notes; end the process at once when the server is gone, whatever the main thread is doing."""
+        """Read messages; end the process at once when the server is gone, whatever the main thread does."""
         try:
             while True:
-                note = unpack_note(self._read(body_length(self._read(HEADER_BYTES))))
-                if note["do"] == "cancel":
-                    if note["job"] == self._job:
+                message = unpack_message(self._read(body_length(self._read(HEADER_BYTES))))
+                if message["type"] == "cancel":
+                    if message["job"] == self._job:
                         self._cancelled.set()
                     continue
-                if note["do"] == "fill":
+                if message["type"] == "fill":
                     # Here, not where the work begins, so that no cancel can come in between and be lost.
                     self._cancelled.clear()
-                    self._job = note["job"]
-                self._notes.put(note)
+                    self._job = message["job"]
+                self._messages.put(message)
         finally:
             os._exit(0)
 
@@ -155,57 +169,48 @@ class _Process:
             data += part
         return data
 
-    def _send(self, note: Note) -> None:
-        data = memoryview(pack_note(note))
+    def _say(self, message: ServerMessage) -> None:
+        self._send(to_fields(message))
+
+    def _send(self, message: Message) -> None:
+        data = memoryview(pack_message(message))
         with self._sending:
             while data:
                 data = data[os.write(self._sink, data) :]
 
-    def _work(self, engine: Engine, note: Note) -> None:
-        job = note["job"]
+    def _work(self, engine: Engine, message: Message) -> None:
+        job = message["job"]
         try:
-            self._send({"job": job, "memory": engine.memory_bytes, **self._fill(engine, note)})
+            self._fill(engine, message)
         except JobCancelledError:
-            self._send({"is": "cancelled", "job": job})
+            self._say(Cancelled(job=job))
         except JobError as error:
-            self._send({"is": "failed", "job": job, "code": error.code, "message": error.message})
+            self._say(Error.of(error.code, error.message, job=job))
         except WorkerLostError as error:
             log.error("giving up the device: %s", error)
             os._exit(1)
         except Exception:
             log.exception("a fill failed")
-            self._send({"is": "failed", "job": job, "code": "internal", "message": INTERNAL})
+            self._say(Error.of("internal", INTERNAL, job=job))
 
-    def _fill(self, engine: Engine, note: Note) -> Note:
-        """Run the engine on the arena's pixels and leave the result in their place."""
-        pixels = note["width"] * note["height"] * pixel_bytes(note["format"], note["depth"])
-        arena = open_arena(note["arena"], pixels + note["width"] * note["height"])
-        fill = Fill(
-            job=note["job"],
-            width=note["width"],
-            height=note["height"],
-            format=note["format"],
-            depth=note["depth"],
-            pixels=arena[:pixels],
-            hole=arena[pixels:],
-            options=Options(**note["options"]),
-        )
+    def _fill(self, engine: Engine, message: Message) -> None:
+        """Run the engine on the pixels in the shared memory, and leave the result in their place."""
+        area = message["width"] * message["height"]
+        size = area * pixel_bytes(message["format"], message["depth"])
+        shared = open_arena(message["shared"], size + area)
+        fill = client_message({**message, "pixels": shared[:size], "hole": shared[size:]}, _LIMITS)
+        assert isinstance(fill, Fill)
 
         def progress(stage: str, fraction: float) -> None:
-            self._send({"is": "progress", "job": fill.job, "stage": stage, "fraction": fraction})
+            self._say(Progress(job=fill.job, stage=stage, fraction=fraction))
 
-        outcome = engine.fill(fill, progress, self._cancelled.is_set)
-        result, blend = memoryview(outcome.pixels).cast("B"), memoryview(outcome.blend).cast("B")
-        arena[: len(result)] = result
-        arena[len(result) : len(result) + len(blend)] = blend
-        return {
-            "is": "done",
-            "rect": [outcome.x, outcome.y, outcome.width, outcome.height],
-            "bytes": [len(result), len(blend)],
-            "model": outcome.model,
-            "device": outcome.device,
-            "seconds": outcome.seconds,
-        }
+        result = engine.fill(fill, progress, self._cancelled.is_set)
+        pixels, blend = memoryview(result.pixels).cast("B"), memoryview(result.blend).cast("B")
+        shared[: len(pixels)] = pixels
+        shared[len(pixels) : len(pixels) + len(blend)] = blend
+        sizes = {"pixels_size": len(pixels), "blend_size": len(blend)}
+        done = to_fields(replace(result, pixels=b"", blend=b""))
+        self._send({**done, **sizes, "memory_in_use": engine.memory_bytes})
 
 
 def _take_standard_streams() -> tuple[int, int]:
@@ -230,7 +235,3 @@ def _die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(0)
-
-
-def _device_note(device: Device) -> dict[str, Any]:
-    return {"id": device.id, "name": device.name, "memory_bytes": device.memory_bytes}

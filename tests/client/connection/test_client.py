@@ -19,6 +19,7 @@ from lama_core.client.connection import (
     connect,
 )
 from lama_core.client.connection.errors import ServerSilentError
+from lama_core.client.options import FillOptions
 from lama_core.client.protocol.limits import SILENT_HEARTBEATS, Limits
 from lama_core.client.protocol.messages import (
     Accepted,
@@ -26,7 +27,6 @@ from lama_core.client.protocol.messages import (
     Error,
     Fill,
     Hello,
-    Options,
     Progress,
     Result,
     Shutdown,
@@ -47,12 +47,13 @@ def fill(server: Client, side: int = 4, **changes: Any) -> Result:
         "hole": b"\xff" * (side * side),
         **changes,
     }
-    return server.fill(**fields)
+    calls = {name: fields.pop(name) for name in ("on_progress", "cancelled") if name in fields}
+    return server.fill(Fill(**fields), **calls)
 
 
 def test_a_fill(server: Any) -> None:
     seen: list[tuple[str, float, int]] = []
-    options = Options(grow=3, quality="best")
+    options = FillOptions(grow=3, quality="best")
     with connected() as client:
         result = fill(client, options=options, on_progress=lambda *args: seen.append(args))
         assert client.welcome == server.welcome
@@ -125,7 +126,7 @@ def test_an_error_of_the_server_has_its_code(server: Any) -> None:
         ({"hole": b""}, "bad_request"),
         ({"pixels": bytes(63)}, "bad_request"),
         ({"format": "cmyk"}, "bad_request"),
-        ({"options": Options(grow=-5)}, "bad_request"),
+        ({"model": "x" * 129}, "bad_request"),
         ({"width": 0}, "bad_request"),
         ({"width": 9, "pixels": bytes(144), "hole": bytes(36)}, "too_large"),
     ],

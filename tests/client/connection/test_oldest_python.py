@@ -18,6 +18,7 @@ SOURCE = Path(__file__).parents[3] / "lama_core"
 PROGRAM = """
 import sys
 from lama_core.client.connection import connect
+from lama_core.client.protocol.messages import Fill
 import msgpack, websockets.version
 
 assert sys.version_info[:2] == (3, 9), sys.version
@@ -25,11 +26,11 @@ assert msgpack.Packer.__module__ == "msgpack.fallback", msgpack.Packer.__module_
 assert websockets.version.version == "15.0.1"
 with connect(client="oldest", start=False) as server:
     stages = []
-    result = server.fill(
+    fill = Fill(
         width=1000, height=1000, format="rgba", depth="u8",
         pixels=bytes(4000000), hole=b"\\xff" * 1000000,
-        on_progress=lambda stage, fraction, position: stages.append(stage),
     )
+    result = server.fill(fill, on_progress=lambda stage, fraction, position: stages.append(stage))
     assert result.pixels == b"\\x07" * 4000000
     assert result.blend == b"\\xff" * 1000000
     assert stages == ["queued", "queued", "filling"]

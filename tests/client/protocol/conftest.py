@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from lama_core.client.options import FillOptions
 from lama_core.client.protocol.codec import Message
 from lama_core.client.protocol.limits import Limits
 from lama_core.client.protocol.messages import (
@@ -13,7 +14,6 @@ from lama_core.client.protocol.messages import (
     Fill,
     Hello,
     Model,
-    Options,
     Progress,
     Result,
     ServerStatus,
@@ -37,17 +37,17 @@ def client_messages() -> list[Message]:
             depth="u8",
             pixels=bytes(range(24)),
             hole=bytes([0, 0, 255, 0, 128, 0]),
-            options=Options(
+            options=FillOptions(
                 grow=4,
                 context=64,
                 quality="best",
-                model="big-lama",
                 join_islands=False,
                 seed=9,
-                light="linear",
+                transfer="linear",
                 seam=False,
                 grain=False,
             ),
+            model="big-lama",
         ),
         Cancel(job=7),
         StatusRequest(),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lama_core.client.options import QUALITIES, TRANSFERS, FillOptions
 from lama_core.client.protocol import codec
 from lama_core.client.protocol.codec import Message, decode_client, decode_server, encode
 from lama_core.client.protocol.errors import ERROR_CODES, ProtocolError
@@ -16,8 +17,6 @@ from lama_core.client.protocol.limits import MAX_COUNT, MAX_JOB, MAX_NAME, MAX_T
 from lama_core.client.protocol.messages import (
     CHANNELS,
     DEPTH_BYTES,
-    LIGHTS,
-    QUALITIES,
     SERVER_STATES,
     WORKER_STATES,
     Accepted,
@@ -28,7 +27,6 @@ from lama_core.client.protocol.messages import (
     Fill,
     Hello,
     Model,
-    Options,
     Progress,
     Result,
     ServerStatus,
@@ -47,15 +45,14 @@ jobs = st.integers(1, MAX_JOB)
 counts = st.integers(0, MAX_COUNT)
 fractions = st.floats(0, 1)
 options = st.builds(
-    Options,
-    grow=st.integers(-1, 4096),
-    feather=st.integers(-1, 4096),
+    FillOptions,
+    grow=st.none() | st.integers(0, 4096),
+    feather=st.none() | st.integers(0, 4096),
     context=st.sampled_from(["auto", "whole"]) | st.integers(0, 65536),
     quality=st.sampled_from(QUALITIES),
-    model=names,
     join_islands=st.none() | st.booleans(),
     seed=st.integers(0, 2**32 - 1),
-    light=st.sampled_from(LIGHTS),
+    transfer=st.sampled_from(TRANSFERS),
     seam=st.booleans(),
     grain=st.booleans(),
 )
@@ -90,6 +87,7 @@ def fills(draw: st.DrawFn) -> Fill:
         pixels=draw(st.binary(min_size=size, max_size=size)),
         hole=draw(st.binary(min_size=width * height, max_size=width * height)),
         options=draw(options),
+        model=draw(names),
     )
 
 
@@ -212,7 +210,7 @@ def test_any_bytes_are_a_message_or_a_protocol_error(frame: bytes) -> None:
 
 KEYS = sorted(
     {field.name for kind in codec.TYPE_NAMES for field in dataclasses.fields(kind)}
-    | {field.name for field in dataclasses.fields(Options)}
+    | {field.name for field in dataclasses.fields(FillOptions)}
 )
 
 
@@ -251,10 +249,42 @@ def decode_map(fields: dict[str, Any]) -> Message:
 def test_options_that_are_not_sent_have_their_defaults() -> None:
     message = decode_map(fill_map())
     assert isinstance(message, Fill)
-    assert message.options == Options()
+    assert message.options == FillOptions()
     partly = decode_map(fill_map(options={"grow": 3}))
     assert isinstance(partly, Fill)
-    assert partly.options == Options(grow=3)
+    assert partly.options == FillOptions(grow=3)
+
+
+def test_a_number_that_is_automatic_is_nil_or_left_out_or_as_the_first_clients_send_it() -> None:
+    for options in ({"grow": None, "feather": None}, {}, {"grow": -1, "feather": -1}):
+        message = decode_map(fill_map(options=options))
+        assert isinstance(message, Fill)
+        assert (message.options.grow, message.options.feather) == (None, None)
+
+
+def test_a_fill_of_the_first_clients_is_understood() -> None:
+    first = {
+        "grow": -1, "feather": 3, "context": 64, "quality": "best", "model": "big-lama", "join_islands": None,
+        "seed": 5, "light": "linear", "seam": True, "grain": False,
+    }  # fmt: skip
+    message = decode_map(fill_map(options=first))
+    assert isinstance(message, Fill)
+    assert message.model == "big-lama"
+    assert message.options == FillOptions(
+        feather=3, context=64, quality="best", seed=5, transfer="linear", grain=False
+    )
+
+
+def test_what_is_sent_is_understood_by_the_first_servers() -> None:
+    """They take no nil for a number, and know the model as one of the options."""
+    sent = codec.to_fields(
+        Fill(width=1, height=1, format="gray", depth="u8", pixels=b"0", hole=b"1", model="big-lama")
+    )
+    assert sent["options"] == {
+        "context": "auto", "quality": "balanced", "seed": 0, "seam": True, "grain": True,
+        "light": "perceptual", "model": "big-lama",
+    }  # fmt: skip
+    assert "model" not in sent
 
 
 def test_unknown_keys_are_ignored_everywhere() -> None:

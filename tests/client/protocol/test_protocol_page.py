@@ -14,6 +14,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from lama_core.client.options import FillOptions
 from lama_core.client.protocol import auth, codec, limits
 from lama_core.client.protocol.codec import Message, decode_client, decode_server, encode
 from lama_core.client.protocol.errors import ERROR_CODES, FATAL_CODES, ProtocolError
@@ -26,7 +27,6 @@ from lama_core.client.protocol.messages import (
     Device,
     Fill,
     Model,
-    Options,
     Result,
     Worker,
 )
@@ -57,7 +57,7 @@ def field_tables() -> dict[type, list[list[str]]]:
     tables[Limits] = rows(welcome.partition("`limits`:")[2])
     tables[Device] = rows(welcome.partition("Each of `devices`")[2])
     tables[Model] = rows(welcome.partition("Each of `models`")[2])
-    tables[Options] = rows(fill.partition("`options`:")[2])
+    tables[FillOptions] = rows(fill.partition("`options`:")[2])
     tables[Worker] = rows(status.partition("Each of `workers`")[2])
     return tables
 
@@ -106,7 +106,13 @@ def test_there_are_examples_of_all_that_matters() -> None:
 def test_every_field_is_listed_with_its_default(kind: type) -> None:
     listed = {cells[0].strip("`"): cells[2].strip("`") for cells in TABLES[kind]}
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    assert list(listed) == [name for name in fields if name != "type"]
+    if kind is Fill:  # the model is sent with the options, and the connection numbers the job
+        del fields["model"]
+        fields["job"] = dataclasses.field()
+    elif kind is FillOptions:
+        model = next(field for field in dataclasses.fields(Fill) if field.name == "model")
+        fields = {key: fields[name] for name, key in codec.OPTION_KEYS.items()} | {"model": model}
+    assert sorted(listed) == sorted(fields)
     for name, default in listed.items():
         if not default:
             assert name in REQUIRED_WITH_DEFAULT or fields[name].default is dataclasses.MISSING
@@ -123,7 +129,7 @@ REQUIRED_WITH_DEFAULT = {"protocol", "retryable", *(field.name for field in data
 def plain_default(value: object) -> object:
     if value == ():
         return []
-    return {} if value == Options() else value
+    return {} if value == FillOptions() else value
 
 
 SAMPLES: dict[type, dict[str, Any]] = {
@@ -207,7 +213,7 @@ def test_numbers_are_those_of_the_code(sentence: str) -> None:
 
 
 def test_a_fill_is_little_more_than_its_pixels() -> None:
-    longest = Options(grow=4096, context=65536, quality="balanced", model="\U0001f5bc" * 128, seed=2**32 - 1)
+    longest = FillOptions(grow=4096, feather=4096, context=65536, quality="balanced", seed=2**32 - 1)
     fill = Fill(
         job=limits.MAX_JOB,
         width=8192,
@@ -217,5 +223,6 @@ def test_a_fill_is_little_more_than_its_pixels() -> None:
         pixels=bytes(65536),
         hole=bytes(8192),
         options=longest,
+        model="\U0001f5bc" * 128,
     )
     assert len(encode(fill)) - 65536 - 8192 < 2048
