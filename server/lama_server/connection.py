@@ -29,8 +29,9 @@ from lama_core.client.protocol.messages import (
     Welcome,
 )
 from lama_core.client.protocol.session import ServerSession
+from lama_server.errors import JobCancelledError, JobError
 from lama_server.handshake import Visitor
-from lama_server.jobs import Ending, Job, JobCancelledError, JobError
+from lama_server.jobs import Ending, Job
 from lama_server.logs import one_line
 from lama_server.scheduler import Scheduler
 from lama_server.send_queue import Outbox, UnreadError

@@ -11,15 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lama_core.client.protocol.messages import Device, WorkerState
-from lama_server.jobs import (
-    Ending,
-    Job,
-    JobCancelledError,
-    JobError,
-    Worker,
-    WorkerLostError,
-    WorkerStartError,
-)
+from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
+from lama_server.jobs import Ending, Job, Worker
 from lama_server.tasks import settle
 from lama_server.timeout import Patience
 

@@ -6,31 +6,8 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
-from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol.errors import ErrorCode
 from lama_core.client.protocol.messages import Device, Fill, Result
-
-
-class WorkerLostError(LamaFillError):
-    """The worker process, or its device, is gone."""
-
-
-class WorkerStartError(LamaFillError):
-    """A worker could not be started, or could not load its model; the message says why."""
-
-
-class JobError(LamaFillError):
-    """A job failed and its worker is fine. `code` is the protocol's error code."""
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
-        self.code: ErrorCode = code
-        self.message = message
-
-
-class JobCancelledError(LamaFillError):
-    """A job ended because it was cancelled."""
-
+from lama_server.errors import JobCancelledError, JobError
 
 Ending = Result | JobError | JobCancelledError
 """How a job ends: with a result, an error, or cancelled."""

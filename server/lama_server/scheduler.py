@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 
 from lama_core.client.protocol.messages import Device, Result, ServerState, Worker
 from lama_server.device_supervisor import Slot, Timing, WorkerFactory
+from lama_server.errors import JobCancelledError, JobError
 from lama_server.fair_queue import FairQueue
-from lama_server.jobs import Ending, Job, JobCancelledError, JobError
+from lama_server.jobs import Ending, Job
 from lama_server.metrics import Counters
 
 log = logging.getLogger(__name__)

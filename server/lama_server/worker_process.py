@@ -22,8 +22,8 @@ from lama_core.client.protocol.messages import (
     Fill,
     Result,
 )
+from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
-from lama_server.jobs import JobCancelledError, JobError, WorkerLostError, WorkerStartError
 from lama_server.logs import one_line
 from lama_server.shared_memory import Arena
 
@@ -170,7 +170,7 @@ class WorkerProcess:
             self._fail_answer("it sent what cannot be understood")
 
     def _take(self, message: Message) -> None:
-        if message.get("job", 0) != self._job:
+        if (message.get("job") or 0) != self._job:  # 0: about the load
             return
         if message["type"] == "progress":
             if self._progress is not None:

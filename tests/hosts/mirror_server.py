@@ -15,7 +15,7 @@ from collections.abc import Callable
 from lama_core.client.connection.runtime import state_folder
 from lama_core.client.protocol.messages import Device, Fill, Result, pixel_bytes
 from lama_server import settings
-from lama_server.jobs import JobCancelledError
+from lama_server.errors import JobCancelledError
 from lama_server.service import run_service
 from lama_server.worker.process import Engine, EngineSettings, run_worker
 

@@ -18,7 +18,7 @@ from lama_core.fill import fill_region
 from lama_core.inference import load_fast
 from lama_core.model import load_generator
 from lama_core.model.registry import UnknownModelError
-from lama_server.jobs import JobCancelledError, JobError, WorkerLostError
+from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker import devices, engine
 from lama_server.worker.engine import SMALL_CONTEXT, FillEngine
 from lama_server.worker.pixels import DTYPES

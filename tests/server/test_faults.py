@@ -168,14 +168,14 @@ def test_worker_that_does_not_heed_a_cancel_is_ended(start: Start) -> None:
 
 
 def test_fill_without_progress_is_given_up(start: Start) -> None:
-    server = start("scripted", "--stall-timeout", "0.5").ready()
+    server = start("scripted", "--stall-timeout", "1.5").ready()
     (worker,) = server.workers()
     with server.connect() as client:
         with pytest.raises(FillFailedError) as failure:
             fill_with(client, make_fill(milliseconds=60_000, fault=SILENT))
         assert (failure.value.code, failure.value.retryable) == ("timeout", True)
         # Progress is all that it takes to be given more time.
-        fill_with(client, make_fill(milliseconds=1500))
+        fill_with(client, make_fill(milliseconds=4000))
     assert not psutil.pid_exists(worker)
     next_fill_succeeds(server)
 

@@ -11,14 +11,8 @@ import pytest
 
 from lama_core.client.protocol.messages import Device, Fill, Result
 from lama_server.device_supervisor import Timing
-from lama_server.jobs import (
-    Ending,
-    Job,
-    JobCancelledError,
-    JobError,
-    WorkerLostError,
-    WorkerStartError,
-)
+from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
+from lama_server.jobs import Ending, Job
 from lama_server.scheduler import Scheduler
 from lama_server.timeout import Patience
 from tests.server.harness import make_fill

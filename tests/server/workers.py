@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol.messages import Device, Fill, Result
-from lama_server.jobs import JobCancelledError, JobError, WorkerLostError
+from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker.process import EngineSettings, run_worker
 
 INVERT = bytes(255 - value for value in range(256))

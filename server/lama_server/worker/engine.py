@@ -20,7 +20,7 @@ from lama_core.inference import load_fast, precision_of
 from lama_core.inference.memory import give_back_freed_memory
 from lama_core.model.predictor import Predict, Predictor, as_predictor
 from lama_core.model.registry import UnknownModelError, find_model
-from lama_server.jobs import JobCancelledError, JobError, WorkerLostError
+from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker.devices import (
     choose_device,
     describe_device,

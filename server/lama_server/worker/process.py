@@ -30,8 +30,8 @@ from lama_core.client.protocol.messages import (
     ServerMessage,
     pixel_bytes,
 )
+from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
-from lama_server.jobs import JobCancelledError, JobError, WorkerLostError
 from lama_server.shared_memory import open_arena
 
 log = logging.getLogger(__name__)
