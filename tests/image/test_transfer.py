@@ -49,7 +49,9 @@ def test_linear_pictures_come_back_linear(dtype: type) -> None:
     planes = to_planes(light, pixel, np.zeros(light.shape[:2], np.bool_), "linear")
     middle = planes.colour[0, 0, 2000]
     assert middle == pytest.approx(0.7354, abs=1e-3)
-    back = from_planes(planes.colour, pixel, scale=planes.scale, offset=planes.offset, transfer=planes.transfer)
+    back = from_planes(
+        planes.colour, pixel, scale=planes.scale, offset=planes.offset, transfer=planes.transfer
+    )
     np.testing.assert_allclose(back, light, atol=1 if dtype is np.uint16 else 1e-6)
 
 
@@ -57,7 +59,9 @@ def test_colours_beyond_white_and_below_black_come_back() -> None:
     light = np.array([[[-0.1, 0.2, 30], [0.5, 0.5, 0.5]]], np.float32)
     pixel = pixel_format(light)
     planes = to_planes(np.repeat(light, 4, axis=0), pixel, np.zeros((4, 2), np.bool_), "linear")
-    back = from_planes(planes.colour, pixel, scale=planes.scale, offset=planes.offset, transfer=planes.transfer)
+    back = from_planes(
+        planes.colour, pixel, scale=planes.scale, offset=planes.offset, transfer=planes.transfer
+    )
     # Of so few values the outliers' share is the last ones themselves, and a little is lost.
     np.testing.assert_allclose(back[0], light[0], rtol=0.05, atol=1e-4)
     np.testing.assert_allclose(back[:, 1], 0.5, rtol=1e-5)
