@@ -80,9 +80,8 @@ class Option:
         if self.high is None:
             return f"one of {', '.join(self.choices)}"
         number = f"a number of {self.unit}" if self.unit else "a number"
-        return " or ".join(
-            (*(f'"{word}"' for word in self.choices), f"{number} from {self.low} to {self.high}")
-        )
+        words = ", ".join(f'"{word}"' for word in self.choices)
+        return f"{words}{' or ' if words else ''}{number} from {self.low} to {self.high}"
 
 
 @dataclass(frozen=True)
