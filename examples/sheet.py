@@ -10,7 +10,7 @@ from pictures import EXAMPLES
 from PIL import Image
 
 from lama_core.fill import fill
-from lama_core.model import load_generator
+from lama_core.model.installed.load import load_generator
 from lama_core.research.evaluation.baselines import telea
 from lama_core.research.evaluation.dataset import Case
 from lama_core.research.evaluation.evaluate import Comparison

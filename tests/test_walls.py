@@ -201,7 +201,7 @@ def test_the_parent_process_of_the_server_has_no_torch() -> None:
     code = (
         "import sys; from lama_cli import build_parser; build_parser();"
         "import lama_cli.commands.serve, lama_server.service;"
-        "from lama_core.model.registry import list_models; assert list_models();"
+        "from lama_core.model.installed.registry import list_models; assert list_models();"
         "print('\\n'.join(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,8 +1,10 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and the hash of one."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -10,6 +12,9 @@ from pathlib import Path
 from typing import Union
 
 Data = Union[bytes, bytearray, memoryview]
+
+_LOST = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EIO)
+"""Errors of fsync that say that the data is not on the disk; others say that the drive has no fsync."""
 
 
 def write_atomically(path: Path, data: Data, *, mode: int | None = None, fsync: bool = False) -> None:
@@ -25,7 +30,8 @@ def write_atomically(path: Path, data: Data, *, mode: int | None = None, fsync: 
         fsync: whether it must be on the disk before it replaces what was there.
 
     Raises:
-        OSError: it cannot be written; what was there is as it was, and nothing is left beside it.
+        OSError: it cannot be written, or the disk is full; what was there is as it was, and
+            nothing is left beside it.
     """
     # Not named after the path: that name may be as long as names can be.
     draft = path.with_name(f".lama-fill-{secrets.token_hex(8)}.tmp")
@@ -35,8 +41,11 @@ def write_atomically(path: Path, data: Data, *, mode: int | None = None, fsync: 
             stream.write(data)
             stream.flush()
             if fsync:
-                with contextlib.suppress(OSError):
+                try:
                     os.fsync(stream.fileno())
+                except OSError as error:
+                    if error.errno in _LOST:
+                        raise
         if mode is None:
             with contextlib.suppress(OSError):
                 draft.chmod(stat.S_IMODE(path.stat().st_mode))
@@ -44,3 +53,16 @@ def write_atomically(path: Path, data: Data, *, mode: int | None = None, fsync: 
     finally:
         with contextlib.suppress(OSError):
             draft.unlink()
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for chunk in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -12,25 +12,25 @@ import hashlib
 import json
 import os
 import platform
-import secrets
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import platformdirs
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from lama_core import kernels
+from lama_core.client.files import write_atomically
+from lama_core.client.places import cache_folder
+from lama_core.model.safetensors_header import read_start
 
-CACHE_DIR_VARIABLE = "LAMA_FILL_CACHE_DIR"
 _VERSION = "2"
 """Of what is written here; entries of another one are left alone, and then deleted."""
-_KEPT = 4
+_MAX_ENTRIES = 4
 _MAX_HEADER = 1 << 20
 
 
@@ -49,9 +49,7 @@ class Cache:
         """
         try:
             state = path.stat()
-            with path.open("rb") as stream:
-                head = stream.read(8)
-                head += stream.read(min(int.from_bytes(head, "little"), _MAX_HEADER))
+            head = read_start(path, _MAX_HEADER)
         except OSError:  # a folder, say
             return None
         identity = f"{_VERSION} {path.resolve()} {state.st_size} {state.st_mtime_ns}\n"
@@ -106,9 +104,7 @@ class Cache:
 
 
 def _folder() -> Path:
-    """`LAMA_FILL_CACHE_DIR`/fast, else in the user's cache folder."""
-    folder = os.environ.get(CACHE_DIR_VARIABLE)
-    return Path(folder or platformdirs.user_cache_dir("lama-fill", appauthor=False)) / "fast"
+    return cache_folder() / "fast"
 
 
 def _place(device: str) -> str:
@@ -119,14 +115,10 @@ def _place(device: str) -> str:
 
 def _write(path: Path, data: bytes) -> bool:
     """All of it or nothing; False for nothing: the cache is only there to save time."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(data)
-        draft.replace(path)
+        write_atomically(path, data)
     except OSError:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
         return False
     return True
 
@@ -134,6 +126,6 @@ def _write(path: Path, data: bytes) -> bool:
 def _delete_oldest(folder: Path) -> None:
     with contextlib.suppress(OSError):
         paths = sorted(folder.glob("*.safetensors"), key=lambda p: p.stat().st_mtime, reverse=True)
-        for path in paths[_KEPT:]:
+        for path in paths[_MAX_ENTRIES:]:
             path.unlink(missing_ok=True)
             path.with_suffix(".crc").unlink(missing_ok=True)

@@ -14,10 +14,10 @@ from lama_core.inference.compile import compile_folded, folded_in, precision_of
 from lama_core.inference.fold import fold
 from lama_core.inference.generator import FastGenerator, Precision
 from lama_core.inference.memory import give_back_freed_memory
-from lama_core.model.checkpoint import load_generator
+from lama_core.model.checkpoint import read_generator
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.generator import Generator
-from lama_core.model.registry import resolve
+from lama_core.model.installed.registry import resolve
 
 
 def load_fast(
@@ -45,7 +45,7 @@ def load_fast(
         found = _from_cache(cache, path, place, wanted)
         if found is not None:
             return found
-    generator = load_generator(path)
+    generator = read_generator(path)
     folded = fold(generator)
     fast = compile_folded(folded, generator.config, _loader(path), device=place, precision=wanted)
     if cache is not None:
@@ -72,4 +72,4 @@ def _from_cache(cache: Cache, path: Path, device: torch.device, precision: Preci
 
 
 def _loader(path: Path) -> Callable[[], Generator]:
-    return lambda: load_generator(path)
+    return lambda: read_generator(path)

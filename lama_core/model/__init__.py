@@ -1,7 +1,7 @@
-"""The LaMa generator and its weights.
+"""The LaMa generator.
 
-What is named here is imported when it is first asked for: `lama_core.model.registry` lists the installed
-models for the server's parent process, which must not load torch.
+What is named here is imported when it is first asked for: `lama_core.model.installed.registry` lists the
+installed models for the server's parent process, which must not load torch.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lama_core.model.checkpoint import CheckpointError, load_generator
     from lama_core.model.config import GeneratorConfig
     from lama_core.model.generator import Generator
 
-__all__ = ["CheckpointError", "Generator", "GeneratorConfig", "load_generator"]
+__all__ = ["Generator", "GeneratorConfig"]
 
 _HOMES = {
-    "CheckpointError": "lama_core.model.checkpoint",
     "Generator": "lama_core.model.generator",
     "GeneratorConfig": "lama_core.model.config",
-    "load_generator": "lama_core.model.checkpoint",
 }
 
 

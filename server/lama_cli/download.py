@@ -8,7 +8,6 @@ a server says makes more be written than the file is large.
 from __future__ import annotations
 
 import errno
-import hashlib
 import http.client
 import os
 import shutil
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from lama_core.client.errors import LamaFillError
+from lama_core.client.files import hash_file
 from lama_server import __version__
 from lama_server.lock import Lock
 
@@ -356,8 +356,4 @@ def _disk_error(error: OSError, folder: Path) -> DownloadError:
 def _is_right(path: Path, wanted: Wanted) -> bool:
     if not path.is_file() or path.stat().st_size != wanted.size:
         return False
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest() == wanted.sha256
+    return hash_file(path) == wanted.sha256

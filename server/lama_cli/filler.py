@@ -16,7 +16,7 @@ from lama_cli.filling import FillReport, InProcessFiller, Progress, fill_through
 from lama_core.client.connection import ServerStartError, connect
 from lama_core.client.connection.launch import COMMAND_VARIABLE
 from lama_core.client.options import FillOptions
-from lama_core.model import registry
+from lama_core.model.installed import registry
 from lama_server import __version__
 from lama_server.settings import load_settings
 

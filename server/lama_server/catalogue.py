@@ -22,7 +22,7 @@ class StoreCatalogue:
     def models(self) -> tuple[Model, ...]:
         """All that can be used, by name."""
         if time.monotonic() - self._looked >= _FRESH_SECONDS:
-            from lama_core.model import registry  # not needed to accept the first connection
+            from lama_core.model.installed import registry  # not needed to accept the first connection
 
             usable = (model for model in registry.list_models() if not model.problem)
             self._models = tuple(Model(name=model.name, title=model.name) for model in usable)
@@ -33,6 +33,6 @@ class StoreCatalogue:
         """The model of a fill that names none."""
         if self._chosen:
             return self._chosen
-        from lama_core.model import registry
+        from lama_core.model.installed import registry
 
         return registry.default_model()[:MAX_NAME]

@@ -12,7 +12,7 @@ from PIL import Image
 from lama_cli.batch import Done, Task, run_batch
 from lama_cli.filling import InProcessFiller
 from lama_core.fill import FillOptions
-from lama_core.model import registry
+from lama_core.model.installed import registry
 from tests.bench.models import photo
 from tests.bench.report import Section
 

@@ -27,7 +27,7 @@ _CHILD = """
 import sys, time
 import torch
 from lama_core.inference import load_fast
-from lama_core.model import load_generator
+from lama_core.model.installed.load import load_generator
 from tests.bench.models import picture
 
 def status(key):

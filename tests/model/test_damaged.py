@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from lama_core.model import Generator, GeneratorConfig, load_generator
+from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import (
     ArchitectureError,
     CheckpointError,
@@ -20,6 +20,7 @@ from lama_core.model.checkpoint import (
     WeightsError,
     write_safetensors,
 )
+from lama_core.model.installed.load import load_generator
 from tests.model import files
 from tests.model.reference_official import FFCResNetGenerator
 

@@ -14,10 +14,10 @@ import safetensors.torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lama_core.model import load_generator
 from lama_core.model.checkpoint import CheckpointError
 from lama_core.model.checkpoint.safe_unpickler import BadPickleError, read_pickle
-from lama_core.model.checkpoint.torch_pickle import MAKERS, named_tensors, storage_of
+from lama_core.model.checkpoint.torch_pickle import CONSTRUCTORS, named_tensors, storage_of
+from lama_core.model.installed.load import load_generator
 from tests.model import files
 from tests.model.reference_official import FFCResNetGenerator, random_official
 
@@ -128,7 +128,9 @@ def test_changed_pickles_in_a_whole_archive(samples: dict[str, bytes], tmp_path:
 def test_any_bytes_as_a_pickle(data: bytes) -> None:
     for start in (b"", b"\x80\x02", b"\x80\x04\x95"):
         try:
-            made = read_pickle(io.BytesIO(start + data + b"."), makers=MAKERS, persistent=storage_of)
+            made = read_pickle(
+                io.BytesIO(start + data + b"."), constructors=CONSTRUCTORS, persistent=storage_of
+            )
         except BadPickleError:
             continue
         named_tensors(made)
@@ -147,7 +149,7 @@ def test_any_bytes_as_a_pickle(data: bytes) -> None:
 def test_any_instructions_as_a_pickle(instructions: list[bytes]) -> None:
     stream = io.BytesIO(b"\x80\x02" + b"".join(instructions) + b".")
     try:
-        made = read_pickle(stream, makers=MAKERS, persistent=storage_of)
+        made = read_pickle(stream, constructors=CONSTRUCTORS, persistent=storage_of)
     except BadPickleError:
         return
     named_tensors(made)

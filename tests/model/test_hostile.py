@@ -16,10 +16,11 @@ import psutil
 import pytest
 import torch
 
-from lama_core.model import Generator, load_generator
+from lama_core.model import Generator
 from lama_core.model.checkpoint import CheckpointError, DamagedFileError, detect
-from lama_core.model.checkpoint.safe_unpickler import MAX_OPCODES, BadPickleError, Global, Inert, read_pickle
-from lama_core.model.checkpoint.torch_pickle import MAKERS, named_tensors, storage_of
+from lama_core.model.checkpoint.safe_unpickler import MAX_OPCODES, BadPickleError, Global, Opaque, read_pickle
+from lama_core.model.checkpoint.torch_pickle import CONSTRUCTORS, named_tensors, storage_of
+from lama_core.model.installed.load import load_generator
 from tests.model import files
 from tests.model.reference_official import FFCResNetGenerator
 
@@ -27,7 +28,7 @@ Same = Callable[[Generator], None]
 
 
 def read(data: bytes) -> object:
-    return read_pickle(io.BytesIO(data), makers=MAKERS, persistent=storage_of)
+    return read_pickle(io.BytesIO(data), constructors=CONSTRUCTORS, persistent=storage_of)
 
 
 class Calls:
@@ -108,7 +109,7 @@ def test_dotted_names_reach_nothing() -> None:
     for module, name in (("torch", "os.system"), ("torch._utils", "_rebuild_tensor_v2.__globals__")):
         data = b"\x80\x04" + b"".join(b"\x8c" + bytes([len(t)]) + t.encode() for t in (module, name))
         made = read(data + b"\x93\x8c\x02id\x85R.")
-        assert isinstance(made, Inert)
+        assert isinstance(made, Opaque)
         assert made.name == f"{module}.{name}"
 
 
@@ -118,13 +119,13 @@ def test_calls_of_anything_make_something_inert(opcode: bytes, target: bytes) ->
     mark = b"(" if opcode == b"o" else b""
     arguments = b"U\x02id" if opcode == b"o" else b"U\x02id\x85"
     made = read(b"\x80\x02" + mark + target + arguments + opcode + b".")
-    assert made is None or isinstance(made, (Inert, Global, list, dict, int, tuple))
+    assert made is None or isinstance(made, (Opaque, Global, list, dict, int, tuple))
 
 
 def test_state_changes_nothing_but_what_is_inert() -> None:
     assert read(b"\x80\x02}}U\x01aK\x01sb.") == {}
     made = read(b"\x80\x02cos\nX\n)\x81}U\x01aK\x01sb.")
-    assert isinstance(made, Inert)
+    assert isinstance(made, Opaque)
     assert made.state == {"a": 1}
 
 

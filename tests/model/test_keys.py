@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from lama_core.model import Generator, GeneratorConfig
-from lama_core.model.checkpoint.keys import Naming, find_naming, is_counter, official_modules
+from lama_core.model.checkpoint.keys import (
+    KeyMapping,
+    find_key_mapping,
+    is_batchnorm_counter,
+    official_modules,
+)
 from tests.model.reference_official import FFCResNetGenerator
 
 
@@ -16,7 +21,7 @@ def test_names_every_tensor_of_both(downs: int, blocks: int, lfu: bool) -> None:
         GeneratorConfig(width=8, downsamplings=downs, blocks=blocks, local_fourier_unit=lfu)
     ).state_dict()
     official = FFCResNetGenerator(ngf=8, n_downsampling=downs, n_blocks=blocks, enable_lfu=lfu).state_dict()
-    naming = Naming(prefix="model.", official=True, downsamplings=downs, blocks=blocks)
+    naming = KeyMapping(prefix="model.", official=True, downsamplings=downs, blocks=blocks)
     translated, others = naming.to_ours(official)
     assert others == []
     assert set(translated) == set(ours)
@@ -41,24 +46,24 @@ def test_finds_the_generator_under_its_prefix() -> None:
     official = list(FFCResNetGenerator(ngf=8, n_blocks=2).state_dict())
     for prefix in ("", "generator.", "state_dict.module.generator.", "model.generator.", "1.", "conv1."):
         names = [prefix + name for name in official] + ["discriminator.model.0.weight", "epoch"]
-        found = find_naming(names)
-        assert found == Naming(prefix=f"{prefix}model.", official=True, downsamplings=3, blocks=2)
+        found = find_key_mapping(names)
+        assert found == KeyMapping(prefix=f"{prefix}model.", official=True, downsamplings=3, blocks=2)
 
 
 def test_finds_our_names() -> None:
     ours = list(Generator(GeneratorConfig(width=8, blocks=12, downsamplings=2)).state_dict())
     for prefix in ("", "module.", "ema.model."):
-        found = find_naming([prefix + name for name in ours])
-        assert found == Naming(prefix=prefix, official=False, downsamplings=2, blocks=12)
+        found = find_key_mapping([prefix + name for name in ours])
+        assert found == KeyMapping(prefix=prefix, official=False, downsamplings=2, blocks=12)
 
 
 @pytest.mark.parametrize(
     "names", [[], ["weight"], ["model.0.weight", "head.weight", "stem.weight"], ["..", "."]]
 )
 def test_finds_nothing_in_something_else(names: list[str]) -> None:
-    assert find_naming(names) is None
+    assert find_key_mapping(names) is None
 
 
 def test_counters() -> None:
-    assert is_counter("model.1.bn_l.num_batches_tracked")
-    assert not is_counter("model.1.bn_l.running_mean")
+    assert is_batchnorm_counter("model.1.bn_l.num_batches_tracked")
+    assert not is_batchnorm_counter("model.1.bn_l.running_mean")

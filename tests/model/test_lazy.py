@@ -15,7 +15,7 @@ from tests.model.reference_official import FFCResNetGenerator, random_official
 MEASURE = """
 import resource, sys
 import torch
-from lama_core.model import load_generator
+from lama_core.model.installed.load import load_generator
 load_generator(sys.argv[2])   # what the first load imports does not count
 def io():
     return {k: int(v) for k, v in (line.split(": ") for line in open("/proc/self/io"))}["rchar"]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lama_core.model import Generator, GeneratorConfig, load_generator
+from lama_core.model import Generator, GeneratorConfig
+from lama_core.model.installed.load import load_generator
 from tests.model.files import config_yaml
 from tests.model.reference_official import FFCResNetGenerator, official_prediction, random_official
 

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lama_core.model import Generator, GeneratorConfig, load_generator, registry
+from lama_core.client.places import DATA_DIR_VARIABLE
+from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import CheckpointError, SaveError, write_safetensors
+from lama_core.model.installed import importing, registry
+from lama_core.model.installed.load import load_generator
 from tests.model import files
 from tests.model.reference_official import FFCResNetGenerator
 
@@ -24,7 +27,7 @@ Same = Callable[[Generator], None]
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder, and a built-in model that does not depend on what ships."""
-    monkeypatch.setenv(registry.DATA_DIR_VARIABLE, str(tmp_path / "data"))
+    monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "data"))
     built_in = tmp_path / "package" / "compact.safetensors"
     built_in.parent.mkdir()
     compact = Generator(GeneratorConfig(width=8, blocks=1, output="residual"))
@@ -52,7 +55,7 @@ def test_nothing_is_installed_at_first(folder: Path) -> None:
 
 def test_import(folder: Path, source: Path, is_official: Same) -> None:
     before = datetime.now(timezone.utc).replace(microsecond=0)
-    model = registry.import_model(source)
+    model = importing.import_model(source)
     assert model.name == "big-lama"
     assert model.path == folder / "big-lama.safetensors"
     assert model.origin == "big-lama.zip"
@@ -63,37 +66,37 @@ def test_import(folder: Path, source: Path, is_official: Same) -> None:
     assert [found.name for found in registry.list_models()] == ["compact", "big-lama"]
     assert registry.default_model() == "big-lama"
     assert registry.find_model("big-lama") == model
-    assert registry.verify_model("big-lama") == model
+    assert importing.verify_model("big-lama") == model
     is_official(load_generator("big-lama"))
     assert [path.name for path in folder.iterdir()] == ["big-lama.safetensors"]
 
 
 def test_import_of_a_folder_hashes_its_checkpoint(source: Path, tmp_path: Path) -> None:
-    model = registry.import_model(tmp_path / "big-lama", origin="https://example.org/big-lama")
+    model = importing.import_model(tmp_path / "big-lama", origin="https://example.org/big-lama")
     checkpoint = tmp_path / "big-lama" / "models" / "best.ckpt"
     assert model.source_sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert model.origin == "https://example.org/big-lama"
 
 
 def test_import_keeps_what_weights_cannot_tell(tmp_path: Path, official: FFCResNetGenerator) -> None:
-    registry.import_model(files.save_folder(tmp_path / "drawings", official, output="tanh"))
+    importing.import_model(files.save_folder(tmp_path / "drawings", official, output="tanh"))
     assert load_generator("drawings").config.output == "tanh"
 
 
 def test_import_twice_needs_replace(source: Path) -> None:
-    first = registry.import_model(source)
+    first = importing.import_model(source)
     with pytest.raises(registry.ModelNameError, match="big-lama is installed already"):
-        registry.import_model(source)
+        importing.import_model(source)
     assert registry.find_model("big-lama") == first
-    registry.import_model(source, replace=True)
-    registry.import_model(source, name="other")
+    importing.import_model(source, replace=True)
+    importing.import_model(source, name="other")
     assert [found.name for found in registry.list_models()] == ["compact", "big-lama", "other"]
 
 
 def test_import_of_a_bad_file_leaves_nothing(folder: Path, source: Path) -> None:
     source.write_bytes(source.read_bytes()[:-3000])
     with pytest.raises(CheckpointError, match="cut short"):
-        registry.import_model(source)
+        importing.import_model(source)
     assert not folder.exists()
 
 
@@ -101,7 +104,7 @@ def test_import_into_a_folder_that_cannot_be(folder: Path, source: Path) -> None
     folder.parent.mkdir()
     folder.write_text("a file in the way")
     with pytest.raises(registry.StoreError, match="cannot be made"):
-        registry.import_model(source)
+        importing.import_model(source)
 
 
 def test_import_without_room(folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +113,7 @@ def test_import_without_room(folder: Path, source: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SaveError, match="No space left on device"):
-        registry.import_model(source)
+        importing.import_model(source)
     assert list(folder.iterdir()) == []
 
 
@@ -138,7 +141,7 @@ def test_import_without_room(folder: Path, source: Path, monkeypatch: pytest.Mon
 )
 def test_names_that_cannot_be(folder: Path, source: Path, name: str) -> None:
     with pytest.raises(registry.ModelNameError, match="cannot be a model's name"):
-        registry.import_model(source, name=name)
+        importing.import_model(source, name=name)
     with pytest.raises(registry.UnknownModelError):
         registry.remove_model(name)
     assert not folder.exists()
@@ -146,7 +149,7 @@ def test_names_that_cannot_be(folder: Path, source: Path, name: str) -> None:
 
 def test_the_built_in_name_is_taken(source: Path) -> None:
     with pytest.raises(registry.ModelNameError, match="ships with lama-fill"):
-        registry.import_model(source, name="compact", replace=True)
+        importing.import_model(source, name="compact", replace=True)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,7 @@ def test_no_name_can_be_made_of_some_paths() -> None:
 
 
 def test_remove(folder: Path, source: Path) -> None:
-    registry.import_model(source)
+    importing.import_model(source)
     registry.remove_model("big-lama")
     assert registry.default_model() == "compact"
     assert list(folder.iterdir()) == []
@@ -186,29 +189,29 @@ def test_remove(folder: Path, source: Path) -> None:
 
 class TestVerify:
     def test_built_in(self) -> None:
-        assert registry.verify_model("compact").tensors_sha256
+        assert importing.verify_model("compact").tensors_sha256
 
     def test_a_changed_value(self, source: Path) -> None:
-        path = registry.import_model(source).path
+        path = importing.import_model(source).path
         data = bytearray(path.read_bytes())
         data[-10] ^= 1
         path.write_bytes(data)
         with pytest.raises(registry.DamagedModelError, match="model big-lama has changed"):
-            registry.verify_model("big-lama")
+            importing.verify_model("big-lama")
 
     def test_a_nan(self, source: Path) -> None:
-        path = registry.import_model(source).path
+        path = importing.import_model(source).path
         path.write_bytes(path.read_bytes()[:-4] + b"\xff\xff\xff\x7f")
         with pytest.raises(CheckpointError, match="NaN"):
-            registry.verify_model("big-lama")
+            importing.verify_model("big-lama")
 
     def test_a_cut(self, source: Path) -> None:
-        path = registry.import_model(source).path
+        path = importing.import_model(source).path
         path.write_bytes(path.read_bytes()[:-1000])
         (found,) = (model for model in registry.list_models() if not model.built_in)
         assert found.problem.startswith("damaged")
         with pytest.raises(CheckpointError, match="cut short"):
-            registry.verify_model("big-lama")
+            importing.verify_model("big-lama")
         registry.remove_model("big-lama")
 
 
@@ -218,7 +221,7 @@ class TestResolve:
         assert registry.resolve("big-lama") == Path(
             "big-lama"
         )  # the folder, while no such model is installed
-        installed = registry.import_model(source).path
+        installed = importing.import_model(source).path
         assert registry.resolve("big-lama") == installed
         assert registry.resolve("./big-lama") == Path("big-lama")
         assert registry.resolve(Path("big-lama")) == Path("big-lama")
@@ -246,14 +249,14 @@ def test_without_anything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def test_files_that_are_being_written_are_not_listed(folder: Path, source: Path) -> None:
-    registry.import_model(source)
+    importing.import_model(source)
     (folder / ".x.safetensors.abc.tmp").write_text("")
     (folder / ".y.safetensors").write_text("")
     assert [model.name for model in registry.list_models()] == ["compact", "big-lama"]
 
 
 def test_listing_needs_no_torch(source: Path) -> None:
-    registry.import_model(source)
+    importing.import_model(source)
     script = (
         "import sys\n"
         "from lama_core.model import registry\n"
@@ -266,5 +269,5 @@ def test_listing_needs_no_torch(source: Path) -> None:
 
 
 def test_the_users_folder_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(registry.DATA_DIR_VARIABLE)
+    monkeypatch.delenv(DATA_DIR_VARIABLE)
     assert registry.models_folder().parts[-2:] == ("lama-fill", "models")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lama_core.model import Generator, GeneratorConfig, load_generator
+from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import SaveError, hash_weights, write_safetensors
+from lama_core.model.installed.load import load_generator
 
 
 @pytest.fixture

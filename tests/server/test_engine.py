@@ -16,8 +16,8 @@ from lama_core.client.options import FillOptions
 from lama_core.client.protocol.messages import CHANNELS, Depth, Device, Fill, PixelFormat, Result
 from lama_core.fill import fill_region
 from lama_core.inference import load_fast
-from lama_core.model import load_generator
-from lama_core.model.registry import UnknownModelError
+from lama_core.model.installed.load import load_generator
+from lama_core.model.installed.registry import UnknownModelError
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker import devices, engine
 from lama_server.worker.engine import SMALL_CONTEXT, FillEngine

@@ -16,7 +16,7 @@ import pytest
 from lama_core.client.connection import Client, ConnectionLostError, FillFailedError
 from lama_core.client.protocol.messages import Fill, Result
 from lama_core.fill import FillOptions, composite, fill_region
-from lama_core.model import load_generator
+from lama_core.model.installed.load import load_generator
 from tests.server.harness import ServerProcess, wait_until
 
 Start = Callable[..., ServerProcess]

@@ -15,7 +15,7 @@ from lama_core.model.checkpoint.errors import (
     SaveError,
     WeightsError,
 )
-from lama_core.model.checkpoint.load import load_generator, read_generator
+from lama_core.model.checkpoint.load import read_generator
 from lama_core.model.checkpoint.safetensors_file import hash_weights, write_safetensors
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "SaveError",
     "WeightsError",
     "hash_weights",
-    "load_generator",
     "read_generator",
     "write_safetensors",
 ]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from lama_core.model.checkpoint.errors import CheckpointError, DamagedFileError, shown
+from lama_core.model.checkpoint.errors import CheckpointError, DamagedFileError, printable
 
 # Any of these comes out of zipfile when the bytes are not as they should be; NotImplementedError and
 # RuntimeError are how it says "encrypted" and "unknown compression".
@@ -57,9 +57,9 @@ class Archive:
             raise DamagedFileError(f"{self.label} is packed in a way that is not supported; unpack it first")
         if limit is not None and info.file_size > limit:
             raise DamagedFileError(
-                f"{self.label} is damaged: {shown(name)} says it has {info.file_size} bytes"
+                f"{self.label} is damaged: {printable(name)} says it has {info.file_size} bytes"
             )
-        with self._checked(shown(name)), self._zip.open(info) as stream:
+        with self._checked(printable(name)), self._zip.open(info) as stream:
             yield cast("zipfile.ZipExtFile", stream)
 
     def read(self, name: str, *, limit: int) -> bytes:
@@ -73,7 +73,7 @@ class Archive:
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
-            raise DamagedFileError(f"{self.label} is damaged: {shown(name)} is missing")
+            raise DamagedFileError(f"{self.label} is damaged: {printable(name)} is missing")
         return self._members[name]
 
     @contextmanager

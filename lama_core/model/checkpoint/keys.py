@@ -32,8 +32,8 @@ _BRANCHES: Mapping[str, str] = {
 _LOCAL_ONLY = ("ffc.local_to_local", "norm_local")
 _MAKES_GLOBAL = (*_LOCAL_ONLY, "ffc.local_to_global", "norm_global")
 
-MOST_DOWNSAMPLINGS = 6
-MOST_BLOCKS = 100
+MAX_DOWNSAMPLINGS = 6
+MAX_BLOCKS = 100
 
 # Group 1 is where a generator's own names begin.
 _OFFICIAL = re.compile(r"(?:^|\.)((\d{1,9})\.(conv[12]\.)?(?:ffc\.conv[lg]2[lg]|bn_l|bn_g)\.)", re.ASCII)
@@ -63,14 +63,14 @@ def official_modules(*, downsamplings: int, blocks: int) -> dict[str, str]:
     return modules
 
 
-def is_counter(name: str) -> bool:
+def is_batchnorm_counter(name: str) -> bool:
     """Whether it is a BatchNorm's count of training steps, which no prediction depends on."""
     return name.endswith(".num_batches_tracked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
-    """How a file names the tensors of its generator."""
+class KeyMapping:
+    """Between the names of tensors in a file and ours."""
 
     prefix: str
     """What stands before the generator's own names: `generator.model.`, say."""
@@ -113,8 +113,8 @@ class Naming:
         return f"{self.prefix}{modules[module]}.{leaf}"
 
 
-def find_naming(names: Iterable[str]) -> Naming | None:
-    """Find the generator among the tensors of a file: under whatever prefix, in either naming.
+def find_key_mapping(names: Iterable[str]) -> KeyMapping | None:
+    """Find the generator among the tensors of a file: under whatever prefix, in the official names or ours.
 
     Where there are several (a training checkpoint may hold an average too), the one that is called
     `generator` counts, then the one with the most tensors. None when there is no FFC generator.
@@ -133,5 +133,5 @@ def find_naming(names: Iterable[str]) -> Naming | None:
         else:
             downsamplings = max((int(m[2]) for m in matches if m[2]), default=-1) + 1
             blocks = max((int(m[3]) for m in matches if m[3]), default=-1) + 1
-        return Naming(prefix=prefix, official=official, downsamplings=downsamplings, blocks=blocks)
+        return KeyMapping(prefix=prefix, official=official, downsamplings=downsamplings, blocks=blocks)
     return None

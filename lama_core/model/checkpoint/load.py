@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from lama_core.model.checkpoint.architecture import (
-    check_foreign,
     check_size,
     check_tensors,
+    check_unsupported,
     empty_generator,
     find_config,
 )
@@ -24,15 +24,14 @@ from lama_core.model.checkpoint.errors import (
     NotACheckpointError,
     WeightsError,
 )
-from lama_core.model.checkpoint.keys import Naming, find_naming, is_counter
+from lama_core.model.checkpoint.keys import KeyMapping, find_key_mapping, is_batchnorm_counter
 from lama_core.model.checkpoint.safetensors_file import FORMAT
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.generator import Generator
-from lama_core.model.registry import resolve
 
 
-def load_generator(path_or_name: str | Path, *, device: str | torch.device = "cpu") -> Generator:
-    """Load a generator from any form of weights, or an installed one by its name.
+def read_generator(path: Path, *, device: str | torch.device = "cpu") -> Generator:
+    """Read a generator from any form of weights.
 
     Known forms: the official folder (config.yaml and models/best.ckpt), its zip, the checkpoint alone (also
     as PyTorch wrote it before 1.6), a TorchScript archive, a bare state dict in the official names or ours,
@@ -40,21 +39,15 @@ def load_generator(path_or_name: str | Path, *, device: str | torch.device = "cp
     and only the generator's tensors are read into memory.
 
     Args:
-        path_or_name: a path, or the name of an installed model.
+        path: of the file or the official folder.
         device: where the weights go.
 
     Returns:
         The generator in eval mode, in float32.
 
     Raises:
-        UnknownModelError: a name that is not installed.
         CheckpointError: what is wrong with the file, in one line.
     """
-    return read_generator(resolve(path_or_name), device=device)
-
-
-def read_generator(path: Path, *, device: str | torch.device = "cpu") -> Generator:
-    """As `load_generator`, for a path only."""
     with open_weights(path) as opened:
         try:
             generator = _read(opened)
@@ -69,29 +62,29 @@ def _read(opened: Opened) -> Generator:
         raise NotACheckpointError(
             f"{file.label} holds no tensors by name: it is no checkpoint of a generator"
         )
-    naming = find_naming(file.tensors)
-    if naming is None:
+    keys = find_key_mapping(file.tensors)
+    if keys is None:
         raise ArchitectureError(f"none of its {len(file.tensors)} tensors is of an FFC generator as LaMa's")
-    check_foreign(name for name in file.tensors if name.startswith(naming.prefix))
+    check_unsupported(name for name in file.tensors if name.startswith(keys.prefix))
     config = _own_config(file.metadata, file.label)
     if config is not None:
-        naming = Naming(
-            prefix=naming.prefix,
-            official=naming.official,
+        keys = KeyMapping(
+            prefix=keys.prefix,
+            official=keys.official,
             downsamplings=config.downsamplings,
             blocks=config.blocks,
         )
-    check_size(naming)
-    in_file, others = naming.to_ours(file.tensors)
+    check_size(keys)
+    in_file, others = keys.to_ours(file.tensors)
     found = {ours: file.tensors[name] for ours, name in in_file.items()}
     if config is None:
-        config = find_config(found, naming, output=opened.output or "sigmoid")
+        config = find_config(found, keys, output=opened.output or "sigmoid")
     generator = empty_generator(config)
-    check_tensors(generator, found, naming, others)
+    check_tensors(generator, found, keys, others)
 
     state: dict[str, Tensor] = {}
     for name in generator.state_dict():
-        if is_counter(name):
+        if is_batchnorm_counter(name):
             state[name] = torch.tensor(0)
             continue
         values = file.read(in_file[name]).to(torch.float32).clone(memory_format=torch.contiguous_format)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from lama_core.model.checkpoint.errors import ArchitectureError, DamagedFileError, shown
+from lama_core.model.checkpoint.errors import ArchitectureError, DamagedFileError, printable
 from lama_core.model.config import Output
 
 MAX_BYTES = 256 << 10
@@ -46,16 +46,20 @@ def read_official_output(text: bytes, label: str, kinds: tuple[str, ...] = FFC_K
     kind = section.get("kind", kinds[0])
     if kind not in kinds:
         raise ArchitectureError(
-            f"{label}: a generator of kind {shown(str(kind))} is not supported, only {' and '.join(kinds)}"
+            f"{label}: a generator of kind {printable(str(kind))} is not supported, "
+            f"only {' and '.join(kinds)}"
         )
     padding = section.get("padding_type", "reflect")
     if padding != "reflect":
-        raise ArchitectureError(f"{label}: padding_type {shown(str(padding))} is not supported, only reflect")
+        raise ArchitectureError(
+            f"{label}: padding_type {printable(str(padding))} is not supported, only reflect"
+        )
     output = section.get("add_out_act", "true")
     if isinstance(output, str) and output.lower() in _TRUE:
         return "tanh"
     if not isinstance(output, str) or output not in _OUTPUTS:
         raise ArchitectureError(
-            f"{label}: add_out_act {shown(str(output))} is not supported, only sigmoid, tanh and true (tanh)"
+            f"{label}: add_out_act {printable(str(output))} is not supported, "
+            "only sigmoid, tanh and true (tanh)"
         )
     return _OUTPUTS[output]

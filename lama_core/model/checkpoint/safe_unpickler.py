@@ -2,8 +2,8 @@
 
 A pickle is a program for a small stack machine, and two of its instructions call whatever function the file
 names. This machine has no such instructions: it imports nothing and calls nothing that a file could choose. A
-class or a function is only ever its name (`Global`), and what would have been made with it is an `Inert` that
-keeps the state it was given. The caller says for which names it knows something better to make.
+class or a function is only ever its name (`Global`), and what would have been made with it is an `Opaque`
+object that keeps the state it was given. For names that it knows the caller gives a `Constructor`.
 
 Hostile input is bounded as well: in the number of instructions (each makes at most one small object), in the
 bytes read, and in what may be a key of a dictionary (hashing nested tuples can take forever).
@@ -35,8 +35,8 @@ class Global:
     name: str
 
 
-class Inert:
-    """What stands in the place of an object of a class that is not known here."""
+class Opaque:
+    """An object of a class that is not known here: nothing but the state that the file gave it."""
 
     __slots__ = ("items", "name", "state")
 
@@ -46,7 +46,7 @@ class Inert:
         self.items: dict[object, object] = {}
 
 
-Maker = Callable[[tuple[object, ...]], object]
+Constructor = Callable[[tuple[object, ...]], object]
 """Makes an object of the arguments that a file gives; a ValueError says that they do not fit."""
 
 
@@ -81,24 +81,24 @@ class _Bounded:
 def read_pickle(
     stream: _Readable,
     *,
-    makers: Mapping[Global, Maker],
+    constructors: Mapping[Global, Constructor],
     persistent: Callable[[object], object],
 ) -> object:
     """Read the next pickle of `stream`, which is left just behind it.
 
     Args:
         stream: bytes, at the start of a pickle of protocol 0 to 5.
-        makers: what to make where the file calls one of these names.
+        constructors: what to make where the file calls one of these names.
         persistent: gives the object for a persistent id.
 
     Returns:
-        What was pickled: numbers, strings, bytes, None, lists, tuples, dicts, what `makers` and `persistent`
-        made, and `Global` and `Inert` for all the rest.
+        What was pickled: numbers, strings, bytes, None, lists, tuples, dicts, what `constructors` and
+        `persistent` made, and `Global` and `Opaque` for all the rest.
 
     Raises:
         BadPickleError: no pickle, cut short, or beyond the bounds.
     """
-    machine = _Machine(makers, persistent)
+    machine = _Machine(constructors, persistent)
     source = cast("IO[bytes]", _Bounded(stream))  # it uses read, readline and tell alone
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(source)):
@@ -113,8 +113,10 @@ def read_pickle(
 
 
 class _Machine:
-    def __init__(self, makers: Mapping[Global, Maker], persistent: Callable[[object], object]) -> None:
-        self._makers = makers
+    def __init__(
+        self, constructors: Mapping[Global, Constructor], persistent: Callable[[object], object]
+    ) -> None:
+        self._constructors = constructors
         self._persistent = persistent
         self._stack: list[object] = []
         self._marks: list[int] = []
@@ -153,10 +155,10 @@ class _Machine:
                 _set_items(made, values)
                 stack.append(made)
             case "EMPTY_SET":
-                stack.append(Inert("builtins.set"))
+                stack.append(Opaque("builtins.set"))
             case "FROZENSET":
                 self._pop_to_mark()
-                stack.append(Inert("builtins.frozenset"))
+                stack.append(Opaque("builtins.frozenset"))
             case "APPEND":
                 value = stack.pop()
                 _extend(stack[-1], [value])
@@ -180,9 +182,9 @@ class _Machine:
                 name = stack.pop()
                 module = stack.pop()
                 is_name = isinstance(module, str) and isinstance(name, str)
-                stack.append(Global(str(module), str(name)) if is_name else Inert("global"))
+                stack.append(Global(str(module), str(name)) if is_name else Opaque("global"))
             case "EXT1" | "EXT2" | "EXT4":
-                stack.append(Inert("extension"))
+                stack.append(Opaque("extension"))
             case "REDUCE" | "NEWOBJ":
                 arguments = stack.pop()
                 stack.append(self._make(stack.pop(), arguments))
@@ -198,7 +200,7 @@ class _Machine:
             case "BUILD":
                 state = stack.pop()
                 target = stack[-1]
-                if isinstance(target, Inert):
+                if isinstance(target, Opaque):
                     target.state = state
             case "BINPERSID":
                 stack.append(self._persistent(stack.pop()))
@@ -223,14 +225,14 @@ class _Machine:
 
     def _make(self, what: object, arguments: object) -> object:
         if not isinstance(what, Global):
-            return Inert("object")
-        maker = self._makers.get(what)
-        if maker is not None and isinstance(arguments, tuple):
+            return Opaque("object")
+        constructor = self._constructors.get(what)
+        if constructor is not None and isinstance(arguments, tuple):
             try:
-                return maker(arguments)
+                return constructor(arguments)
             except ValueError:
                 pass  # of no use, then; it is missed by name if it should have been one of the weights
-        return Inert(f"{what.module}.{what.name}")
+        return Opaque(f"{what.module}.{what.name}")
 
     def _pack(self, count: int) -> None:
         if len(self._stack) < count:
@@ -260,15 +262,15 @@ def _global(argument: object) -> Global:
 def _extend(target: object, values: list[object]) -> None:
     if isinstance(target, list):
         target.extend(values)
-    elif not isinstance(target, Inert):
+    elif not isinstance(target, Opaque):
         raise ValueError("only a list can be appended to")
 
 
 def _set_items(target: object, values: list[object]) -> None:
     """Set `values`, alternating keys and values, in a dict or in what stands for an unknown kind of dict."""
-    items = target.items if isinstance(target, Inert) else target
+    items = target.items if isinstance(target, Opaque) else target
     if not isinstance(items, dict):
         raise ValueError("only a dict can have items set")
     for key, value in zip(values[::2], values[1::2], strict=True):
-        plain = key is None or isinstance(key, (str, bytes, int, float, Global, Inert))
-        items[key if plain else Inert("key")] = value
+        plain = key is None or isinstance(key, (str, bytes, int, float, Global, Opaque))
+        items[key if plain else Opaque("key")] = value

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,10 +15,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from lama_core.model.checkpoint.errors import DamagedFileError, SaveError, WeightsError, shown
-from lama_core.model.checkpoint.keys import is_counter
+from lama_core.client.files import write_atomically
+from lama_core.model.checkpoint.errors import DamagedFileError, SaveError, WeightsError, printable
+from lama_core.model.checkpoint.keys import is_batchnorm_counter
 from lama_core.model.checkpoint.tensors import StoredTensor
 from lama_core.model.generator import Generator
+from lama_core.model.safetensors_header import MAX_HEADER
 
 FORMAT = "lama-fill"
 
@@ -40,7 +40,7 @@ _TYPES: Mapping[str, torch.dtype] = {
 
 def starts_like_safetensors(head: bytes) -> bool:
     """Whether a file's first bytes are the length of a header of less than 100 MB, and its opening brace."""
-    return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000
+    return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < MAX_HEADER
 
 
 class SafetensorsFile:
@@ -64,7 +64,9 @@ class SafetensorsFile:
         tensors: dict[str, StoredTensor] = {}
         for name, (shape, kind) in found.items():
             if kind not in _TYPES:
-                raise WeightsError(f"{label}: tensor {shown(name)} is of type {kind}, which is not supported")
+                raise WeightsError(
+                    f"{label}: tensor {printable(name)} is of type {kind}, which is not supported"
+                )
             tensors[name] = StoredTensor(shape=shape, dtype=_TYPES[kind])
         self.tensors: Mapping[str, StoredTensor] = tensors
 
@@ -73,7 +75,9 @@ class SafetensorsFile:
         try:
             tensor: Tensor = self._file.get_tensor(name)
         except (safetensors.SafetensorError, OSError, ValueError) as error:
-            raise DamagedFileError(f"{self.label} is damaged: tensor {shown(name)} cannot be read") from error
+            raise DamagedFileError(
+                f"{self.label} is damaged: tensor {printable(name)} cannot be read"
+            ) from error
         return tensor
 
     def close(self) -> None:
@@ -86,7 +90,7 @@ def hash_weights(state: Mapping[str, Tensor]) -> str:
     have."""
     digest = hashlib.sha256()
     for name in sorted(state):
-        if not is_counter(name):
+        if not is_batchnorm_counter(name):
             values = state[name].detach().to("cpu", torch.float32).contiguous()
             digest.update(f"{name} {tuple(values.shape)}\n".encode())
             digest.update(values.numpy().data)
@@ -115,7 +119,7 @@ def write_safetensors(
     state = {
         name: value.detach().to("cpu", dtype).contiguous()
         for name, value in generator.state_dict().items()
-        if not is_counter(name)
+        if not is_batchnorm_counter(name)
     }
     described = {
         **metadata,
@@ -123,16 +127,9 @@ def write_safetensors(
         "config": json.dumps(asdict(generator.config), sort_keys=True),
         "sha256_tensors": hash_weights(state),
     }
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("xb") as stream:
-            stream.write(save(state, metadata=described))
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        write_atomically(path, save(state, metadata=described), fsync=True)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
         remedy = "; make room there and try again" if full else ""
         raise SaveError(f"{path} could not be written: {error.strerror or error}{remedy}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lama_core.model.checkpoint.errors import DamagedFileError, NotACheckpointError, shown
+from lama_core.model.checkpoint.errors import DamagedFileError, NotACheckpointError, printable
 from lama_core.model.checkpoint.safe_unpickler import BadPickleError, read_pickle
-from lama_core.model.checkpoint.torch_pickle import MAKERS, PickledFile, Storage, storage_of
+from lama_core.model.checkpoint.torch_pickle import CONSTRUCTORS, PickledFile, Storage, storage_of
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
@@ -56,7 +56,7 @@ def _open(stream: BufferedReader, label: str) -> PickledFile:
         return storage
 
     def load() -> object:
-        return read_pickle(stream, makers=MAKERS, persistent=persistent)
+        return read_pickle(stream, constructors=CONSTRUCTORS, persistent=persistent)
 
     if load() != _MAGIC:
         raise NotACheckpointError(f"{label} is a plain pickle, not a checkpoint that torch.save wrote")
@@ -73,7 +73,7 @@ def _open(stream: BufferedReader, label: str) -> PickledFile:
     for key in keys:
         storage = storages.get(key) if isinstance(key, str) else None
         if storage is None:
-            raise DamagedFileError(f"{label} is damaged: storage {shown(str(key))} is not described")
+            raise DamagedFileError(f"{label} is damaged: storage {printable(str(key))} is not described")
         stream.seek(place)
         length = stream.read(_LENGTH.size)
         stop = place + _LENGTH.size + storage.length * storage.dtype.itemsize
@@ -93,7 +93,7 @@ class _LegacyStorages:
     def read(self, storage: Storage, start: int, stop: int) -> Tensor:
         """As `Storages.read`."""
         if storage.key not in self._places:
-            raise DamagedFileError(f"{self._label} is damaged: storage {shown(storage.key)} is missing")
+            raise DamagedFileError(f"{self._label} is damaged: storage {printable(storage.key)} is missing")
         size = storage.dtype.itemsize
         data = torch.empty((stop - start) * size, dtype=torch.uint8)
         self._stream.seek(self._places[storage.key] + start * size)

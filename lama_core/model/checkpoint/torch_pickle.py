@@ -13,8 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lama_core.model.checkpoint.errors import DamagedFileError, shown
-from lama_core.model.checkpoint.safe_unpickler import Global, Inert, Maker
+from lama_core.model.checkpoint.errors import DamagedFileError, printable
+from lama_core.model.checkpoint.safe_unpickler import Constructor, Global, Opaque
 from lama_core.model.checkpoint.tensors import StoredTensor
 
 STORAGE_TYPES: Mapping[str, torch.dtype] = {
@@ -32,9 +32,9 @@ STORAGE_TYPES: Mapping[str, torch.dtype] = {
     "ComplexFloatStorage": torch.complex64,
 }
 
-_MOST_DIMENSIONS = 8
-_LONGEST_KEY = 200
-_DEEPEST = 32
+_MAX_DIMENSIONS = 8
+_MAX_KEY_LENGTH = 200
+_MAX_DEPTH = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Storages(Protocol):
 
 
 def storage_of(persistent_id: object) -> object:
-    """The storage that a persistent id of `torch.save` stands for, or an `Inert` for any other."""
+    """The storage that a persistent id of `torch.save` stands for, or an `Opaque` for any other."""
     match persistent_id:
         case (
             "storage",
@@ -89,11 +89,11 @@ def storage_of(persistent_id: object) -> object:
             *view,
         ) if kind in STORAGE_TYPES and length >= 0 and view in ([], [None]):
             return Storage(key=key, dtype=STORAGE_TYPES[kind], length=length)
-    return Inert("storage")
+    return Opaque("storage")
 
 
 def _sizes(value: object) -> tuple[int, ...]:
-    if not isinstance(value, tuple) or len(value) > _MOST_DIMENSIONS:
+    if not isinstance(value, tuple) or len(value) > _MAX_DIMENSIONS:
         raise ValueError("not a shape")
     sizes = tuple(n for n in value if isinstance(n, int) and n >= 0)
     if len(sizes) != len(value):
@@ -123,14 +123,16 @@ def _parameter(arguments: tuple[object, ...]) -> object:
 def _typed_tensor(arguments: tuple[object, ...]) -> object:
     """`torch._tensor._rebuild_from_type_v2(function, type, arguments, state)`: what the function makes."""
     match arguments:
-        case (Global() as function, _, tuple() as inner, *_) if function != _FROM_TYPE and function in MAKERS:
-            return MAKERS[function](inner)
+        case (Global() as function, _, tuple() as inner, *_) if (
+            function != _FROM_TYPE and function in CONSTRUCTORS
+        ):
+            return CONSTRUCTORS[function](inner)
     raise ValueError("not a tensor")
 
 
 _FROM_TYPE = Global("torch._tensor", "_rebuild_from_type_v2")
 
-MAKERS: Mapping[Global, Maker] = {
+CONSTRUCTORS: Mapping[Global, Constructor] = {
     Global("collections", "OrderedDict"): lambda _: {},
     Global("torch._utils", "_rebuild_tensor"): _tensor,
     Global("torch._utils", "_rebuild_tensor_v2"): _tensor,
@@ -145,7 +147,7 @@ def _parts(value: object) -> Iterator[dict[object, object]]:
     """The dictionaries of an object: itself, its items, its state."""
     if isinstance(value, dict):
         yield value
-    elif isinstance(value, Inert):
+    elif isinstance(value, Opaque):
         yield value.items
         states = value.state if isinstance(value.state, tuple) else (value.state,)
         for state in states:
@@ -167,12 +169,12 @@ def named_tensors(root: object) -> dict[str, PickledTensor]:
             found[path[:-1]] = value
             continue
         # An object that is reached twice counts once: what is shared again and again would never end.
-        if id(value) in seen or depth == _DEEPEST:
+        if id(value) in seen or depth == _MAX_DEPTH:
             continue
         seen.add(id(value))
         for part in _parts(value):
             for key, child in part.items():
-                if isinstance(key, str) and len(key) <= _LONGEST_KEY:
+                if isinstance(key, str) and len(key) <= _MAX_KEY_LENGTH:
                     # Where a whole module was pickled, these three are not part of a tensor's name.
                     hidden = key in ("_parameters", "_buffers", "_modules")
                     pending.append((path if hidden else f"{path}{key}.", child, depth + 1))
@@ -197,7 +199,7 @@ class PickledFile:
         view = self._views[name]
         if view.end > view.storage.length:
             raise DamagedFileError(
-                f"{self.label} is damaged: tensor {shown(name)} reaches outside of its data"
+                f"{self.label} is damaged: tensor {printable(name)} reaches outside of its data"
             )
         if 0 in view.shape:
             return torch.empty(view.shape, dtype=view.storage.dtype)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from lama_core.model.checkpoint.archive import Archive
-from lama_core.model.checkpoint.errors import DamagedFileError, shown
+from lama_core.model.checkpoint.errors import DamagedFileError, printable
 from lama_core.model.checkpoint.safe_unpickler import MAX_BYTES, BadPickleError, read_pickle
-from lama_core.model.checkpoint.torch_pickle import MAKERS, PickledFile, Storage, storage_of
+from lama_core.model.checkpoint.torch_pickle import CONSTRUCTORS, PickledFile, Storage, storage_of
 
 
 def find_root(names: list[str]) -> str | None:
@@ -33,7 +33,7 @@ def open_torch_zip(archive: Archive, root: str) -> PickledFile:
         raise DamagedFileError(f"{archive.label} was saved on a big-endian machine; save it again on another")
     data = archive.read(f"{root}data.pkl", limit=MAX_BYTES)
     try:
-        content = read_pickle(io.BytesIO(data), makers=MAKERS, persistent=storage_of)
+        content = read_pickle(io.BytesIO(data), constructors=CONSTRUCTORS, persistent=storage_of)
     except BadPickleError as error:
         raise DamagedFileError(f"{archive.label} is damaged: {error}") from error
     return PickledFile(archive.label, content, _ZipStorages(archive, root))
@@ -49,7 +49,7 @@ class _ZipStorages:
         name = f"{self._root}data/{storage.key}"
         size = storage.dtype.itemsize
         if self._archive.size(name) < storage.length * size:
-            raise DamagedFileError(f"{self._archive.label} is damaged: {shown(name)} is too short")
+            raise DamagedFileError(f"{self._archive.label} is damaged: {printable(name)} is too short")
         with self._archive.open(name) as stream:
             stream.seek(start * size)
             data = torch.empty((stop - start) * size, dtype=torch.uint8)
@@ -57,7 +57,7 @@ class _ZipStorages:
             while view and (got := stream.readinto(view)):  # one call may give less than is there
                 view = view[got:]
         if view:
-            raise DamagedFileError(f"{self._archive.label} is damaged: {shown(name)} is too short")
+            raise DamagedFileError(f"{self._archive.label} is damaged: {printable(name)} is too short")
         return data.view(storage.dtype)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from lama_core.model.checkpoint import WeightsError
 from lama_core.model.checkpoint.detect import open_weights
-from lama_core.model.checkpoint.keys import is_counter
+from lama_core.model.checkpoint.keys import is_batchnorm_counter
 from lama_core.research.networks.perceptual import FeatureNetwork
 
 # Of each stage: bottlenecks, inner channels, stride of the first, dilation of its first and of the others.
@@ -114,7 +114,7 @@ class DilatedResNet50(FeatureNetwork):
         state: dict[str, Tensor] = {}
         with open_weights(path) as opened:
             for name, tensor in wanted.items():
-                if is_counter(name):
+                if is_batchnorm_counter(name):
                     state[name] = torch.tensor(0)
                     continue
                 stored = opened.file.tensors.get(name)

@@ -19,7 +19,7 @@ from lama_core.client.files import write_atomically
 from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import ArchitectureError, SaveError, WeightsError, write_safetensors
 from lama_core.model.checkpoint.detect import open_weights
-from lama_core.model.checkpoint.keys import is_counter
+from lama_core.model.checkpoint.keys import is_batchnorm_counter
 from lama_core.research.training.config import Architecture
 
 DILATIONS = (1, 2, 4, 8)
@@ -160,7 +160,7 @@ def write_generator(generator: Generator | AblationGenerator, path: Path, *, ori
     tensors = {
         f"generator.{name}": value.detach().to("cpu", torch.float16).contiguous()
         for name, value in generator.state_dict().items()
-        if not is_counter(name)
+        if not is_batchnorm_counter(name)
     }
     try:
         write_atomically(path, save(tensors, metadata={"origin": origin}), fsync=True)
@@ -215,7 +215,7 @@ def load_ablation(path: Path, *, output: Literal["sigmoid", "tanh"] = "sigmoid")
             raise ArchitectureError(f"{path}: its architecture is not supported: {error}") from error
         state: dict[str, Tensor] = {}
         for name, value in generator.state_dict().items():
-            if is_counter(name):
+            if is_batchnorm_counter(name):
                 state[name] = torch.tensor(0)
                 continue
             stored = tensors.get(prefix + name)

@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from lama_core.model import GeneratorConfig, load_generator
+from lama_core.model import GeneratorConfig
+from lama_core.model.installed.load import load_generator
 from lama_core.research.networks.perceptual import FeatureNetwork
 from lama_core.research.training.ablation import load_ablation, write_generator
 from lama_core.research.training.compact_state import compact_optimizer, compact_weights, expand_optimizer

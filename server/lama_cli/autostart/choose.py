@@ -15,7 +15,7 @@ from lama_cli.autostart.windows import Windows
 from lama_cli.autostart.xdg import XdgAutostart
 from lama_core.client.connection import launch
 from lama_core.client.connection.runtime import FOLDER_VARIABLE, state_folder
-from lama_core.model.registry import DATA_DIR_VARIABLE
+from lama_core.client.places import DATA_DIR_VARIABLE
 from lama_server.settings import CONFIG_VARIABLE, load_settings
 
 

@@ -13,7 +13,7 @@ from lama_cli.known_models import KNOWN, KnownModel, find_known
 from lama_core.client.errors import LamaFillError
 
 if TYPE_CHECKING:
-    from lama_core.model.registry import InstalledModel
+    from lama_core.model.installed.registry import InstalledModel
 
 POLICY = Policy()
 _MB = 1e6
@@ -38,7 +38,7 @@ def offer(
     `file`: what was fetched in another way; it is checked and not asked about. `folder`: where to keep what
     is downloaded; None: nowhere. `agreed`: do not ask.
     """
-    from lama_core.model import registry
+    from lama_core.model.installed import importing, registry
 
     known = find_known(name)
     if not replace and any(model.name == name for model in registry.list_models()):
@@ -47,7 +47,7 @@ def offer(
     show(name)
     if file is not None:
         check_file(file, wanted)
-        return registry.import_model(file, name=name, origin=known.mirrors[0], replace=replace)
+        return importing.import_model(file, name=name, origin=known.mirrors[0], replace=replace)
     if not agreed and not _ask("Download it?"):
         return None
     temporary = registry.models_folder().parent / "downloads"
@@ -55,7 +55,7 @@ def offer(
         # What is installed takes as much room again.
         path = download(wanted, folder or temporary, progress=progress, policy=POLICY, room_after=known.size)
     print("installing...", flush=True)
-    model = registry.import_model(path, name=name, origin=known.mirrors[0], replace=replace)
+    model = importing.import_model(path, name=name, origin=known.mirrors[0], replace=replace)
     if folder is None:
         path.unlink()
         if not any(temporary.iterdir()):

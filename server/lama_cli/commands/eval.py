@@ -99,8 +99,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from lama_core.client.options import QUALITIES
-    from lama_core.model import load_generator
-    from lama_core.model.registry import default_model
+    from lama_core.model.installed.load import load_generator
+    from lama_core.model.installed.registry import default_model
 
     for option, value in (("--sheet-rows", args.sheet_rows), ("--pictures", args.pictures)):
         if value is not None and value < 1:

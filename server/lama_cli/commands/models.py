@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lama_core.client.errors import LamaFillError
 
 if TYPE_CHECKING:
-    from lama_core.model.registry import InstalledModel
+    from lama_core.model.installed.registry import InstalledModel
 
 _FAILED = 2
 
@@ -68,7 +68,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _list(args: argparse.Namespace) -> int:
-    from lama_core.model.registry import default_model, list_models
+    from lama_core.model.installed.registry import default_model, list_models
 
     models = list_models()
     default = default_model()
@@ -104,7 +104,7 @@ def _describe(model: InstalledModel) -> str:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from lama_core.model.registry import import_model
+    from lama_core.model.installed.importing import import_model
 
     model = import_model(args.file, name=args.name, replace=args.replace)
     print(f"imported {model.name}: {_describe(model)}")
@@ -130,7 +130,7 @@ def _download(args: argparse.Namespace) -> int:
 
 
 def _use(args: argparse.Namespace) -> int:
-    from lama_core.model.registry import choose_model
+    from lama_core.model.installed.registry import choose_model
     from lama_server.settings import load_settings
 
     choose_model(args.name)
@@ -142,7 +142,7 @@ def _use(args: argparse.Namespace) -> int:
 
 
 def _remove(args: argparse.Namespace) -> int:
-    from lama_core.model.registry import remove_model
+    from lama_core.model.installed.registry import remove_model
 
     remove_model(args.name)
     print(f"removed {args.name}")
@@ -150,7 +150,7 @@ def _remove(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from lama_core.model.registry import list_models
+    from lama_core.model.installed.registry import list_models
 
     names = [args.name] if args.name is not None else [model.name for model in list_models()]
     # The first bad one must not hide the others.
@@ -158,7 +158,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _verify_one(name: str) -> int:
-    from lama_core.model.registry import verify_model
+    from lama_core.model.installed.importing import verify_model
 
     try:
         model = verify_model(name)

@@ -147,8 +147,8 @@ def _trainer(args: argparse.Namespace, context: DistributedContext) -> Trainer:
     """The run that is in the folder, or a new one."""
     import torch
 
-    from lama_core.model import load_generator
-    from lama_core.model.registry import resolve
+    from lama_core.model.installed.load import load_generator
+    from lama_core.model.installed.registry import resolve
     from lama_core.research.networks.resnet import DilatedResNet50
     from lama_core.research.training.ablation import load_ablation
     from lama_core.research.training.checkpoints import resume_trainer

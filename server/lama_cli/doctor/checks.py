@@ -131,7 +131,7 @@ def _device(name: str) -> Finding:
 
 
 def _model(settings: Settings) -> Finding:
-    from lama_core.model import registry
+    from lama_core.model.installed import registry
 
     name = settings.model or registry.default_model()
     model = registry.find_model(name)

@@ -18,8 +18,8 @@ from lama_core.client.protocol.messages import Fill, Result
 from lama_core.fill import FillCancelled, FilledRegion, PredictionError, Progress, fill_region
 from lama_core.inference import load_fast, precision_of
 from lama_core.inference.memory import give_back_freed_memory
+from lama_core.model.installed.registry import UnknownModelError, find_model
 from lama_core.model.predictor import Predict, Predictor, as_predictor
-from lama_core.model.registry import UnknownModelError, find_model
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker.devices import (
     choose_device,

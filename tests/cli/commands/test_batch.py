@@ -15,7 +15,7 @@ from lama_cli import main
 from lama_cli.batch import Done, find_tasks, run_batch
 from lama_cli.filling import FillReport
 from lama_core.fill import FillOptions, fill
-from lama_core.model import load_generator
+from lama_core.model.installed.load import load_generator
 
 Run = Callable[..., tuple[int, str, str]]
 LIMIT = 1 << 24

@@ -16,13 +16,15 @@ from lama_cli import known_models, main
 from lama_cli.commands import downloading
 from lama_cli.download import Policy
 from lama_cli.known_models import KNOWN, KnownModel
-from lama_core.model import Generator, GeneratorConfig, registry
+from lama_core.client.places import DATA_DIR_VARIABLE
+from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import write_safetensors
+from lama_core.model.installed import registry
 
 
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(registry.DATA_DIR_VARIABLE, str(tmp_path / "data"))
+    monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "data"))
     monkeypatch.setenv("LAMA_FILL_CONFIG", str(tmp_path / "config.toml"))
     (tmp_path / "config.toml").touch()
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):

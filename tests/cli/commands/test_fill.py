@@ -21,7 +21,7 @@ from lama_cli import main
 from lama_cli.pictures import Picture, read_picture, write_picture
 from lama_cli.pictures.files import Metadata
 from lama_core.fill import FillOptions, fill
-from lama_core.model import load_generator
+from lama_core.model.installed.load import load_generator
 
 COMMAND = Path(sysconfig.get_path("scripts")) / ("lama-fill.exe" if sys.platform == "win32" else "lama-fill")
 

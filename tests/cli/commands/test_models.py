@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from lama_cli import main
-from lama_core.model import Generator, GeneratorConfig, registry
+from lama_core.client.places import DATA_DIR_VARIABLE
+from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import write_safetensors
+from lama_core.model.installed import registry
 
 
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(registry.DATA_DIR_VARIABLE, str(tmp_path / "data"))
+    monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "data"))
     built_in = tmp_path / "compact.safetensors"
     write_safetensors(Generator(GeneratorConfig(width=8, blocks=1)), built_in, metadata={})
     monkeypatch.setattr(registry, "built_in_path", lambda: built_in)

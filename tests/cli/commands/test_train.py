@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from lama_cli import main
-from lama_core.model import load_generator
+from lama_core.model.installed.load import load_generator
 from lama_core.research.training.ablation import load_ablation
 
 

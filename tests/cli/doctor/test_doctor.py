@@ -18,7 +18,7 @@ from lama_cli.doctor.checks import Finding
 from lama_cli.doctor.report import anonymous
 from lama_core import kernels
 from lama_core.client.connection.runtime import home_folder
-from lama_core.model import registry
+from lama_core.model.installed import registry
 from tests.server.harness import ServerProcess
 
 TOKEN = "abc-DEF_" * 5 + "xyz"

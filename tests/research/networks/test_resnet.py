@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.model import CheckpointError
+from lama_core.model.checkpoint import CheckpointError
 from lama_core.research.networks.resnet import DilatedResNet50
 
 

@@ -9,7 +9,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.model import CheckpointError, GeneratorConfig, load_generator
+from lama_core.model import GeneratorConfig
+from lama_core.model.checkpoint import CheckpointError
+from lama_core.model.installed.load import load_generator
 from lama_core.research.training.ablation import AblationGenerator, load_ablation, write_generator
 
 WIDTH, BLOCKS, DEPTH = 8, 2, 2
