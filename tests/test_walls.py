@@ -32,7 +32,13 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "lama_core.model": {"lama_core.client"},
     "lama_core.model.checkpoint": {"lama_core.client", "lama_core.model"},
     "lama_core.model.installed": {"lama_core.client", "lama_core.model", "lama_core.model.checkpoint"},
-    "lama_core.inference": {"lama_core", "lama_core.client", "lama_core.model", "lama_core.model.checkpoint"},
+    "lama_core.inference": {
+        "lama_core",
+        "lama_core.client",
+        "lama_core.model",
+        "lama_core.model.checkpoint",
+        "lama_core.model.installed",
+    },
     "lama_core.fill.montage": {"lama_core", "lama_core.client", "lama_core.image", "lama_core.model"},
     "lama_core.fill": {
         "lama_core",
@@ -65,9 +71,16 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_core.research.holes",
         "lama_core.research.networks",
     },
-    "lama_server": CLIENT | {"lama_core.model"},
+    "lama_server": CLIENT | {"lama_core.model.installed"},
     "lama_server.worker": CLIENT
-    | {"lama_server", "lama_core.image", "lama_core.model", "lama_core.fill", "lama_core.inference"},
+    | {
+        "lama_server",
+        "lama_core.image",
+        "lama_core.model",
+        "lama_core.model.installed",
+        "lama_core.fill",
+        "lama_core.inference",
+    },
     "lama_cli.pictures": {"lama_core.client", "lama_core.image"},
     "lama_cli.editors": {"lama_core.client"},
     "lama_cli": CLIENT
@@ -76,11 +89,11 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_server",
         "lama_server.worker",
         "lama_core.image",
-        "lama_core.model",
+        "lama_core.model.installed",
         "lama_core.fill",
         "lama_core.inference",
     },
-    "lama_cli.autostart": CLIENT | {"lama_cli", "lama_server", "lama_core.model"},
+    "lama_cli.autostart": CLIENT | {"lama_cli", "lama_server"},
     "lama_cli.doctor": CLIENT
     | {
         "lama_cli",
@@ -89,7 +102,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_server",
         "lama_server.worker",
         "lama_core",
-        "lama_core.model",
+        "lama_core.model.installed",
     },
     "lama_cli.commands": CLIENT
     | {
@@ -101,6 +114,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_server",
         "lama_core.fill",
         "lama_core.model",
+        "lama_core.model.installed",
         "lama_core.research.evaluation",
         "lama_core.research.evaluation.structures",
         "lama_core.research.networks",

@@ -115,29 +115,29 @@ def _follow(
     progress: Progress,
 ) -> Tensor:
     """The prediction at one scale whose half looks like the coarser fill."""
-    fronts = []
+    encoded = []
 
-    def front(x: Tensor) -> Tensor:
-        fronts.append(generator.front(x))
+    def encode(x: Tensor) -> Tensor:
+        encoded.append(generator.encode(x))
         return x[:, :3]
 
     with torch.no_grad():
-        predict_with(front, generator.config, image, hole)
+        predict_with(encode, generator.config, image, hole)
         inner = (~dilate(downsample_mask(hole)[0, 0] == 0, EROSION)).to(hole.dtype)
         known = 1 - hole
     with torch.enable_grad():
-        features = [branch.detach().clone().requires_grad_() for branch in fronts[0] if branch is not None]
+        features = [branch.detach().clone().requires_grad_() for branch in encoded[0] if branch is not None]
         optimizer = torch.optim.Adam(features, lr=RATE)
 
-        def rear(_: Tensor) -> Tensor:
-            return generator.rear((features[0], features[1]), keep=keep)
+        def decode(_: Tensor) -> Tensor:
+            return generator.decode((features[0], features[1]), keep=keep)
 
         prediction = image
         for step in range(ITERATIONS):
             progress.check()
             last = step == ITERATIONS - 1
             with torch.set_grad_enabled(not last):
-                prediction = predict_with(rear, generator.config, image, hole)
+                prediction = predict_with(decode, generator.config, image, hole)
                 if last:
                     break
                 loss = _mean((prediction - image).abs(), known)
@@ -172,15 +172,17 @@ def _scales(image: Tensor, unknown: Tensor) -> list[Scale]:
 
 
 def _kept_bytes(generator: Generator, *, keep: bool, device: torch.device) -> int:
-    """What a forward pass of the rear keeps for the backward pass, for PROBE x PROBE pixels; where the
-    insides are worked out again, with those of the part that needs most.
+    """Bytes that a forward pass of the decoder keeps for the backward pass, for PROBE x PROBE pixels.
+
+    Without `keep` the insides of each part are computed again, so those of one part at a time count: of the
+    one that needs most.
     """
     with torch.no_grad():
-        branches = generator.front(torch.zeros(1, 4, PROBE, PROBE, device=device))
+        branches = generator.encode(torch.zeros(1, 4, PROBE, PROBE, device=device))
     parts: list[int] = []
     between = 0
     y: object = tuple(branch.requires_grad_() for branch in branches if branch is not None)
-    for part in generator.rear_parts():
+    for part in generator.decoder_parts():
         between += sum(x.nbytes for x in (y if isinstance(y, tuple) else (y,)))
         seen: dict[int, int] = {}
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lama_core.client.errors import LamaFillError
 from lama_core.inference.convolution import Backend, OneDnn, Portable
-from lama_core.inference.cuda_graphs import Graphed, Layers, cuda_recorder
+from lama_core.inference.cuda_graphs import CudaGraphCache, Layers, cuda_recorder
 from lama_core.inference.fold import Folded, fold
 from lama_core.inference.generator import FastGenerator, Precision
 from lama_core.inference.memory import keep_freed_memory
@@ -32,8 +32,17 @@ class FastError(LamaFillError):
 
 
 def precision_of(name: str) -> Precision | Literal["auto"]:
-    """The precision of a name; "auto" for any other text."""
-    return next((precision for precision in PRECISIONS if precision == name), "auto")
+    """The precision of a name.
+
+    Raises:
+        FastError: it is neither "auto" nor one of `PRECISIONS`.
+    """
+    if name == "auto":
+        return "auto"
+    for precision in PRECISIONS:
+        if precision == name:
+            return precision
+    raise FastError(f"the precision is auto, {', '.join(PRECISIONS)}, not {name!r}")
 
 
 def compile_generator(
@@ -77,7 +86,7 @@ def compile_folded(
     def compiled(one: Precision) -> FastGenerator:
         network: Layers = Network(folded_in(one, folded), config, _backend(device, one))
         if device.type == "cuda":
-            network = Graphed(network, cuda_recorder())
+            network = CudaGraphCache(network, cuda_recorder())
         return FastGenerator(network, config=config, device=device, precision=one, plain=plain)
 
     if precision != "auto":

@@ -6,6 +6,7 @@ None of them pads: what is around a map is put there by the caller, by reflectio
 
 from __future__ import annotations
 
+import functools
 from typing import Protocol, overload
 
 import torch
@@ -39,7 +40,7 @@ class Pointwise(Protocol):
         ...
 
 
-class Doubling(Protocol):
+class UpsampleConv(Protocol):
     """A transposed convolution to twice the size, whose weights have found their form."""
 
     def __call__(self, x: Tensor, /) -> Tensor:
@@ -74,7 +75,7 @@ class Backend(Protocol):
         """Of weights (out, in, 1, 1) and a bias (out,), float32 on the CPU."""
         ...
 
-    def doubling(self, weight: Tensor, bias: Tensor | None) -> Doubling:
+    def upsample_conv(self, weight: Tensor, bias: Tensor | None) -> UpsampleConv:
         """Of weights (in, out, 3, 3): transposed, with ReLU, from (H, W) to (2H, 2W)."""
         ...
 
@@ -100,15 +101,36 @@ class OneDnn:
         self.kernels = kernel_precision(dtype)
 
     @staticmethod
+    @functools.cache
     def is_available() -> bool:
-        """Whether this torch has what is called here: builds for Arm, and old ones, have not."""
-        names = (
-            "_convolution_pointwise",
-            "_convolution_pointwise_",
-            "_convolution_transpose_pointwise",
-            "_linear_pointwise",
+        """Whether this torch computes right with what is called here.
+
+        These functions are private to torch: builds for Arm and old ones lack them, and a new one may change
+        them. So each form is tried once on a few numbers.
+        """
+        backend, x = OneDnn(torch.float32), torch.linspace(-1, 1, 64).view(1, 4, 4, 4)
+        x = x.contiguous(memory_format=torch.channels_last)
+        weight, point = (
+            torch.linspace(-1, 1, 144).view(4, 4, 3, 3),
+            torch.linspace(-1, 1, 16).view(4, 4, 1, 1),
         )
-        return torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, n) for n in names)
+        try:
+            found = [
+                backend.convolution(weight, None, relu=True)(x),
+                backend.pointwise(point, None)(x),
+                backend.upsample_conv(weight, torch.zeros(4))(x),
+                torch.zeros(1, 4, 2, 2).contiguous(memory_format=torch.channels_last),
+            ]
+            backend.convolution(weight, None).onto(found[3], x)
+        except (AttributeError, RuntimeError, TypeError, ValueError):
+            return False
+        exact = [
+            F.conv2d(x, weight).relu_(),
+            F.conv2d(x, point),
+            F.conv_transpose2d(x, weight, None, 2, 1, 1).relu_(),
+            F.conv2d(x, weight),
+        ]
+        return all(torch.allclose(one, other, atol=1e-4) for one, other in zip(found, exact, strict=True))
 
     def in_float32(self) -> Backend:
         return OneDnn(torch.float32)
@@ -121,8 +143,8 @@ class OneDnn:
     def pointwise(self, weight: Tensor, bias: Tensor | None, *, relu: bool = False) -> Pointwise:
         return _OneDnnPointwise(weight.to(self.dtype), bias, relu=relu)
 
-    def doubling(self, weight: Tensor, bias: Tensor | None) -> Doubling:
-        return _OneDnnDoubling(weight.to(self.dtype), bias)
+    def upsample_conv(self, weight: Tensor, bias: Tensor | None) -> UpsampleConv:
+        return _OneDnnUpsampleConv(weight.to(self.dtype), bias)
 
 
 class _OneDnnConvolution:
@@ -186,7 +208,7 @@ def _own(bias: Tensor | None) -> Tensor | None:
     return None if bias is None else bias.clone()
 
 
-class _OneDnnDoubling:
+class _OneDnnUpsampleConv:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         typical = [1, weight.shape[0], _TYPICAL_SIDE, _TYPICAL_SIDE]
         self._weight: Tensor = torch.ops.mkldnn._reorder_convolution_transpose_weight(
@@ -220,8 +242,8 @@ class Portable:
     def pointwise(self, weight: Tensor, bias: Tensor | None, *, relu: bool = False) -> Pointwise:
         return self.convolution(weight, bias, relu=relu)
 
-    def doubling(self, weight: Tensor, bias: Tensor | None) -> Doubling:
-        return _PortableDoubling(self._put(weight), self._put(bias))
+    def upsample_conv(self, weight: Tensor, bias: Tensor | None) -> UpsampleConv:
+        return _PortableUpsampleConv(self._put(weight), self._put(bias))
 
     @overload
     def _put(self, values: Tensor) -> Tensor: ...
@@ -248,7 +270,7 @@ class _PortableConvolution:
             y.relu_()
 
 
-class _PortableDoubling:
+class _PortableUpsampleConv:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self._weight, self._bias = weight, bias
 

@@ -22,13 +22,13 @@ Layers = Callable[[Tensor, OnLayer], Tensor]
 Recorder = Callable[[Layers, Tensor], Layers]
 """Records layers for maps of the size of the one that is given. Results are the caller's own."""
 
-KEPT = 6
+MAX_GRAPHS = 6
 """Sizes whose graphs are kept; the one that was used longest ago goes first."""
-MOST_PIXELS = 4 << 20
+MAX_PIXELS = 4 << 20
 """Of a window; in larger ones the GPU is busy anyway, and a graph keeps the memory of all its maps."""
 
 
-class Graphed:
+class CudaGraphCache:
     """Layers that are replayed for sizes that come again. Between layers of a replay nothing is called."""
 
     def __init__(self, layers: Layers, record: Recorder) -> None:
@@ -42,7 +42,7 @@ class Graphed:
         size = tuple(x.shape)
         again = size in self._known
         known = self._known.get(size)
-        if size[0] * size[2] * size[3] <= MOST_PIXELS:
+        if size[0] * size[2] * size[3] <= MAX_PIXELS:
             if again and known is None:
                 known = self._recorded(x)
             self._keep(size, known)
@@ -62,7 +62,7 @@ class Graphed:
     def _keep(self, size: tuple[int, ...], layers: Layers | None) -> None:
         self._known[size] = layers
         self._known.move_to_end(size)
-        while len(self._known) > KEPT:
+        while len(self._known) > MAX_GRAPHS:
             self._known.popitem(last=False)
 
 

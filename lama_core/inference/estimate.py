@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lama_core.inference import row_strips
+from lama_core.inference.row_strips import row_strips
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.generator import padded_size
 
@@ -33,7 +33,7 @@ def peak_bytes(config: GeneratorConfig, height: int, width: int, element: int) -
     pictures = pixels * _PICTURE_VALUES * 4
     channels = config.local_channels + config.global_channels
     bottleneck = _BOTTLENECK_MAPS * cells * channels * element
-    cut = row_strips.strips(height // cell, width * cell, config.width, element)
+    cut = row_strips(height // cell, width * cell, config.width, element)
     rows = max(end - begin for begin, end in cut)
     strip = rows * cell * width * config.width * element * _STRIP_MAPS
     needed: float = (pictures + bottleneck + strip) * _MARGIN + _FIXED

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from lama_core.inference.cache import Cache
-from lama_core.inference.compile import compile_folded, folded_in, precision_of
+from lama_core.inference.compile import PRECISIONS, compile_folded, folded_in, precision_of
 from lama_core.inference.fold import fold
 from lama_core.inference.generator import FastGenerator, Precision
 from lama_core.inference.memory import give_back_freed_memory
@@ -40,7 +40,8 @@ def load_fast(
     cache = Cache.of(path)
     wanted = precision
     if cache is not None and precision == "auto":
-        wanted = precision_of(cache.read_choice(str(place)) or "")
+        choice = cache.read_choice(str(place))
+        wanted = precision_of(choice) if choice in PRECISIONS else "auto"
     if cache is not None and wanted != "auto":
         found = _from_cache(cache, path, place, wanted)
         if found is not None:

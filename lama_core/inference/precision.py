@@ -12,9 +12,9 @@ from torch import Tensor
 from lama_core.model.predictor import Predict
 
 PROBE_SIDE = 256
-MOST_ERROR = 1 / 255
+MAX_ERROR = 1 / 255
 """Mean absolute error inside the hole, of values 0..1, that a precision may have."""
-LEAST_GAIN = 1.15
+MIN_GAIN = 1.15
 """A precision that is not faster by this factor is not worth any error."""
 _ROUNDS = 2
 
@@ -32,7 +32,7 @@ class Trial:
     @property
     def passed(self) -> bool:
         """Whether the precision is worth using. Values that are not finite do not pass."""
-        return self.gain >= LEAST_GAIN and self.error <= MOST_ERROR
+        return self.gain >= MIN_GAIN and self.error <= MAX_ERROR
 
 
 def try_precision(predict: Predict, exact: Predict, device: torch.device) -> Trial:

@@ -21,24 +21,24 @@ from lama_core.model.config import GeneratorConfig
 
 STRIP_BYTES = 32 << 20
 """About how large the largest map of a strip is. Smaller strips compute more rows twice."""
-_LEAST_ROWS = 4
+_MIN_ROWS = 4
 """Rows of the bottleneck in a strip: with fewer, most of the work is for the rows around them."""
 HEAD_ROWS = 4
 """Rows of the picture that are computed at once."""
 
 
-def strips(rows: int, width: int, channels: int, element: int) -> Iterator[tuple[int, int]]:
+def row_strips(rows: int, width: int, channels: int, element: int) -> Iterator[tuple[int, int]]:
     """Cut `rows` rows into strips of about equal height: the first row of each and the first after it.
 
     `width`, `channels`, `element`: of the largest map of a strip, for one of these rows; `element` in bytes.
     """
-    wanted = max(_LEAST_ROWS, STRIP_BYTES // (width * channels * element))
+    wanted = max(_MIN_ROWS, STRIP_BYTES // (width * channels * element))
     count = -(-rows // wanted)
     for number in range(count):
         yield rows * number // count, rows * (number + 1) // count
 
 
-class Front:
+class Encoder:
     """The stem and the downsamplings: from the picture to the bottleneck."""
 
     def __init__(self, folded: Folded, config: GeneratorConfig, backend: Backend) -> None:
@@ -66,7 +66,7 @@ class Front:
         size = (rows, width // cell)
         out = Branches(*(self._map(batch, channels, *size) for channels in self._channels))
         for image in range(batch):
-            for begin, end in strips(rows, width * cell, self._width, self._backend.dtype.itemsize):
+            for begin, end in row_strips(rows, width * cell, self._width, self._backend.dtype.itemsize):
                 on_layer()
                 y = self._padded(x[image : image + 1], self._depth - 1, begin, end)
                 out.local[image, :, begin:end] = self._to_local(y)[0]
@@ -103,14 +103,14 @@ class Front:
         return F.pad(y, (1, 0, 1 if begin == 0 else 0, 0), mode="reflect")
 
 
-class Tail:
+class Decoder:
     """The upsamplings and the head: from the bottleneck to the picture."""
 
     def __init__(self, folded: Folded, config: GeneratorConfig, backend: Backend) -> None:
         self._backend = backend
         self._width, self._depth = config.width, config.downsamplings
         self._ups = [
-            backend.doubling(folded[f"ups.{level}.weight"], folded[f"ups.{level}.bias"])
+            backend.upsample_conv(folded[f"ups.{level}.weight"], folded[f"ups.{level}.bias"])
             for level in range(config.downsamplings)
         ]
         self._head = backend.convolution(_rows_at_once(folded["head.weight"]), None, stride=(HEAD_ROWS, 1))
@@ -123,7 +123,7 @@ class Tail:
         height, width = rows * cell, columns * cell
         out = torch.empty(batch, 3, height, width, device=self._backend.device)
         for image in range(batch):
-            for begin, end in strips(rows, width * cell, self._width, self._backend.dtype.itemsize):
+            for begin, end in row_strips(rows, width * cell, self._width, self._backend.dtype.itemsize):
                 on_layer()
                 first, last = begin * cell, end * cell
                 # What the head's last group of rows has too many is computed, and left away.

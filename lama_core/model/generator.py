@@ -78,29 +78,29 @@ class Generator(nn.Module):
 
         (B, 4, H, W), H and W as `padded_size` gives them, to (B, 3, H, W).
         """
-        return self.rear(self.front(x))
+        return self.decode(self.encode(x))
 
-    def front(self, x: Tensor) -> Branches:
+    def encode(self, x: Tensor) -> Branches:
         """The layers before the blocks: (B, 4, H, W) to at last (B, C_l, H/8, W/8) and (B, C_g, H/8, W/8)."""
         branches: Branches = self.stem((x, None))  # (B, width, H, W)
         for down in self.downs:
             branches = down(branches)
         return branches
 
-    def rear(self, branches: Branches, *, keep: bool = True) -> Tensor:
-        """The layers from the blocks on: what `front` gives, to (B, 3, H, W).
+    def decode(self, branches: Branches, *, keep: bool = True) -> Tensor:
+        """The layers from the blocks on: what `encode` gives, to (B, 3, H, W).
 
         Without `keep` a later backward pass works the insides of each part out once more, and so has to keep
         little of them (Chen et al., 2016, "Training Deep Nets with Sublinear Memory Cost").
         """
         y: Branches | Tensor = branches
-        for part in self.rear_parts():
+        for part in self.decoder_parts():
             y = part(y) if keep else checkpoint(part, y, use_reentrant=False)
         assert isinstance(y, Tensor)
         return y
 
-    def rear_parts(self) -> list[Callable[[Any], Any]]:
-        """What `rear` does one after the other: the blocks, what joins their branches, the ups, the head."""
+    def decoder_parts(self) -> list[Callable[[Any], Any]]:
+        """What `decode` does in turn: the blocks, what joins their branches, the ups, the head."""
         return [*self.blocks, _joined, *self.ups, self._pictured]
 
     def _pictured(self, y: Tensor) -> Tensor:
@@ -131,8 +131,8 @@ def predict_with(
     height, width = image.shape[2:]
     hole = hole.to(image.dtype)
     rows, columns = padded_size(config, height, width)
-    image = _pad_symmetric(image, rows, columns)
-    hole = _pad_symmetric(hole, rows, columns)
+    image = pad_symmetric(image, rows, columns)
+    hole = pad_symmetric(hole, rows, columns)
 
     if config.output == "residual":
         with torch.no_grad():
@@ -170,7 +170,7 @@ class UpNormAct(nn.Module):
         return torch.relu(self.norm(self.conv(x)))
 
 
-def _pad_symmetric(x: Tensor, height: int, width: int) -> Tensor:
+def pad_symmetric(x: Tensor, height: int, width: int) -> Tensor:
     """Grow (B, C, H, W) at bottom and right by mirroring, edge pixels included, as often as it takes."""
     for dim, size in ((2, height), (3, width)):
         have = x.shape[dim]

@@ -44,8 +44,8 @@ def halved(x: np.ndarray) -> np.ndarray:
 def test_the_layers_in_two_parts_are_the_network(generator: Generator) -> None:
     x = torch.rand(1, 4, 40, 48, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        whole, parts = generator.network(x), generator.rear(generator.front(x))
-        again = generator.rear(generator.front(x), keep=False)
+        whole, parts = generator.network(x), generator.decode(generator.encode(x))
+        again = generator.decode(generator.encode(x), keep=False)
     assert torch.equal(whole, parts)
     assert torch.equal(whole, again)
 
@@ -55,9 +55,9 @@ def test_gradients_are_the_same_when_the_insides_are_worked_out_again(generator:
     gradients = []
     for keep in (True, False):
         local, wide = (
-            branch.detach().requires_grad_() for branch in generator.front(x) if branch is not None
+            branch.detach().requires_grad_() for branch in generator.encode(x) if branch is not None
         )
-        generator.rear((local, wide), keep=keep).square().sum().backward()
+        generator.decode((local, wide), keep=keep).square().sum().backward()
         gradients.append((local.grad, wide.grad))
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
@@ -116,10 +116,10 @@ def test_what_a_step_keeps_is_known_beforehand(generator: Generator) -> None:
 
     side = 2 * module.PROBE
     with torch.no_grad():
-        local, wide = generator.front(torch.zeros(1, 4, side, side))
+        local, wide = generator.encode(torch.zeros(1, 4, side, side))
     assert wide is not None
     with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
-        out = generator.rear((local.requires_grad_(), wide.requires_grad_()))
+        out = generator.decode((local.requires_grad_(), wide.requires_grad_()))
     total = sum(size for place, size in held.items() if place not in weights)
     assert out.requires_grad
     assert 0.75 * 4 * kept[True] <= total <= 4 * kept[True]

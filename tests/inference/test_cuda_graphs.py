@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lama_core.inference import compile_generator, cuda_graphs
-from lama_core.inference.cuda_graphs import Graphed
+from lama_core.inference.cuda_graphs import CudaGraphCache
 from lama_core.inference.cuda_graphs import Layers as AnyLayers
 from lama_core.model import GeneratorConfig
 
@@ -46,7 +46,7 @@ class Recorder:
         return replay
 
 
-def ask(graphed: Graphed, height: int, width: int = 8) -> int:
+def ask(graphed: CudaGraphCache, height: int, width: int = 8) -> int:
     """How often it looked up."""
     looks: list[None] = []
     x = torch.rand(1, 4, height, width)
@@ -56,7 +56,7 @@ def ask(graphed: Graphed, height: int, width: int = 8) -> int:
 
 def test_a_size_is_recorded_when_it_comes_again() -> None:
     layers, record = Layers(), Recorder()
-    graphed = Graphed(layers, record)
+    graphed = CudaGraphCache(layers, record)
     ask(graphed, 8)
     ask(graphed, 16)
     assert (layers.calls, record.recorded) == (2, [])
@@ -67,9 +67,9 @@ def test_a_size_is_recorded_when_it_comes_again() -> None:
 
 def test_only_a_few_sizes_are_kept() -> None:
     record = Recorder()
-    graphed = Graphed(Layers(), record)
-    sizes = [8 * n for n in range(1, cuda_graphs.KEPT + 2)]
-    for size in sizes[: cuda_graphs.KEPT]:
+    graphed = CudaGraphCache(Layers(), record)
+    sizes = [8 * n for n in range(1, cuda_graphs.MAX_GRAPHS + 2)]
+    for size in sizes[: cuda_graphs.MAX_GRAPHS]:
         ask(graphed, size)
         ask(graphed, size)
     ask(graphed, sizes[0])  # so the second is now the oldest
@@ -83,9 +83,9 @@ def test_only_a_few_sizes_are_kept() -> None:
 
 
 def test_a_large_window_is_never_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda_graphs, "MOST_PIXELS", 8 * 100)
+    monkeypatch.setattr(cuda_graphs, "MAX_PIXELS", 8 * 100)
     record = Recorder()
-    graphed = Graphed(Layers(), record)
+    graphed = CudaGraphCache(Layers(), record)
     for _ in range(3):
         ask(graphed, 101)
         ask(graphed, 100)
@@ -95,7 +95,7 @@ def test_a_large_window_is_never_recorded(monkeypatch: pytest.MonkeyPatch) -> No
 def test_where_recording_fails_it_goes_on_without() -> None:
     record = Recorder(RuntimeError("operation not permitted when stream is capturing"))
     layers = Layers()
-    graphed = Graphed(layers, record)
+    graphed = CudaGraphCache(layers, record)
     for _ in range(4):
         assert ask(graphed, 8) == 1
     assert (layers.calls, record.replays, record.recorded) == (4, 0, [(8, 8)])
@@ -103,7 +103,7 @@ def test_where_recording_fails_it_goes_on_without() -> None:
 
 def test_what_it_keeps_goes_when_there_is_no_memory() -> None:
     layers, record = Layers(), Recorder()
-    graphed = Graphed(layers, record)
+    graphed = CudaGraphCache(layers, record)
     for _ in range(2):
         ask(graphed, 8)
 

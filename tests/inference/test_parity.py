@@ -81,14 +81,14 @@ def test_strips_of_any_height_change_nothing(
         expected = plain(image, hole)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(row_strips, "STRIP_BYTES", 1)
-        patch.setattr(row_strips, "_LEAST_ROWS", rows)
+        patch.setattr(row_strips, "_MIN_ROWS", rows)
         prediction = compile_generator(plain, precision="fp32")(image, hole)
     assert torch.allclose(prediction, expected, atol=2e-5)
 
 
 @given(rows=st.integers(1, 3000), width=st.integers(1, 9000), channels=st.integers(4, 64), element=st.just(4))
 def test_strips_cover_all_rows_once(rows: int, width: int, channels: int, element: int) -> None:
-    cut = list(row_strips.strips(rows, width, channels, element))
+    cut = list(row_strips.row_strips(rows, width, channels, element))
     assert cut[0][0] == 0
     assert cut[-1][1] == rows
     assert all(end == begin for (_, end), (begin, _) in itertools.pairwise(cut))

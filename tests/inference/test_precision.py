@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lama_core.inference import compile, compile_generator, precision
-from lama_core.inference.precision import MOST_ERROR, PROBE_SIDE, Trial, probe, try_precision
+from lama_core.inference.precision import MAX_ERROR, PROBE_SIDE, Trial, probe, try_precision
 from lama_core.model import GeneratorConfig
 
 
@@ -43,7 +43,7 @@ def test_trial_measures_speed() -> None:
     ("gain", "error", "passed"),
     [
         (2.0, 0.001, True),
-        (2.0, MOST_ERROR * 1.01, False),
+        (2.0, MAX_ERROR * 1.01, False),
         (1.05, 0.0, False),
         (2.0, float("nan"), False),
     ],
@@ -75,7 +75,7 @@ def test_automatic_choice(make_generator, monkeypatch: pytest.MonkeyPatch, passe
     monkeypatch.setattr(compile, "try_precision", tried)
     fast = compile_generator(make_generator(GeneratorConfig(width=8, blocks=2)))
     assert fast.precision == chosen
-    assert 0 < asked[0].error < 10 * MOST_ERROR
+    assert 0 < asked[0].error < 10 * MAX_ERROR
 
 
 def test_weights_that_overflow_are_not_for_half_precision(make_generator) -> None:

@@ -13,13 +13,13 @@ from typing import Literal
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lama_core.client.files import write_atomically
 from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import ArchitectureError, SaveError, WeightsError, write_safetensors
 from lama_core.model.checkpoint.detect import open_weights
 from lama_core.model.checkpoint.keys import is_batchnorm_counter
+from lama_core.model.generator import pad_symmetric, padded_size
 from lama_core.research.training.config import Architecture
 
 DILATIONS = (1, 2, 4, 8)
@@ -133,10 +133,10 @@ class AblationGenerator(nn.Module):
             (B, 3, H, W).
         """
         height, width = image.shape[2:]
-        hole = hole.to(image.dtype)
+        # As the official pipeline: picture and hole are mirrored, edge pixels included, before they join.
+        size = padded_size(self.config, height, width)
+        image, hole = pad_symmetric(image, *size), pad_symmetric(hole.to(image.dtype), *size)
         x = torch.cat((image * (1 - hole), hole), dim=1)
-        cell = 2**self.config.downsamplings
-        x = F.pad(x, (0, -width % cell, 0, -height % cell), mode="reflect")
         out: Tensor = self.model(x)[:, :, :height, :width]
         return out
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_core.model import GeneratorConfig
-from lama_core.model.installed.load import load_generator
+from lama_core.model.checkpoint import read_generator
 from lama_core.research.networks.perceptual import FeatureNetwork
 from lama_core.research.training.ablation import load_ablation, write_generator
 from lama_core.research.training.compact_state import compact_optimizer, compact_weights, expand_optimizer
@@ -148,7 +148,7 @@ def _load_ema(trainer: Trainer, state: Mapping[str, Any], model: Path) -> None:
         trainer.ema.load_state_dict(state["average"])
     elif model.is_file():
         ours = trainer.config.architecture == "ffc"
-        saved = load_generator(model) if ours else load_ablation(model)
+        saved = read_generator(model) if ours else load_ablation(model)
         trainer.ema.load_state_dict(saved.state_dict())
     else:
         # It will be what it was within a thousand steps.

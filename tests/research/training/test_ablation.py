@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -142,6 +143,26 @@ def test_official_weights_give_the_official_picture(kind: str, form: str, tmp_pa
     wanted = official_forward(kind, state, torch.cat((image * (1 - hole), hole), dim=1))
     with torch.no_grad():
         assert torch.allclose(generator(image, hole), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["plain", "multidilated"])
+@pytest.mark.parametrize("size", [(61, 47), (36, 52), (64, 49)])
+def test_sides_that_are_no_multiple_of_8_give_the_official_picture(
+    kind: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    state = official_state(kind)
+    torch.save(state, tmp_path / "weights.pth")
+    height, width = size
+    image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(3))
+    hole = torch.zeros(1, 1, height, width)
+    hole[..., height // 2 :, width // 2 :] = 1  # up to the edges, where the padding begins
+    # The official pipeline mirrors both to a multiple of 8 with numpy, then cuts the result.
+    room = ((0, 0), (0, 0), (0, -height % 8), (0, -width % 8))
+    padded_image, padded_hole = (torch.from_numpy(np.pad(x, room, mode="symmetric")) for x in (image, hole))
+    wanted = official_forward(kind, state, torch.cat((padded_image * (1 - padded_hole), padded_hole), dim=1))
+    with torch.no_grad():
+        found = load_ablation(tmp_path / "weights.pth")(image, hole)
+    assert torch.allclose(found, wanted[..., :height, :width], atol=1e-5)
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
