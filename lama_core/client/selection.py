@@ -16,11 +16,11 @@ ReadMask = Callable[[Rect], bytes]
 #: A hole that fits in a window of so many pixels, surroundings included, is sent in one piece.
 ONE_PIECE = 1 << 21
 
-#: Parts of a hole are told apart at this resolution.
-CELL = 64
+#: Holes nearer to each other than this (twice, at most) are one when windows are planned.
+CELL = 32
 
-#: More parts than this are put together by neighbourhood: planning is quadratic in them.
-MOST_PARTS = 48
+#: More holes than this are taken together by their neighbourhood: planning windows is quadratic in them.
+MAX_PARTS = 96
 
 INVERTED = bytes(range(255, -1, -1))
 
@@ -55,46 +55,80 @@ def plan(
     Returns:
         No piece at all when the mask is 0 everywhere.
     """
-    whole = Rect(bounds.x, bounds.y, bounds.width, bounds.height).clipped(canvas)
-    holes = [whole]
+    whole = bounds.clipped(canvas)
     if whole.is_empty:
         return []
     around = context_window(whole, canvas, grow=grow or 0, feather=feather or 0, context=context)
     if around.area > ONE_PIECE:
         holes = parts(whole, read)
-    exact = [tight for hole in holes for tight in [_tight(hole, read)] if not tight.is_empty]
-    windows = plan_windows(exact, canvas, grow=grow, feather=feather, context=context)
+    else:
+        holes = [hole for hole in [_tight(whole, read)] if not hole.is_empty]
+    windows = plan_windows(holes, canvas, grow=grow, feather=feather, context=context)
     return [Piece(window.rect, window.written) for window in windows]
 
 
 def parts(bounds: Rect, read: ReadMask) -> list[Rect]:
-    """Rectangles around the parts of a mask, about `CELL` pixels larger than they have to be."""
+    """The bounds of each separate hole of a mask, from the top left.
+
+    Separate means some tens of pixels apart: nearer ones would share a window anyway. Cells are counted from
+    the hole's own bounds, as `lama_core.image.mask_ops.find_holes` counts them, so that a client and the core
+    tell the same holes apart.
+
+    Args:
+        bounds: the hole is inside, and may be smaller.
+        read: the mask of the hole.
+    """
+    tight, cells = _occupied(bounds, read)
+    if (tight.x, tight.y) != (bounds.x, bounds.y):
+        tight, cells = _occupied(tight, read)
+    side, groups = CELL, _joined(cells)
+    while len(groups) > MAX_PARTS:
+        side *= 2
+        cells = {(column // 2, row // 2) for column, row in cells}
+        groups = _joined(cells)
+    holes = [_bounds(group, side, tight, read) for group in groups]
+    return sorted(holes, key=lambda hole: (hole.y, hole.x))
+
+
+def _occupied(bounds: Rect, read: ReadMask) -> tuple[Rect, set[tuple[int, int]]]:
+    """The bounds of what is not 0, and the cells, counted from the given bounds, with something in them."""
     cells: set[tuple[int, int]] = set()
+    tight = Rect(bounds.x, bounds.y, 0, 0)
     for row, top in enumerate(range(bounds.y, bounds.bottom, CELL)):
         band = Rect(bounds.x, top, bounds.width, min(CELL, bounds.bottom - top))
-        seen = _flattened(read(band), band.width)
+        mask = read(band)
+        seen = _flattened(mask, band.width)
         cells.update(
             (column, row)
             for column, left in enumerate(range(0, band.width, CELL))
             if any(seen[left : left + CELL])
         )
-    side, found = CELL, _joined(cells)
-    while len(found) > MOST_PARTS:
-        side *= 2
-        cells = {(column // 2, row // 2) for column, row in cells}
-        found = _joined(cells)
-    return [
-        Rect(bounds.x + x * side, bounds.y + y * side, (right - x) * side, (bottom - y) * side).clipped(
-            bounds
-        )
-        for x, y, right, bottom in found
+        tight = tight.union(_tight_of(mask, seen, band))
+    return tight, cells
+
+
+def _bounds(group: set[tuple[int, int]], side: int, tight: Rect, read: ReadMask) -> Rect:
+    """The bounds of what is not 0 in a group of cells: of its outermost cells, which alone are read."""
+    columns, rows = {column for column, _ in group}, {row for _, row in group}
+    outermost = [
+        Rect(tight.x + column * side, tight.y + row * side, side, side).clipped(tight)
+        for column, row in group
+        if column in (min(columns), max(columns)) or row in (min(rows), max(rows))
     ]
+    found = Rect(0, 0, 0, 0)
+    for cell in outermost:
+        found = found.union(_tight(cell, read))
+    return found
 
 
 def _tight(rect: Rect, read: ReadMask) -> Rect:
     """The bounds of what is not 0 in a rectangle of the mask."""
     mask = read(rect)
-    columns = _flattened(mask, rect.width)
+    return _tight_of(mask, _flattened(mask, rect.width), rect)
+
+
+def _tight_of(mask: bytes, columns: bytes, rect: Rect) -> Rect:
+    """The same, of a mask that has been read: `columns` is all its rows on top of each other."""
     left = rect.width - len(columns.lstrip(b"\0"))
     right = len(columns.rstrip(b"\0"))
     if right == 0:
@@ -112,19 +146,18 @@ def _flattened(mask: bytes, width: int) -> bytes:
     return seen.to_bytes(width, "little")
 
 
-def _joined(cells: Iterable[tuple[int, int]]) -> list[tuple[int, int, int, int]]:
-    """Cells that touch, corners included, as left, top, right and bottom of each group, from the top left."""
+def _joined(cells: Iterable[tuple[int, int]]) -> list[set[tuple[int, int]]]:
+    """The groups of cells that touch, corners included."""
     left_over = set(cells)
     groups = []
     while left_over:
         waiting = [left_over.pop()]
-        x, y = waiting[0]
-        group = (x, y, x + 1, y + 1)
+        group = set(waiting)
         while waiting:
             x, y = waiting.pop()
-            group = (min(group[0], x), min(group[1], y), max(group[2], x + 1), max(group[3], y + 1))
             near = {(x + dx, y + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)} & left_over
             left_over -= near
+            group |= near
             waiting.extend(near)
         groups.append(group)
-    return sorted(groups, key=lambda group: (group[1], group[0]))
+    return groups

@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lama_core.client.geometry import Rect, context_window
-from lama_core.client.selection import CELL, MOST_PARTS, ReadMask, parts, plan
+from lama_core.client.geometry import Context, Rect, context_window, plan_windows
+from lama_core.client.selection import CELL, MAX_PARTS, ONE_PIECE, ReadMask, parts, plan
+from lama_core.image.mask_ops import find_holes, read_hole
 
 
 def reader(mask: np.ndarray, x: int = 0, y: int = 0) -> ReadMask:
@@ -98,12 +99,41 @@ def test_every_pixel_of_the_hole_is_written_by_exactly_one_piece(
     assert (written[mask > 0] == 1).all()
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2300), st.integers(0, 1900), st.integers(1, 190), st.integers(1, 90)),
+        min_size=1,
+        max_size=9,
+    ),
+    st.sampled_from(["auto", 64]),
+    st.sampled_from([None, 6]),
+)
+def test_a_client_plans_the_windows_that_the_core_plans(
+    places: list[tuple[int, int, int, int]], context: Context, grow: int | None
+) -> None:
+    mask = mask_of(2500, 2000, *(Rect(*place) for place in places))
+    canvas = Rect(0, 0, 2500, 2000)
+    found = read_hole(mask)
+    assert parts(canvas, reader(mask)) == find_holes(found)
+    pieces = plan(canvas, canvas, reader(mask), grow=grow, context=context)
+    windows = plan_windows(find_holes(found), canvas, grow=grow, context=context)
+    if context_window(found.bounds, canvas, grow=grow or 0, feather=0, context=context).area > ONE_PIECE:
+        assert [piece.window for piece in pieces] == [window.rect for window in windows]
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.0001, 0.01))
+def test_many_specks_are_the_same_holes_for_a_client_and_the_core(seed: int, density: float) -> None:
+    mask = (np.random.default_rng(seed).random((700, 900)) < density).astype(np.uint8)
+    holes = [hole.shifted(7, 9) for hole in find_holes(read_hole(mask))]
+    assert parts(Rect(7, 9, 900, 700), reader(mask, 7, 9)) == holes
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0.0001, 0.01))
 def test_parts_hold_every_pixel_and_are_few(seed: int, density: float) -> None:
     mask = (np.random.default_rng(seed).random((1100, 1300)) < density).astype(np.uint8)
     bounds = Rect(7, 9, 1300, 1100)
     found = parts(bounds, reader(mask, 7, 9))
-    assert len(found) <= MOST_PARTS
+    assert len(found) <= MAX_PARTS
     left = mask.copy()
     for rect in found:
         assert bounds.contains(rect)
