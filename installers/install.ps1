@@ -65,7 +65,7 @@ function Uninstall {
         return
     }
     $state = & $python -c 'from lama_core.client.connection.runtime import state_folder; print(state_folder())'
-    $models = & $python -c 'from lama_core.model.registry import models_folder; print(models_folder())'
+    $models = & $python -c 'from lama_core.model.installed.registry import models_folder; print(models_folder())'
     $code = "import os, platformdirs; print(os.environ.get('LAMA_FILL_CACHE_DIR') or " +
         "platformdirs.user_cache_dir('lama-fill', appauthor=False))"
     $cache = & $python -c $code

@@ -97,7 +97,7 @@ uninstall() {
     for log in "$state"/*.log "$state"/*.log.[0-9]*; do
         if [ -f "$log" ]; then run rm -f "$log"; fi
     done
-    models=$("$environment/bin/python" -c 'from lama_core.model.registry import models_folder; print(models_folder())')
+    models=$("$environment/bin/python" -c 'from lama_core.model.installed.registry import models_folder; print(models_folder())')
     cache=$("$environment/bin/python" -c 'import os, platformdirs
 print(os.environ.get("LAMA_FILL_CACHE_DIR") or platformdirs.user_cache_dir("lama-fill", appauthor=False))')
     run rm -rf "$cache/fast"

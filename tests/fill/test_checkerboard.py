@@ -8,6 +8,9 @@ import torch
 
 from lama_core.fill.checkerboard import remove_checkerboard
 from lama_core.fill.filters import gaussian_blur
+from lama_core.inference import compile_generator
+from lama_core.model import Generator, GeneratorConfig
+from lama_core.model.predictor import as_predictor
 
 HEIGHT, WIDTH = 168, 203
 PERIOD = 8
@@ -19,11 +22,11 @@ def slope() -> np.ndarray:
     return np.stack([0.3 + 0.3 * x, 0.5 + 0.2 * np.sin(3 * y), 0.6 - 0.3 * x * y]).astype(np.float32)
 
 
-def honeycomb(offset: int = 0) -> np.ndarray:
-    """(3, HEIGHT, WIDTH): the same figure of 8x8 pixels again and again, its mean 0."""
-    figure = np.random.default_rng(0).normal(0, 0.03, (3, PERIOD, PERIOD)).astype(np.float32)
+def honeycomb(offset: int = 0, period: int = PERIOD) -> np.ndarray:
+    """(3, HEIGHT, WIDTH): the same figure of 8x8 pixels, or of a period's, again and again, its mean 0."""
+    figure = np.random.default_rng(0).normal(0, 0.03, (3, period, period)).astype(np.float32)
     figure -= figure.mean(axis=(1, 2), keepdims=True)
-    tiled = np.tile(figure, (1, HEIGHT // PERIOD + 2, WIDTH // PERIOD + 2))
+    tiled = np.tile(figure, (1, HEIGHT // period + 2, WIDTH // period + 2))
     return np.ascontiguousarray(tiled[:, offset : offset + HEIGHT, offset : offset + WIDTH])
 
 
@@ -39,6 +42,18 @@ def test_a_honeycomb_is_taken_out_wherever_it_begins(offset: int) -> None:
     drawn = slope() + honeycomb(offset)
     error = np.abs(remove_checkerboard(drawn, unknown, PERIOD) - slope())[:, unknown].mean()
     assert error < 0.2 * np.abs(drawn - slope())[:, unknown].mean()
+
+
+@pytest.mark.parametrize("downsamplings", [1, 2, 3, 4])
+def test_a_honeycomb_has_the_period_of_the_network(downsamplings: int) -> None:
+    config = GeneratorConfig(width=4, blocks=1, downsamplings=downsamplings)
+    plain = Generator(config).eval()
+    periods = {as_predictor(plain).output_stride, compile_generator(plain, precision="fp32").output_stride}
+    assert periods == {2**downsamplings}
+    unknown, period = hole(), 2**downsamplings
+    drawn = slope() + honeycomb(period=period)
+    error = np.abs(remove_checkerboard(drawn, unknown, period) - slope())[:, unknown].mean()
+    assert error < 0.3 * np.abs(drawn - slope())[:, unknown].mean()
 
 
 def test_a_honeycomb_that_fades_is_followed() -> None:

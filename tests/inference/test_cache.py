@@ -41,8 +41,8 @@ def test_second_load_reads_no_checkpoint(
 ) -> None:
     _same(model, make_generator, picture)
     read: list[Path] = []
-    plain = load.load_generator
-    monkeypatch.setattr(load, "load_generator", lambda path: (read.append(path), plain(path))[1])
+    plain = load.read_generator
+    monkeypatch.setattr(load, "read_generator", lambda path: (read.append(path), plain(path))[1])
     _same(model, make_generator, picture)
     assert read == []
     fast = load_fast(model, precision="fp32")
@@ -111,12 +111,12 @@ def test_choice_is_used(folder: Path, model: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_oldest_entries_go(folder: Path, tmp_path: Path) -> None:
-    for number in range(cache._KEPT + 3):
+    for number in range(cache._MAX_ENTRIES + 3):
         path = tmp_path / f"{number}.bin"
         path.write_bytes(b"\0" * 20)
         known = Cache.of(path)
         assert known is not None
         known.write_weights("fp32", {"w": torch.full((3,), float(number))}, {})
         os.utime(folder / f"{known.key}-fp32.safetensors", (number, number))
-    assert len(list(folder.glob("*.safetensors"))) <= cache._KEPT + 1
+    assert len(list(folder.glob("*.safetensors"))) <= cache._MAX_ENTRIES + 1
     assert known.read_weights("fp32") is not None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lama_core import kernels
 from lama_core.inference import FastError, compile_generator, convolution, row_strips
-from lama_core.inference.convolution import Portable
+from lama_core.inference.convolution import OneDnn, Portable
 from lama_core.inference.fold import fold
 from lama_core.inference.network import Network
 from lama_core.model import Generator, GeneratorConfig
@@ -93,6 +93,41 @@ def test_strips_cover_all_rows_once(rows: int, width: int, channels: int, elemen
     assert cut[-1][1] == rows
     assert all(end == begin for (_, end), (begin, _) in itertools.pairwise(cut))
     assert all(end > begin for begin, end in cut)
+
+
+@pytest.mark.parametrize("change", ["gone", "other arguments", "wrong result"])
+def test_a_torch_whose_onednn_has_changed_computes_without_it(
+    make_generator, picture, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    class Mkldnn:
+        def __getattr__(self, name: str) -> object:
+            if change == "gone":
+                raise AttributeError(name)
+            if change == "other arguments":
+                return lambda: None
+            real = getattr(torch.ops.mkldnn, name)
+            return real if name != "_linear_pointwise" else lambda *given: real(*given) + 1
+
+    class Operators:
+        mkldnn = Mkldnn()
+
+    class Torch:
+        ops = Operators()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(torch, name)
+
+    plain = make_generator(CONFIGS["narrow"])
+    image, hole = picture(64, 64)
+    OneDnn.is_available.cache_clear()
+    try:
+        monkeypatch.setattr(convolution, "torch", Torch())
+        assert not OneDnn.is_available()
+        with torch.no_grad():
+            expected = plain(image, hole)
+        assert torch.allclose(compile_generator(plain, precision="fp32")(image, hole), expected, atol=2e-5)
+    finally:
+        OneDnn.is_available.cache_clear()
 
 
 @each_config

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lama_core.inference import compile, compile_generator, precision
+from lama_core.inference import FastError, compile, compile_generator, precision, precision_of
 from lama_core.inference.precision import MAX_ERROR, PROBE_SIDE, Trial, probe, try_precision
 from lama_core.model import GeneratorConfig
 
@@ -81,3 +81,14 @@ def test_automatic_choice(make_generator, monkeypatch: pytest.MonkeyPatch, passe
 def test_weights_that_overflow_are_not_for_half_precision(make_generator) -> None:
     exact = _predict(0.5)
     assert not try_precision(_predict(float("inf")), exact, torch.device("cpu")).passed
+
+
+@pytest.mark.parametrize("name", ["auto", "fp32", "bf16", "fp16"])
+def test_precisions_have_names(name: str) -> None:
+    assert precision_of(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "fp23", "FP32", "half"])
+def test_a_name_of_no_precision_is_refused(name: str) -> None:
+    with pytest.raises(FastError, match=f"auto, fp32, bf16, fp16, not '{name}'"):
+        precision_of(name)

@@ -259,7 +259,7 @@ def test_listing_needs_no_torch(source: Path) -> None:
     importing.import_model(source)
     script = (
         "import sys\n"
-        "from lama_core.model import registry\n"
+        "from lama_core.model.installed import registry\n"
         "assert 'big-lama' in [model.name for model in registry.list_models()]\n"
         "assert registry.default_model() == 'big-lama'\n"
         "assert registry.resolve('big-lama').is_file()\n"
