@@ -27,6 +27,9 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+#: The texts of both plug-ins, one file for each language.
+CATALOGUES = PROJECT / "installers/translations"
+
 #: The parts of lama_core that run in an editor.
 CORE = ("__init__.py", "client")
 
@@ -67,9 +70,8 @@ WHEELS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Translations:
-    """`<source>/<language>.po` becomes `<place>/<language>/LC_MESSAGES/<domain>.mo`."""
+    """`CATALOGUES/<language>.po` becomes `<place>/<language>/LC_MESSAGES/<domain>.mo`."""
 
-    source: str
     place: str
     domain: str
 
@@ -96,9 +98,7 @@ PLUGINS = {
         license="lama-fill/LICENSE",
         # GIMP passes over a plug-in without a word when this bit is not set.
         executable=frozenset({"lama-fill/lama-fill.py"}),
-        translations=Translations(
-            source="plugin_gimp/translations", place="lama-fill/locale", domain="lama-fill"
-        ),
+        translations=Translations(place="lama-fill/locale", domain="lama-fill"),
     ),
     "krita": PlugIn(
         name="krita",
@@ -109,9 +109,7 @@ PLUGINS = {
         },
         private="lama_fill_krita/private",
         license="lama_fill_krita/LICENSE",
-        translations=Translations(
-            source="plugin_krita/translations", place="lama_fill_krita/locale", domain="lama_fill"
-        ),
+        translations=Translations(place="lama_fill_krita/locale", domain="lama_fill"),
         # Krita's importer knows the plug-in's folder by this.
         entries=("lama_fill_krita/",),
     ),
@@ -213,7 +211,7 @@ def _translated(translations: Translations) -> Iterator[tuple[str, bytes]]:
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
-    for path in sorted((PROJECT / translations.source).glob("*.po")):
+    for path in sorted(CATALOGUES.glob("*.po")):
         with path.open("rb") as file:
             catalog = read_po(file, abort_invalid=True)
         # A catalog that names no dates would get those of now.

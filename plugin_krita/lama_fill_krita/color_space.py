@@ -2,8 +2,8 @@
 
 The network was trained on sRGB as pictures are stored. RGB and gray travel as they lie in memory, and the
 server is told when they are in linear light, where dark tones would be next to black for the network.
-Everything else (CMYK, L*a*b*, XYZ, YCbCr) makes a detour: Krita converts the window to `DETOUR` and the
-result back.
+Everything else (CMYK, L*a*b*, XYZ, YCbCr) is converted: Krita converts the window to `DETOUR`, and the result
+back.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import re
 from dataclasses import dataclass
 
 from lama_core.client.options import Transfer
+from lama_core.client.plugin.alpha import PixelLayout
 from lama_core.client.protocol import messages
 
 _CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5, "LABA": 4, "XYZA": 4, "YCbCrA": 4}
-_SAMPLE_BYTES = {"U8": 1, "U16": 2, "F16": 2, "F32": 4}
+_DEPTHS: dict[str, messages.Depth] = {"U8": "u8", "U16": "u16", "F16": "f16", "F32": "f32"}
 
-#: Profiles in linear light, by the names that they have: "sRGB-elle-V2-g10.icc", "scRGB (linear)".
-_LINEAR = re.compile(r"g10\b|linear|scrgb", re.IGNORECASE)
+_LINEAR = re.compile(r"g10\b|scrgb|(?<!non)(?<!non[-_ ])linear", re.IGNORECASE)
+"""Profiles in linear light, by the names that they have: "sRGB-elle-V2-g10.icc", "scRGB (linear)"."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,18 @@ class Space:
 
     @property
     def pixel_bytes(self) -> int:
+        """Bytes of one pixel."""
         return _CHANNELS[self.model] * self.sample_bytes
 
     @property
     def sample_bytes(self) -> int:
-        return _SAMPLE_BYTES[self.depth]
+        """Bytes of one sample."""
+        return messages.DEPTH_BYTES[self.wire_depth]
 
     @property
     def is_known(self) -> bool:
         """Whether pixels of it can be read at all. Krita's "A", the space of masks, cannot."""
-        return self.model in _CHANNELS and self.depth in _SAMPLE_BYTES
+        return self.model in _CHANNELS and self.depth in _DEPTHS
 
     @property
     def is_direct(self) -> bool:
@@ -58,18 +61,18 @@ class Space:
         return "perceptual" if _LINEAR.search(self.profile) is None else "linear"
 
     @property
-    def format(self) -> messages.PixelFormat:
-        """Of a space that is direct."""
-        if self.model == "GRAYA":
-            return "graya"
-        # Krita keeps integers as BGRA and floats as RGBA.
-        return "bgra" if self.depth in ("U8", "U16") else "rgba"
+    def wire_depth(self) -> messages.Depth:
+        """The depth, as the protocol calls it."""
+        return _DEPTHS[self.depth]
 
     @property
-    def wire_depth(self) -> messages.Depth:
-        depths: dict[str, messages.Depth] = {"U8": "u8", "U16": "u16", "F16": "f16", "F32": "f32"}
-        return depths[self.depth]
+    def layout(self) -> PixelLayout:
+        """What a pixel of a direct space is in memory."""
+        if self.model == "GRAYA":
+            return PixelLayout("graya", self.wire_depth)
+        # Krita keeps integers as BGRA and floats as RGBA.
+        return PixelLayout("bgra" if self.depth in ("U8", "U16") else "rgba", self.wire_depth)
 
 
-#: Float, so that colours which sRGB has not, and steps which 16 bits have not, survive it.
 DETOUR = Space("RGBA", "F32", "sRGB-elle-V2-srgbtrc.icc")
+"""Float keeps the colours that sRGB does not have, and steps finer than 16 bits."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Optional, Protocol
+from typing import Protocol
 
 from lama_core.client.geometry import Rect
 from lama_core.client.selection import ReadMask
@@ -14,11 +14,17 @@ from lama_fill_krita.nodes import Node
 
 @dataclass(frozen=True)
 class Hole:
-    """What is to be filled. `marker`: the key of the layer that its strokes were painted on, if they were."""
+    """What is to be filled.
+
+    Attributes:
+        bounds: it is inside.
+        read: reads a rectangle of its mask.
+        marker: the key of the layer that its strokes were painted on; None for a selection.
+    """
 
     bounds: Rect
     read: ReadMask
-    marker: Optional[str] = None  # noqa: UP045 - Python 3.9
+    marker: str | None = None
 
 
 class Layer(Protocol):
@@ -33,10 +39,8 @@ class Layer(Protocol):
 
 
 class Document(Protocol):
-    """A document of the editor. Every method but `is_open` and `name` needs it to be open."""
+    """A document of the editor. Every method but `is_open` needs it to be open."""
 
-    @property
-    def name(self) -> str: ...
     def is_open(self) -> bool: ...
     def size(self) -> tuple[int, int]: ...
     def space(self) -> Space: ...
@@ -52,7 +56,7 @@ class Document(Protocol):
     def read(self, node: str | None, rect: Rect) -> bytes:
         """Pixels of a node as it is projected, in its space; of everything that is visible for None."""
 
-    def colours(self, points: Iterable[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]:
+    def colors(self, points: Iterable[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]:
         """What can be seen at some pixels, in the document's space."""
 
     def convert(self, data: bytes, width: int, height: int, source: Space, target: Space) -> bytes: ...

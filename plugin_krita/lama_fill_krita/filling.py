@@ -8,28 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from lama_core.client.geometry import Rect
-from lama_core.client.protocol import messages
-from lama_core.client.selection import Piece, plan
-from lama_fill_krita import pixels
-from lama_fill_krita.buffers import STEP_PIXELS, STEP_PIXELS_CONVERTED, part_of, shown_part, stripes
-from lama_fill_krita.color_space import Space
-from lama_fill_krita.document import Document, Hole
-from lama_fill_krita.insert_layer import Frame, Patch, put
+from lama_core.client.plugin import pieces
+from lama_core.client.plugin.alpha import PixelLayout, multiply_alpha
+from lama_core.client.plugin.buffers import crop, shown_part
+from lama_core.client.plugin.messages import stage_message
+from lama_core.client.plugin.pieces import Patch
+from lama_core.client.plugin.texts import _
+from lama_core.client.protocol.messages import Result
+from lama_core.client.selection import Piece
+from lama_fill_krita.document import Document
+from lama_fill_krita.hole_plan import HolePlan
+from lama_fill_krita.insert_layer import Frame, insert_layer
 from lama_fill_krita.nodes import Node, RefusalError, check_has_picture, place_of
-from lama_fill_krita.options import Options
-from lama_fill_krita.server_thread import Link
-from lama_fill_krita.snapshot import StaleError, Ticket
-from lama_fill_krita.tasks import Work
-from lama_fill_krita.texts import _
+from lama_fill_krita.server_thread import ServerThread
+from lama_fill_krita.snapshot import DocumentSnapshot
+from lama_fill_krita.tasks import Coroutine
+from lama_fill_krita.window_reader import WindowReader, Windows
 
 Report = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What there is to say about a fill that went well. `frames`: how many pictures were filled."""
+    """What there is to say about a fill that went well.
+
+    Attributes:
+        seconds: that the server worked.
+        model: that filled.
+        device: that it ran on.
+        frames: how many pictures were filled.
+    """
 
     seconds: float
     model: str
@@ -37,78 +47,95 @@ class Outcome:
     frames: int
 
 
-def find_hole(document: Document) -> Hole:
-    """What the artist wants to be gone: strokes on the marker when that is active, else the selection, else
-    strokes.
+@dataclass(frozen=True)
+class Request:
+    """What is asked of the server, for every picture of a fill."""
 
-    Raises:
-        RefusalError: there is neither.
-    """
-    strokes, active = document.strokes(), document.active_node()
-    if strokes is not None and active is not None and active.key == strokes.marker:
-        return strokes
-    hole = document.selection() or strokes
-    if hole is None:
-        raise RefusalError(
-            _("Nothing is selected: select what is to be gone, or paint over it with “Erase strokes”.")
-        )
-    return hole
+    plan: HolePlan
+    seed: int
+    opaque: bool
+    server: ServerThread
 
 
 def fill(
-    document: Document,
-    hole: Hole,
-    options: Options,
-    link: Link,
-    report: Report,
-    *,
-    seed: int = 0,
-    every_frame: bool = False,
-) -> Work:
-    """Fill a hole. The generator's value is an `Outcome`. `seed`: another one asks for another fill.
+    plan: HolePlan, server: ServerThread, report: Report, *, seed: int = 0, every_frame: bool = False
+) -> Coroutine[Outcome]:
+    """Fill a hole.
+
+    Args:
+        plan: the hole, and how to fill it.
+        server: fills.
+        report: called with the fraction of the fill that is done, and what it is doing.
+        seed: another one gives another fill.
+        every_frame: fill every frame of the range that is played, not the current one alone.
 
     Raises:
         RefusalError: it cannot be done; nothing was sent.
         StaleError: it is done, and there is no place for it any more.
         ClientError: as `lama_core.client.connection` says.
     """
+    document, options = plan.document, plan.options
     active = document.active_node()
     if active is None:
         raise RefusalError(_("There is no active layer: choose one in the list of layers."))
-    place = _place(document, hole, active)
+    place = _find_place(document, plan, active)
     source = place if options.input == "layer" else None
     if source is not None:
         check_has_picture(source)
-    chosen = options.fill
-    pieces = plan(
-        hole.bounds,
-        Rect(0, 0, *document.size()),
-        hole.read,
-        grow=chosen.grow,
-        feather=chosen.feather,
-        context=chosen.context,
+    times = _find_times(document, every_frame)
+    # A transparency mask is not animated, so an animated layer has its edge in its pixels.
+    with_mask = options.output == "mask" and times is None
+    request = Request(plan, seed, with_mask, server)
+
+    snapshot = DocumentSnapshot.take(document, plan.bounds, place.key)
+    reader = WindowReader(snapshot, plan, source)
+    frames: list[Frame] = []
+    results: list[Result] = []
+    last: Windows | None = None
+    try:
+        for number, time in enumerate([None] if times is None else times):
+            windows = yield from reader.read(time)
+            if windows == last:
+                continue
+            tell = partial(_report_frame, report, number, 1 if times is None else len(times))
+            answers = yield from _fill_picture(request, windows, tell)
+            frames.append(Frame(time, windows.space, [patch for patch, _result in answers]))
+            results += [result for _patch, result in answers]
+            last = windows
+    finally:
+        reader.restore_time()
+
+    filled = len(frames)
+    if times is not None:
+        frames = _with_empty_ends(frames, times)
+    yield from insert_layer(
+        # A fill from this layer starts from it again the next time, so it stays active.
+        snapshot,
+        frames,
+        with_mask=with_mask,
+        active=active,
+        keep_active=source is not None,
     )
-    if not pieces:
-        raise RefusalError(_("What is selected lies outside of the picture."))
-    times = _times(document, every_frame)
-    ticket = Ticket.take(document, hole.bounds, place.key)
-    job = _Job(ticket=ticket, hole=hole, options=options, seed=seed, link=link, pieces=pieces, source=source)
-    frames, seconds = yield from job.frames(times, report)
-    yield from put(ticket, frames, with_mask=options.output == "mask", active=active, options=options)
-    if hole.marker is not None and document.node(hole.marker) is not None:
-        document.clear(hole.marker)
-    return Outcome(seconds=seconds, model=job.model, device=job.device, frames=job.filled)
+    if plan.marker is not None and document.node(plan.marker) is not None:
+        document.clear(plan.marker)
+    return Outcome(
+        seconds=sum(result.seconds for result in results),
+        model=results[-1].model,
+        device=results[-1].device,
+        frames=filled,
+    )
 
 
-def _place(document: Document, hole: Hole, active: Node) -> Node:
-    if active.key == hole.marker:
+def _find_place(document: Document, plan: HolePlan, active: Node) -> Node:
+    """The node that the new layer goes above."""
+    if active.key == plan.marker:
         below = document.node_below(active.key)
         return active if below is None else below
     return place_of(active)
 
 
-def _times(document: Document, every_frame: bool) -> list[int] | None:
-    """The frames to fill; None for a document that does not move."""
+def _find_times(document: Document, every_frame: bool) -> list[int] | None:
+    """The frames to fill; None for a document that is not animated."""
     if not document.is_animated():
         if every_frame:
             raise RefusalError(_("This document has no animation: fill it with the large button."))
@@ -119,182 +146,54 @@ def _times(document: Document, every_frame: bool) -> list[int] | None:
     return list(range(first, last + 1))
 
 
-class _Job:
-    """What goes to the server and comes back."""
-
-    def __init__(
-        self,
-        *,
-        ticket: Ticket,
-        hole: Hole,
-        options: Options,
-        seed: int,
-        link: Link,
-        pieces: Sequence[Piece],
-        source: Node | None,
-    ) -> None:
-        self._ticket = ticket
-        self._document = ticket.document
-        self._hole = hole
-        self._options = options
-        self._seed = seed
-        self._link = link
-        self._pieces = pieces
-        self._source = source
-        self._went_to: int | None = None
-        self.model = ""
-        self.device = ""
-        self.filled = 0
-
-    def frames(self, times: Sequence[int] | None, report: Report) -> Work:
-        """The generator's value: the frames of the new layer, and what they took in seconds."""
-        # Now: the artist may go on to select something else.
-        holes = [self._hole.read(piece.window) for piece in self._pieces]
-        if times is None:
-            patches, seconds = yield from self._picture(None, holes, None, report)
-            return [Frame(None, patches)], seconds
-        seconds, frames, before = 0.0, [], None
-        if times[0] > 0:
-            frames.append(Frame(0, []))
-        back = self._document.time()
-        try:
-            for number, time in enumerate(times):
-
-                def told(share: float, text: str, number: int = number) -> None:
-                    if len(times) > 1:
-                        text = _("Frame {number} of {count}: {text}").format(
-                            number=number + 1, count=len(times), text=text
-                        )
-                    report((number + share) / len(times), text)
-
-                windows = yield from self._windows(time)
-                if windows != before:
-                    patches, took = yield from self._picture(windows, holes, time, told)
-                    frames.append(Frame(time, patches))
-                    seconds, before = seconds + took, windows
-        finally:
-            # Unless the artist has gone to another frame, or the job never left this one.
-            if self._document.is_open() and self._document.time() == self._went_to:
-                self._document.set_time(back)
-        return [*frames, Frame(times[-1] + 1, [])], seconds
-
-    def _windows(self, time: int | None) -> Work:
-        """The generator's value: the pixels of each piece at this time, in the space they are sent in."""
-        while True:
-            self._ticket.check()
-            if time is not None and self._document.time() != time:
-                self._document.set_time(time)
-                self._went_to = time
-            hide = self._hole.marker if self._source is None else None
-            if hide is not None:
-                self._document.show(hide, False)
-            try:
-                windows = []
-                for piece in self._pieces:
-                    window = yield from self._window(piece.window)
-                    windows.append(window)
-            finally:
-                if hide is not None and self._document.is_open():
-                    self._document.show(hide, True)
-            # The artist may have gone to another frame between two steps.
-            if time is None or self._document.time() == time:
-                return windows
-
-    def _window(self, window: Rect) -> Work:
-        key = None if self._source is None else self._source.key
-        space = self._space()
-        parts = []
-        for rect in stripes(window, STEP_PIXELS if space.is_direct else STEP_PIXELS_CONVERTED):
-            self._ticket.check()
-            if self._space() != space:
-                raise StaleError(_("The colour space has changed meanwhile. Fill again."))
-            data = self._document.read(key, rect)
-            if len(data) != rect.area * space.pixel_bytes:
-                raise RefusalError(_("Krita does not give the pixels of this layer: choose another input."))
-            if not space.is_direct:
-                data = self._document.convert(data, rect.width, rect.height, space, space.sent)
-            parts.append(data)
-            yield 0
-        return b"".join(parts)
-
-    def _space(self) -> Space:
-        if self._source is None:
-            return self._document.space()
-        node = self._document.node(self._source.key)
-        if node is None:
-            raise StaleError(_("The layer that was filled is gone, so the fill was dropped."))
-        return node.space
-
-    def _picture(
-        self, windows: Sequence[bytes] | None, holes: Sequence[bytes], time: int | None, report: Report
-    ) -> Work:
-        """The generator's value: the patches of one picture, and what they took in seconds."""
-        if windows is None:
-            windows = yield from self._windows(time)
-        sent = self._space().sent
-        patches, seconds = [], 0.0
-        for number, (piece, window, hole) in enumerate(zip(self._pieces, windows, holes)):
-
-            def told(stage: str, fraction: float, position: int, number: int = number) -> None:
-                report((number + fraction) / len(self._pieces), stage_text(stage, position))
-
-            patch, said = yield self._link.fill(
-                messages.Fill(
-                    width=piece.window.width,
-                    height=piece.window.height,
-                    format=sent.format,
-                    depth=sent.wire_depth,
-                    pixels=window,
-                    hole=hole,
-                    options=replace(self._options.fill, seed=self._seed, transfer=sent.transfer),
-                    model=self._options.model,
-                ),
-                start=self._options.start_server,
-                on_progress=told,
-                finish=_Finish(piece, sent, with_mask=self._makes_mask(), alone=len(self._pieces) == 1),
-            )
-            if not patch.rect.is_empty:
-                patches.append(patch)
-            seconds += said.seconds
-            self.model, self.device = said.model, said.device
-        self.filled += 1
-        return patches, seconds
-
-    def _makes_mask(self) -> bool:
-        # A transparency mask does not move, so an animated layer has its edge in its pixels.
-        return self._options.output == "mask" and not self._document.is_animated()
+def _fill_picture(
+    request: Request, windows: Windows, report: Report
+) -> Coroutine[list[tuple[Patch, Result]]]:
+    """Send the windows of one picture, one after the other. Patches that show nothing are empty."""
+    plan, layout = request.plan, windows.space.layout
+    options = replace(plan.options.fill, seed=request.seed, transfer=windows.space.transfer)
+    answers = []
+    for number, (piece, pixels, mask) in enumerate(zip(plan.pieces, windows.pixels, plan.masks)):
+        answer = yield request.server.fill(
+            pieces.request(piece, layout, pixels, mask, options, model=plan.options.model),
+            start=plan.options.start_server,
+            on_progress=partial(_report_piece, report, number, len(plan.pieces)),
+            finish=partial(_finish, piece=piece, layout=layout, opaque=request.opaque),
+        )
+        answers.append(answer)
+    return answers
 
 
-class _Finish:
-    """Makes a patch of what the server answered; called in the thread that waited for it."""
+def _finish(result: Result, *, piece: Piece, layout: PixelLayout, opaque: bool) -> tuple[Patch, Result]:
+    """What shows of an answer; called in the thread that waited for it.
 
-    def __init__(self, piece: Piece, space: Space, *, with_mask: bool, alone: bool) -> None:
-        self._window = piece.window
-        # Where another piece's hole reaches into this window, the other piece has the say.
-        self._written = piece.window if alone else piece.written
-        self._space = space
-        self._with_mask = with_mask
-
-    def __call__(self, result: messages.Result) -> tuple[Patch, messages.Result]:
-        rect = Rect(self._window.x + result.x, self._window.y + result.y, result.width, result.height)
-        if not self._window.contains(rect):
-            raise RefusalError(_("The server answered with pixels that were not asked for: update it."))
-        kept = rect.intersect(self._written)
-        # Only what shows: the smaller the new layer, the sooner Krita has drawn it.
-        kept = shown_part(kept, part_of(bytes(result.blend), rect, kept, 1))
-        data = part_of(bytes(result.pixels), rect, kept, self._space.pixel_bytes)
-        blend = part_of(bytes(result.blend), rect, kept, 1)
-        if not self._with_mask:
-            data = pixels.with_alpha(data, self._space, blend)
-        return Patch(rect=kept, space=self._space, pixels=data, blend=blend), result
+    The rest is left out, because Krita draws a small layer sooner.
+    """
+    patch = pieces.clip(result, piece, layout.pixel_bytes)
+    shown = shown_part(patch.rect, patch.blend)
+    pixels = crop(patch.pixels, patch.rect, shown, layout.pixel_bytes)
+    blend = crop(patch.blend, patch.rect, shown, 1)
+    if not opaque:
+        pixels = multiply_alpha(pixels, layout, blend)
+    return Patch(shown, pixels, blend), replace(result, pixels=b"", blend=b"")
 
 
-def stage_text(stage: str, position: int) -> str:
-    """What the server says it is doing, in the artist's language."""
-    if stage == "queued" and position > 0:
-        return _("Waiting, {count} before it").format(count=position)
-    return {
-        "starting": _("Starting the server…"),
-        "queued": _("Waiting…"),
-        "loading": _("Loading the model…"),
-    }.get(stage, _("Filling…"))
+def _with_empty_ends(frames: Sequence[Frame], times: Sequence[int]) -> list[Frame]:
+    """The frames with an empty one before and after them, so that the layer shows nothing there."""
+    space = frames[0].space
+    before = [Frame(0, space, [])] if times[0] > 0 else []
+    return [*before, *frames, Frame(times[-1] + 1, space, [])]
+
+
+def _report_piece(
+    report: Report, number: int, count: int, stage: str, fraction: float, position: int
+) -> None:
+    """Report the progress of one piece of several."""
+    report((number + fraction) / count, str(stage_message(stage, position)))
+
+
+def _report_frame(report: Report, number: int, count: int, fraction: float, text: str) -> None:
+    """Report the progress of one frame of several."""
+    if count > 1:
+        text = _("Frame {number} of {count}: {text}").format(number=number + 1, count=count, text=text)
+    report((number + fraction) / count, text)

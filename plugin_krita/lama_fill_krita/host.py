@@ -16,15 +16,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
 from lama_core.client.geometry import Rect
-from lama_fill_krita import qt, template, texts
+from lama_core.client.plugin.alpha import alpha_bytes
+from lama_core.client.plugin.texts import _
+from lama_fill_krita import languages, qt, template
 from lama_fill_krita.color_space import Space
 from lama_fill_krita.controller import Controller
 from lama_fill_krita.document import Hole
 from lama_fill_krita.nodes import Node, RefusalError
-from lama_fill_krita.pixels import alpha_as_bytes
-from lama_fill_krita.server_thread import Link
-from lama_fill_krita.texts import _
+from lama_fill_krita.server_thread import ServerThread
 
+NAME = "LaMa Fill"
 GROUP = "lamaFill"
 MARKER = "lama_fill/marker"
 MESSAGE_MILLISECONDS = 4000
@@ -41,10 +42,6 @@ class KritaDocument:
         return isinstance(other, KritaDocument) and self._document == other._document
 
     __hash__ = None  # type: ignore[assignment]  # Krita's objects have none
-
-    @property
-    def name(self) -> str:
-        return self._document.name()
 
     def is_open(self) -> bool:
         return any(document == self._document for document in Krita.instance().documents())
@@ -146,7 +143,7 @@ class KritaDocument:
         bounds, space = found.bounds(), _space(found)
 
         def read(rect: Rect) -> bytes:
-            return alpha_as_bytes(bytes(found.pixelData(rect.x, rect.y, rect.width, rect.height)), space)
+            return _alpha(found, rect, space)
 
         rect = Rect(bounds.x(), bounds.y(), bounds.width(), bounds.height())
         return self._clipped(Hole(rect, read, marker=_key(found)))
@@ -172,7 +169,7 @@ class KritaDocument:
             # Half, so that what is painted over can be seen.
             marker.setOpacity(128)
             parent.addChildNode(marker, active)
-            self._document.setAnnotation(MARKER, "LaMa Fill", _key(marker).encode("ascii"))
+            self._document.setAnnotation(MARKER, NAME, _key(marker).encode("ascii"))
         self._document.setActiveNode(marker)
 
     # Pixels.
@@ -183,7 +180,7 @@ class KritaDocument:
             return bytes(self._document.pixelData(*place))
         return bytes(self._found(node).projectionPixelData(*place))
 
-    def colours(self, points: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    def colors(self, points: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
         rows: dict[int, list[int]] = {}
         for x, y in points:
             rows.setdefault(y, []).append(x)
@@ -208,10 +205,10 @@ class KritaDocument:
             _convert(document, target)
             return bytes(node.pixelData(0, 0, width, height))
 
-    def new_layer(self, name: str, *, with_mask: bool, times: Sequence[int]) -> PlainLayer | GrownLayer:
+    def new_layer(self, name: str, *, with_mask: bool, times: Sequence[int]) -> PlainLayer | TemplateLayer:
         if not with_mask and not times:
             return PlainLayer(self, name)
-        return GrownLayer(self, name, with_mask=with_mask, times=times)
+        return TemplateLayer(self, name, with_mask=with_mask, times=times)
 
     def create(self, name: str):
         return self._document.createNode(name, "paintlayer")
@@ -258,23 +255,23 @@ class PlainLayer:
         self._node = None
 
 
-class GrownLayer:
+class TemplateLayer:
     """A `document.Layer` with a transparency mask or with frames: see `template`."""
 
     def __init__(self, document: KritaDocument, name: str, *, with_mask: bool, times: Sequence[int]) -> None:
         self._document = document
-        self._grown = _open(template.document(*document.size(), with_mask=with_mask, times=times))
-        self._layer = self._grown.topLevelNodes()[0]
+        self._template = _open(template.document(*document.size(), with_mask=with_mask, times=times))
+        self._layer = self._template.topLevelNodes()[0]
         self._layer.setName(name)
         self._mask = self._layer.childNodes()[0] if with_mask else None
         if self._mask is not None:
             self._mask.setName(_("Edge"))
-        _convert(self._grown, document.space())
+        _convert(self._template, document.space())
 
     def write(self, time: int | None, rect: Rect, data: bytes) -> None:
-        if time is not None and self._grown.currentTime() != time:
-            self._grown.setCurrentTime(time)
-            self._grown.waitForDone()
+        if time is not None and self._template.currentTime() != time:
+            self._template.setCurrentTime(time)
+            self._template.waitForDone()
         self._layer.setPixelData(data, rect.x, rect.y, rect.width, rect.height)
 
     def write_mask(self, rect: Rect, data: bytes) -> None:
@@ -288,8 +285,8 @@ class GrownLayer:
     def close(self) -> None:
         # Before its document: a node that outlives it would take Krita with it.
         self._layer = self._mask = None
-        self._grown.setModified(False)
-        self._grown.close()
+        self._template.setModified(False)
+        self._template.close()
 
 
 class KritaEditor:
@@ -329,7 +326,7 @@ class KritaEditor:
 class LamaFillDocker(DockWidget):
     def __init__(self) -> None:
         super().__init__()
-        self.setWindowTitle(_("LaMa Fill"))
+        self.setWindowTitle(NAME)
         self.setWidget(qt.Panel(controller()))
 
     def canvasChanged(self, canvas) -> None:  # noqa: N802 - Krita's name
@@ -342,7 +339,7 @@ class LamaFillExtension(Extension):
 
     def createActions(self, window) -> None:  # noqa: N802 - Krita's name
         for name, text, call in (
-            ("lama_fill", _("LaMa Fill"), controller().fill),
+            ("lama_fill", NAME, controller().fill),
             ("lama_fill_again", _("LaMa Fill Again"), controller().fill_again),
         ):
             action = window.createAction(name, text, "tools/scripts")
@@ -350,21 +347,21 @@ class LamaFillExtension(Extension):
 
 
 _controller: list[Controller] = []
-_poster: list[qt.Poster] = []
+_invoker: list[qt.MainThreadInvoker] = []
 
 
 def controller() -> Controller:
     """The one that all dockers and actions share."""
     if not _controller:
-        _poster.append(qt.Poster())
-        _controller.append(Controller(KritaEditor(), Link(_poster[0].post)))
+        _invoker.append(qt.MainThreadInvoker())
+        _controller.append(Controller(KritaEditor(), ServerThread(_invoker[0].invoke)))
     return _controller[0]
 
 
 def register() -> None:
     """Tell Krita what the plug-in has. Called when Krita loads it."""
     chosen = os.environ.get("LANGUAGE", "")
-    texts.use_languages([*filter(None, chosen.split(":")), *qt.languages()])
+    languages.use_languages([*filter(None, chosen.split(":")), *qt.languages()])
     krita = Krita.instance()
     krita.addExtension(LamaFillExtension(krita))
     krita.addDockWidgetFactory(
@@ -380,6 +377,12 @@ def _called(call: Callable[[], None]) -> Callable[[], None]:
 def _space(of) -> Space:
     """Of a document or a node."""
     return Space(of.colorModel(), of.colorDepth(), of.colorProfile())
+
+
+def _alpha(node, rect: Rect, space: Space) -> bytes:
+    """The alpha of a part of a node, one byte for each pixel."""
+    data = bytes(node.pixelData(rect.x, rect.y, rect.width, rect.height))
+    return alpha_bytes(data, space.pixel_bytes, space.wire_depth)
 
 
 def _key(node) -> str:

@@ -1,114 +1,115 @@
-"""The new layer: what it is made of, and where it goes."""
+"""Make the new layer of a fill, and put it in its place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
 
-from lama_core.client.geometry import Rect
-from lama_fill_krita import pixels
-from lama_fill_krita.buffers import STEP_PIXELS, STEP_PIXELS_CONVERTED, part_of, stripes
-from lama_fill_krita.color_space import DETOUR, Space
-from lama_fill_krita.document import Document
+from lama_core.client.plugin.buffers import crop, stripes
+from lama_core.client.plugin.pieces import Patch
+from lama_core.client.plugin.texts import _
+from lama_fill_krita.color_space import Space
+from lama_fill_krita.conversion import STEP_PIXELS, STEP_PIXELS_CONVERTED, convert_back
+from lama_fill_krita.document import Document, Layer
 from lama_fill_krita.nodes import Node
-from lama_fill_krita.options import Options
-from lama_fill_krita.snapshot import StaleError, Ticket
-from lama_fill_krita.tasks import Work
-from lama_fill_krita.texts import _
+from lama_fill_krita.snapshot import DocumentSnapshot, StaleError
+from lama_fill_krita.tasks import Coroutine
 
+LAYER_NAME = "LaMa Fill"
 
-@dataclass(frozen=True)
-class Patch:
-    """A filled rectangle of the document, in the space that it was sent in, and how much of it shows."""
+IDLE_SECONDS = 10.0
+"""How long a brush stroke is waited for."""
+IDLE_LOOKS = 200
 
-    rect: Rect
-    space: Space
-    pixels: bytes
-    blend: bytes
+RESTORE_SECONDS = 1.0
+"""How long Krita may take until it makes a new layer the active one."""
+RESTORE_LOOKS = 50
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the new layer shows from `time` on; `time` is None for a layer that is not animated."""
+    """What the new layer shows from a frame on.
 
-    time: Optional[int]  # noqa: UP045 - Python 3.9
+    Attributes:
+        time: the frame; None for a layer that is not animated.
+        space: of the patches' pixels.
+        patches: what was filled; none for an empty frame.
+    """
+
+    time: int | None
+    space: Space
     patches: Sequence[Patch]
 
 
-def put(ticket: Ticket, frames: Sequence[Frame], *, with_mask: bool, active: Node, options: Options) -> Work:
-    """Make the new layer, and put it in its place."""
-    ticket.check()
-    document = ticket.document
+def insert_layer(
+    snapshot: DocumentSnapshot, frames: Sequence[Frame], *, with_mask: bool, active: Node, keep_active: bool
+) -> Coroutine[None]:
+    """Make the new layer, and put it in its place in one step of undo.
+
+    Args:
+        snapshot: the document that the fill was made for.
+        frames: what the layer shows.
+        with_mask: give the layer a transparency mask with the blend of the patches.
+        active: the node that was active when the fill began.
+        keep_active: keep the active node active. Otherwise the new layer becomes active, unless the artist
+            has gone on to another node.
+
+    Raises:
+        StaleError: the document is no longer what the fill was made for.
+    """
+    snapshot.check()
+    document = snapshot.document
     space = document.space()
     times = [frame.time for frame in frames if frame.time is not None]
-    with_mask = with_mask and not times
-    layer = document.new_layer(_("LaMa Fill"), with_mask=with_mask, times=times)
+    layer = document.new_layer(LAYER_NAME, with_mask=with_mask, times=times)
     try:
         for frame in frames:
             for patch in frame.patches:
-                most = STEP_PIXELS if patch.space == space else STEP_PIXELS_CONVERTED
-                for rect in stripes(patch.rect, most):
-                    ticket.check()
-                    data = part_of(patch.pixels, patch.rect, rect, patch.space.pixel_bytes)
-                    if patch.space != space:
-                        data = _converted(document, data, rect, patch.space, space)
-                    layer.write(frame.time, rect, data)
-                    if with_mask:
-                        layer.write_mask(rect, part_of(patch.blend, patch.rect, rect, 1))
-                    yield 0
-        yield from _quiet(document)
-        ticket.check()
-        ticket.check_orientation()
+                yield from _write(snapshot, layer, frame, patch, space, with_mask=with_mask)
+        yield from wait_until_idle(document)
+        snapshot.check()
+        snapshot.check_orientation()
         if document.space() != space:
             raise StaleError(_("The colour space has changed meanwhile. Fill again."))
         now = document.active_node()
-        layer.add(ticket.place)
+        layer.add(snapshot.place)
     finally:
         layer.close()
-    # Krita makes a new layer the active one, which is right when the next fill starts from what is visible,
-    # and wrong when it starts from this layer again or the artist has gone on to another one.
-    if now is not None and (options.input == "layer" or now.key != active.key):
-        yield from _stay(document, now.key)
+    if now is not None and (keep_active or now.key != active.key):
+        yield from restore_active_node(document, now.key)
 
 
-def _converted(document: Document, data: bytes, rect: Rect, source: Space, target: Space) -> bytes:
-    """Pixels of a detour in the document's space, where they look as they did before.
+def _write(
+    snapshot: DocumentSnapshot, layer: Layer, frame: Frame, patch: Patch, space: Space, *, with_mask: bool
+) -> Coroutine[None]:
+    """Write a patch in steps, in the document's space."""
+    direct = frame.space == space
+    for rect in stripes(patch.rect, STEP_PIXELS if direct else STEP_PIXELS_CONVERTED):
+        snapshot.check()
+        data = crop(patch.pixels, patch.rect, rect, frame.space.pixel_bytes)
+        if not direct:
+            data = convert_back(snapshot.document, data, (rect.width, rect.height), frame.space, space)
+        layer.write(frame.time, rect, data)
+        if with_mask:
+            layer.write_mask(rect, crop(patch.blend, patch.rect, rect, 1))
+        yield 0
 
-    The two tables of a profile for inks or video are not each other's inverse: there and back again, dark
-    colours come out visibly lighter. So what comes out is looked at, and what goes in is changed by as much.
-    """
-    size = (rect.width, rect.height)
-    converted = document.convert(data, *size, source, target)
-    if target.model not in ("CMYKA", "YCbCrA") or source != DETOUR:
-        return converted
-    looks = document.convert(converted, *size, target, source)
-    return document.convert(pixels.corrected(data, looks), *size, source, target)
 
-
-def _quiet(document: Document) -> Work:
-    """Wait until no brush stroke is under way, which a new layer would end; but not for ever."""
-    for _look in range(QUIET_LOOKS):
+def wait_until_idle(document: Document) -> Coroutine[None]:
+    """Wait until no brush stroke is under way, which a new layer would end; at most `IDLE_SECONDS`."""
+    for _look in range(IDLE_LOOKS):
         if not document.is_open() or not document.is_busy():
             return
-        yield QUIET_SECONDS / QUIET_LOOKS
+        yield IDLE_SECONDS / IDLE_LOOKS
 
 
-QUIET_SECONDS = 10.0
-QUIET_LOOKS = 200
-
-
-def _stay(document: Document, key: str) -> Work:
-    """Keep a node active while Krita is about to choose the new layer, which it does some moments later."""
-    for _look in range(STAY_LOOKS):
-        yield STAY_SECONDS / STAY_LOOKS
+def restore_active_node(document: Document, key: str) -> Coroutine[None]:
+    """Keep a node active: Krita makes the new layer the active one some moments after it was added."""
+    for _look in range(RESTORE_LOOKS):
+        yield RESTORE_SECONDS / RESTORE_LOOKS
         if not document.is_open() or document.node(key) is None:
             return
         found = document.active_node()
         if found is not None and found.key != key:
             document.activate(key)
             return
-
-
-STAY_SECONDS = 1.0
-STAY_LOOKS = 50

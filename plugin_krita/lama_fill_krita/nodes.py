@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 from lama_core.client.errors import LamaFillError
+from lama_core.client.plugin.texts import N_, _
 from lama_fill_krita.color_space import Space
-from lama_fill_krita.texts import N_, _
 
 
 class RefusalError(LamaFillError):
@@ -16,20 +15,28 @@ class RefusalError(LamaFillError):
 
 @dataclass(frozen=True)
 class Node:
-    """What is known of a node. `key`: its unique id. `parent`: None for what is at the top level."""
+    """What is known of a node.
+
+    Attributes:
+        key: its unique id.
+        name: as the artist sees it.
+        kind: as Krita calls it: "paintlayer", "transparencymask".
+        space: of its pixels.
+        is_pass_through: whether it is a group that its layers are drawn through.
+        parent: None at the top level.
+    """
 
     key: str
     name: str
     kind: str
     space: Space
     is_pass_through: bool = False
-    parent: Optional[Node] = None  # noqa: UP045 - Python 3.9
+    parent: Node | None = None
 
 
-#: Kinds with a picture of their own.
 PICTURES = frozenset({"paintlayer", "grouplayer", "vectorlayer", "clonelayer", "filelayer", "filllayer"})
+"""Kinds with a picture of their own."""
 
-#: Kinds without, and what to call them.
 NAMES = {
     "filterlayer": N_("a filter layer"),
     "transparencymask": N_("a transparency mask"),
@@ -38,6 +45,7 @@ NAMES = {
     "selectionmask": N_("a selection mask"),
     "colorizemask": N_("a colorize mask"),
 }
+"""Kinds without a picture, and what they are called."""
 
 
 def place_of(active: Node) -> Node:

@@ -1,60 +1,41 @@
-"""What the artist can choose, how it is remembered, and what it means to the server."""
+"""What the artist can choose, and how it is remembered."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
-from lama_core.client.options import MAX_FEATHER, MAX_GROW, Context, FillOptions
+from lama_core.client.options import FillOptions
+from lama_core.client.plugin.choices import (
+    AUTOMATIC,
+    CONTEXTS,
+    INPUTS,
+    OUTPUTS,
+    QUALITIES,
+    fill_options,
+    names,
+)
 from lama_core.client.protocol.limits import MAX_NAME
-from lama_fill_krita.texts import N_
 
-
-@dataclass(frozen=True)
-class Choice:
-    """One of several: the name it is remembered by, and what it is called."""
-
-    name: str
-    label: str
-
-
-INPUTS = (
-    Choice("visible", N_("What is visible")),
-    Choice("layer", N_("Active layer")),
-)
-OUTPUTS = (
-    Choice("layer", N_("New layer")),
-    Choice("mask", N_("New layer with a transparency mask")),
-)
-QUALITIES = (
-    Choice("fast", N_("Fast")),
-    Choice("balanced", N_("Balanced")),
-    Choice("best", N_("Best")),
-)
-CONTEXTS = (
-    Choice("auto", N_("Automatic")),
-    Choice("32", N_("32 pixels")),
-    Choice("64", N_("64 pixels")),
-    Choice("128", N_("128 pixels")),
-    Choice("256", N_("256 pixels")),
-    Choice("512", N_("512 pixels")),
-    Choice("1024", N_("1024 pixels")),
-    Choice("whole", N_("The whole picture")),
-)
-
-#: Sliders that nobody wants end here; the protocol allows more.
-MOST_GROW = 256
-MOST_FEATHER = 256
-AUTOMATIC = -1
+MAX_PIXELS = 256
+"""The largest grow and feather of the docker; a fill takes more."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to fill. `grow` and `feather` are pixels, `AUTOMATIC` finds them from the hole's size.
+    """How to fill, and how to start the server.
 
-    The others are names of choices above, but `model`: the name of an installed model, "" for the server's
-    own default. `start_server`: whether a fill starts the server when it does not run. `command`: what
-    starts it, "" to look for it.
+    Attributes:
+        grow: pixels, or `AUTOMATIC`.
+        feather: pixels, or `AUTOMATIC`.
+        context: a name of `CONTEXTS`.
+        input: a name of `INPUTS`.
+        output: a name of `OUTPUTS`.
+        quality: a name of `QUALITIES`.
+        model: an installed model; "" is the server's default.
+        start_server: whether a fill starts the server when it does not run.
+        command: what starts it; "" looks for it.
     """
 
     grow: int = AUTOMATIC
@@ -68,19 +49,9 @@ class Options:
     command: str = ""
 
     @property
-    def margin(self) -> Context:
-        """`context` as a fill wants it: "auto", "whole" or pixels."""
-        return self.context if self.context in ("auto", "whole") else int(self.context)
-
-    @property
     def fill(self) -> FillOptions:
-        """How to fill, as planning and the server want it."""
-        return FillOptions(
-            grow=None if self.grow < 0 else self.grow,
-            feather=None if self.feather < 0 else self.feather,
-            context=self.margin,
-            quality=self.quality,
-        )
+        """How to fill."""
+        return fill_options(grow=self.grow, feather=self.feather, context=self.context, quality=self.quality)
 
     def to_text(self) -> str:
         """For Krita's configuration."""
@@ -90,7 +61,7 @@ class Options:
 def from_text(text: str) -> Options:
     """What `to_text` returned, once. Whatever this version does not know is left at its default."""
     try:
-        found = json.loads(text)
+        found: Any = json.loads(text)
     except ValueError:
         return Options()
     if not isinstance(found, dict):
@@ -101,8 +72,7 @@ def from_text(text: str) -> Options:
 
 def _is_valid(name: str, value: object) -> bool:
     if name in ("grow", "feather"):
-        most = min(MOST_GROW, MAX_GROW) if name == "grow" else min(MOST_FEATHER, MAX_FEATHER)
-        return type(value) is int and AUTOMATIC <= value <= most
+        return type(value) is int and AUTOMATIC <= value <= MAX_PIXELS
     if name == "start_server":
         return isinstance(value, bool)
     if not isinstance(value, str):
@@ -112,4 +82,4 @@ def _is_valid(name: str, value: object) -> bool:
     if name == "command":
         return True
     choices = {"context": CONTEXTS, "input": INPUTS, "output": OUTPUTS, "quality": QUALITIES}[name]
-    return value in [choice.name for choice in choices]
+    return value in names(choices)

@@ -1,12 +1,12 @@
-"""Whether a picture was turned or mirrored while nobody looked.
+"""Whether a picture was turned or mirrored since it was last looked at.
 
-Krita tells no plug-in that it turns a picture, and one that is turned by half or mirrored keeps its size; a
-square keeps it in a quarter turn, too. So the colours of some pixels are remembered, and with each of them
-those of all the places that it could come to. When nearly all that changed is found again where a turn would
-bring it, the picture was turned.
+Krita does not tell a plug-in that it turns a picture. A half turn and a mirror keep the picture's size, and a
+quarter turn keeps that of a square. So the colours of some pixels are remembered, and with each of them those
+of all places that a turn could bring it to. When nearly all changes are explained by one turn, the picture
+was turned.
 
-What is painted meanwhile makes no difference: a pixel that is no longer what it was is not what could have
-come there either, unless it was given just that colour.
+What is painted meanwhile makes no difference: a painted pixel has neither its old colour nor the one that a
+turn would bring there.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from collections.abc import Callable, Iterable, Mapping
 from lama_core.client.geometry import Rect
 
 Point = tuple[int, int]
-Colours = Mapping[Point, bytes]
+Colors = Mapping[Point, bytes]
 
-#: Pixels are looked at in so many rows and columns across the hole, and across the picture.
 HOLE_GRID = 20
-PICTURE_GRID = 12
+"""Rows and columns of pixels that are looked at across the hole."""
 
-#: The share of what changed that need not come of a turn.
+PICTURE_GRID = 12
+"""The same across the picture."""
+
 UNEXPLAINED = 0.25
+"""The share of the changes that a turn need not explain."""
 
 
 def points(size: tuple[int, int], hole: Rect) -> set[Point]:
-    """The pixels to remember: in and around the hole, all over the picture, and wherever these may come."""
+    """The pixels to remember: in and around the hole, all over the picture, and where a turn brings these."""
     picture = Rect(0, 0, *size)
     margin = max(hole.width, hole.height) // 4
     around = Rect(
@@ -37,8 +39,8 @@ def points(size: tuple[int, int], hole: Rect) -> set[Point]:
     return {*chosen, *(turn(point) for turn in _turns(size) for point in chosen)}
 
 
-def was_turned(size: tuple[int, int], before: Colours, now: Colours) -> bool:
-    """Whether the colours of `points(size, ...)` speak of a turn."""
+def was_turned(size: tuple[int, int], before: Colors, now: Colors) -> bool:
+    """Whether the colours of `points(size, ...)` show a turn."""
     changed = sum(now[point] != colour for point, colour in before.items())
     return any(
         sum(now[turn(point)] != colour for point, colour in before.items()) < UNEXPLAINED * changed
@@ -47,7 +49,7 @@ def was_turned(size: tuple[int, int], before: Colours, now: Colours) -> bool:
 
 
 def _turns(size: tuple[int, int]) -> list[Callable[[Point], Point]]:
-    """Where a pixel comes to by each way to turn a picture that keeps its size."""
+    """Where each turn and mirror that keeps the size brings a pixel."""
     right, bottom = size[0] - 1, size[1] - 1
     turns: list[Callable[[Point], Point]] = [
         lambda point: (right - point[0], bottom - point[1]),

@@ -54,23 +54,14 @@ else:
         QWidget,
     )
 
+from lama_core.client.plugin.choices import AUTOMATIC, CONTEXTS, INPUTS, OUTPUTS, QUALITIES, Choice
+from lama_core.client.plugin.texts import _
 from lama_fill_krita.controller import LOOK_SECONDS, Controller, View
-from lama_fill_krita.options import (
-    AUTOMATIC,
-    CONTEXTS,
-    INPUTS,
-    MOST_FEATHER,
-    MOST_GROW,
-    OUTPUTS,
-    QUALITIES,
-    Choice,
-    Options,
-)
-from lama_fill_krita.texts import _
+from lama_fill_krita.options import MAX_PIXELS, Options
 
-#: The dot before the server's state, readable on dark and on light.
-STATE_COLOURS = {"ready": "#43a047", "idle": "#43a047", "loading": "#fb8c00", "degraded": "#e53935"}
-NO_COLOUR = "#8a8a8a"
+STATE_COLORS = {"ready": "#43a047", "idle": "#43a047", "loading": "#fb8c00", "degraded": "#e53935"}
+"""The dot before the server's state, readable on dark and on light."""
+OTHER_COLOR = "#8a8a8a"
 
 MARGIN = 6
 
@@ -81,13 +72,13 @@ def languages() -> Sequence[str]:
 
 
 def later(seconds: float, call: Callable[[], None]) -> None:
-    """Call on the main thread after so many seconds, and never before Qt has seen to what is waiting."""
-    # Qt holds a method's object only weakly, but a function for good.
+    """Call on the main thread after some seconds, and not before Qt has handled the events that wait."""
+    # Qt keeps only a weak reference to a method's object, but a strong one to a function.
     QTimer.singleShot(max(1, round(seconds * 1000)), _plain(call))
 
 
-class Poster(QObject):
-    """Brings calls of other threads to the main one. Made on the main thread."""
+class MainThreadInvoker(QObject):
+    """Calls functions of other threads on the main one. Made on the main thread."""
 
     _arrived = pyqtSignal(object)
 
@@ -95,7 +86,8 @@ class Poster(QObject):
         super().__init__()
         self._arrived.connect(self._call, Qt.ConnectionType.QueuedConnection)
 
-    def post(self, call: Callable[[], None]) -> None:
+    def invoke(self, call: Callable[[], None]) -> None:
+        """Call on the main thread, as soon as it is free."""
         self._arrived.emit(call)
 
     def _call(self, call: Callable[[], None]) -> None:
@@ -247,8 +239,8 @@ class Panel(QScrollArea):
         self._quality = self._choice("lamaFillQuality", QUALITIES, "quality")
         self._model = _combo("lamaFillModel")
         self._model.activated.connect(self._model_chosen)
-        self._grow = self._pixels("lamaFillGrow", MOST_GROW, "grow")
-        self._feather = self._pixels("lamaFillFeather", MOST_FEATHER, "feather")
+        self._grow = self._pixels("lamaFillGrow", MAX_PIXELS, "grow")
+        self._feather = self._pixels("lamaFillFeather", MAX_PIXELS, "feather")
         self._context = self._choice("lamaFillContext", CONTEXTS, "context")
         for text, tip, field in (
             (_("Input:"), _("What the fill is made from"), self._input),
@@ -319,7 +311,7 @@ class Panel(QScrollArea):
         self._progress.setValue(round(1000 * view.fraction))
         self._message.setText(view.text)
         self._message.setVisible(bool(view.text))
-        self._server.say(view.server_text, STATE_COLOURS.get(view.server, NO_COLOUR))
+        self._server.say(view.server_text, STATE_COLORS.get(view.server, OTHER_COLOR))
         runs = view.server not in ("absent", "unknown")
         self._start.setEnabled(not runs)
         self._stop.setEnabled(runs)

@@ -1,7 +1,7 @@
-"""The server, spoken to in a thread of its own.
+"""A thread that talks to the server.
 
-Every method returns at once; answers arrive on the main thread, by the function `post` that brings a call
-there. One thread does one thing after the other: a second fill waits for the first.
+Every method returns at once, with a future that is finished on the main thread. The thread does one thing
+after the other: a second fill waits for the first.
 """
 
 from __future__ import annotations
@@ -9,19 +9,21 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from lama_core.client import connection
 from lama_core.client.connection.launch import split_command
 from lama_core.client.protocol import messages
-from lama_fill_krita.tasks import Reply
+from lama_fill_krita.tasks import Future
 from lama_fill_krita.version import VERSION
 
-Post = Callable[[Callable[[], None]], None]
+T = TypeVar("T")
+Invoke = Callable[[Callable[[], None]], None]
 OnProgress = Callable[[str, float, int], None]
 
 
-class _Cancellable(Reply):
+class _Cancellable(Future[T], Generic[T]):
     def __init__(self) -> None:
         super().__init__()
         self.cancelled = threading.Event()
@@ -30,14 +32,19 @@ class _Cancellable(Reply):
         self.cancelled.set()
 
 
-class Link:
-    """The way to the server."""
+class ServerThread:
+    """Finds, starts and asks the server."""
 
-    def __init__(self, post: Post) -> None:
-        self._post = post
-        self._tasks: queue.Queue = queue.Queue()
+    def __init__(self, invoke: Invoke) -> None:
+        """Start no thread yet.
+
+        Args:
+            invoke: calls a function on the main thread.
+        """
+        self._invoke = invoke
+        self._tasks: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue()
         self._thread: threading.Thread | None = None
-        # Looking at a server must not start it, so there is a client for each.
+        # Asking for the status must not start a server, so there is a client for each.
         self._starting: connection.Client | None = None
         self._looking: connection.Client | None = None
         self._command = ""
@@ -49,38 +56,47 @@ class Link:
         *,
         start: bool,
         on_progress: OnProgress,
-        finish: Callable[[messages.Result], Any],
-    ) -> Reply:
-        """Fill. `finish` makes of the result, in the thread, what the reply's value will be."""
-        reply = _Cancellable()
+        finish: Callable[[messages.Result], T],
+    ) -> Future[T]:
+        """Fill.
 
-        def told(stage: str, fraction: float, position: int) -> None:
-            self._post(lambda: None if reply.cancelled.is_set() else on_progress(stage, fraction, position))
+        Args:
+            request: what to fill.
+            start: whether to start the server when it does not run.
+            on_progress: called on the main thread with the stage, the fraction and the position in the queue.
+            finish: called in the thread: makes the future's value of the result.
+        """
+        future: _Cancellable[T] = _Cancellable()
 
-        def work() -> Any:
-            if reply.cancelled.is_set():
+        def report(stage: str, fraction: float, position: int) -> None:
+            self._invoke(
+                lambda: None if future.cancelled.is_set() else on_progress(stage, fraction, position)
+            )
+
+        def work() -> T:
+            if future.cancelled.is_set():
                 raise connection.FillCancelledError("the fill was cancelled")
             server = self._connect(
-                start, progress=lambda stage: told(stage, 0.0, 0), cancelled=reply.cancelled.is_set
+                start, progress=lambda stage: report(stage, 0.0, 0), cancelled=future.cancelled.is_set
             )
-            return finish(server.fill(request, on_progress=told, cancelled=reply.cancelled.is_set))
+            return finish(server.fill(request, on_progress=report, cancelled=future.cancelled.is_set))
 
-        return self._do(work, reply)
+        return self._do(work, future)
 
-    def status(self) -> Reply:
-        """The server's `ServerStatus`; fails with `ServerNotFoundError` when it does not run."""
-        return self._do(lambda: self._connect(False).status(), Reply())
+    def status(self) -> Future[messages.ServerStatus]:
+        """Ask how the server is; fails with `ServerNotFoundError` when it does not run."""
+        return self._do(lambda: self._connect(False).status(), Future())
 
-    def start(self) -> Reply:
-        """Start the server unless it runs; its `ServerStatus`."""
-        return self._do(lambda: self._connect(True).status(), Reply())
+    def start(self) -> Future[messages.ServerStatus]:
+        """Start the server unless it runs, and ask how it is."""
+        return self._do(lambda: self._connect(True).status(), Future())
 
-    def stop(self) -> Reply:
+    def stop(self) -> Future[None]:
         """End the server."""
-        return self._do(lambda: self._connect(False).shutdown(), Reply())
+        return self._do(lambda: self._connect(False).shutdown(), Future())
 
     def use_command(self, command: str) -> None:
-        """Start the server by this from now on; "": look for it."""
+        """Start the server by this command line from now on; "": look for it."""
         self._command = command
 
     def _connect(
@@ -111,25 +127,22 @@ class Link:
             self._looking = made
         return made
 
-    def _do(self, work: Callable[[], Any], reply: Reply) -> Reply:
+    def _do(self, work: Callable[[], T], future: Future[T]) -> Future[T]:
         if self._thread is None:
             self._thread = threading.Thread(target=self._loop, name="lama-fill", daemon=True)
             self._thread.start()
-        self._tasks.put((work, reply))
-        return reply
+        self._tasks.put((work, future))
+        return future
 
     def _loop(self) -> None:
         while True:
-            work, reply = self._tasks.get()
-            value, error = None, None
+            work, future = self._tasks.get()
+            value: Any = None
+            error: Exception | None = None
             try:
                 value = work()
-            except Exception as raised:  # noqa: BLE001 - it is raised again where it is waited for
+            except Exception as raised:  # noqa: BLE001 - the future raises it where it is waited for
                 error = raised
-            self._post(_finished(reply, value, error))
-            # Pixels are not kept until the next task comes.
-            del work, reply, value, error
-
-
-def _finished(reply: Reply, value: Any, error: BaseException | None) -> Callable[[], None]:
-    return lambda: reply.finish(value, error)
+            self._invoke(partial(future.finish, value, error))
+            # Free the pixels now, not when the next task comes.
+            del work, future, value, error

@@ -1,16 +1,15 @@
-"""What a fill was begun for, and whether it is still there."""
+"""What the document was when a fill began, and whether the fill still has its place in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 from lama_core.client.errors import LamaFillError
 from lama_core.client.geometry import Rect
+from lama_core.client.plugin.texts import _
 from lama_fill_krita import orientation
 from lama_fill_krita.color_space import Space
 from lama_fill_krita.document import Document
-from lama_fill_krita.texts import _
 
 
 class StaleError(LamaFillError):
@@ -18,21 +17,28 @@ class StaleError(LamaFillError):
 
 
 @dataclass(frozen=True)
-class Ticket:
-    """The document as it was when the fill began. `place`: the key of what the new layer goes above.
+class DocumentSnapshot:
+    """The document as it was when the fill began.
 
-    `time`: None when it does not move. `colours`: of `orientation.points`.
+    Attributes:
+        document: the document itself.
+        size: its width and height.
+        place: the key of the node that the new layer goes above.
+        space: of the document.
+        time: the frame; None when the document is not animated.
+        colors: at `orientation.points`.
     """
 
     document: Document
     size: tuple[int, int]
     place: str
     space: Space
-    time: Optional[int]  # noqa: UP045 - Python 3.9
-    colours: orientation.Colours
+    time: int | None
+    colors: orientation.Colors
 
     @classmethod
-    def take(cls, document: Document, hole: Rect, place: str) -> Ticket:
+    def take(cls, document: Document, hole: Rect, place: str) -> DocumentSnapshot:
+        """The document as it is now."""
         size = document.size()
         return cls(
             document=document,
@@ -40,7 +46,7 @@ class Ticket:
             place=place,
             space=document.space(),
             time=_time(document),
-            colours=document.colours(orientation.points(size, hole)),
+            colors=document.colors(orientation.points(size, hole)),
         )
 
     def check(self) -> None:
@@ -57,9 +63,9 @@ class Ticket:
         """Raises `StaleError` when the picture was turned or mirrored. Takes some milliseconds."""
         document = self.document
         if document.space() != self.space or _time(document) != self.time:
-            # Other colours than those that were remembered: they tell nothing.
+            # The colours are others than those remembered, so they cannot be compared.
             return
-        if orientation.was_turned(self.size, self.colours, document.colours(self.colours)):
+        if orientation.was_turned(self.size, self.colors, document.colors(self.colors)):
             raise StaleError(
                 _("The picture was turned or mirrored meanwhile, so the fill was dropped. Fill again.")
             )

@@ -1,98 +1,102 @@
 """Long work on the main thread in small steps, so that Krita answers in between.
 
-Work is a generator. It yields a number of seconds (0 will do) to let Krita have the thread, or a `Reply` to
-wait for what another thread is doing: the `yield` then has the reply's value, or raises its error.
+A coroutine here is a generator. It yields a number of seconds (0 will do) to let Krita have the thread, or a
+`Future` to wait for what another thread does: the `yield` then has the future's value, or raises its error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, Optional, Union
+from typing import Any, Generic, TypeVar, Union
+
+T = TypeVar("T")
 
 
-class Reply:
+class Future(Generic[T]):
     """What another thread will answer. All of it is used on the main thread only."""
 
     def __init__(self) -> None:
         self.is_done = False
-        self.value: Any = None
-        self.error: Optional[BaseException] = None  # noqa: UP045 - Python 3.9
-        self._then: list[Callable[[], None]] = []
+        self.value: T | None = None
+        self.error: BaseException | None = None
+        self._callbacks: list[Callable[[], None]] = []
 
-    def finish(self, value: Any = None, error: BaseException | None = None) -> None:
+    def finish(self, value: T | None = None, error: BaseException | None = None) -> None:
+        """Give the value, or the error, to whoever waits."""
         self.value, self.error, self.is_done = value, error, True
-        then, self._then = self._then, []
-        for call in then:
-            call()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
 
-    def then(self, call: Callable[[], None]) -> None:
+    def then(self, callback: Callable[[], None]) -> None:
         """Call when it is done, at once if it is."""
         if self.is_done:
-            call()
+            callback()
         else:
-            self._then.append(call)
+            self._callbacks.append(callback)
 
     def cancel(self) -> None:
-        """Nobody waits any more. Whoever works on it may stop."""
+        """Nobody waits any more: whoever works on it may stop."""
 
 
-Work = Generator[Union[float, Reply], Any, Any]
+Coroutine = Generator[Union[float, Future[Any]], Any, T]
 Later = Callable[[float, Callable[[], None]], None]
 
 
-class Run:
-    """One work on its way to its end.
-
-    Args:
-        work: the generator.
-        later: calls something after so many seconds in which Krita has the thread.
-        finished: called once, with the work's return value or the exception that ended it, but not after
-            `cancel`.
-    """
+class Task(Generic[T]):
+    """One coroutine on its way to its end."""
 
     def __init__(
         self,
-        work: Work,
+        coroutine: Coroutine[T],
         later: Later,
-        finished: Callable[[Any, BaseException | None], None],
+        finished: Callable[[T | None, BaseException | None], None],
     ) -> None:
-        self._work = work
+        """Begin with the next step of the main thread.
+
+        Args:
+            coroutine: what to run.
+            later: calls a function after some seconds, in which Krita has the thread.
+            finished: called once, with the coroutine's value or the exception that ended it, but not after
+                `cancel`.
+        """
+        self._coroutine = coroutine
         self._later = later
         self._finished = finished
-        self._waiting: Reply | None = None
+        self._awaited: Future[Any] | None = None
         self._is_over = False
         later(0, self._step)
 
     def cancel(self) -> None:
-        """End it now: the work's `finally` clauses run before this returns."""
+        """End it now: the coroutine's `finally` clauses run before this returns."""
         if self._is_over:
             return
         self._is_over = True
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.cancel()
-        self._work.close()
+        awaited, self._awaited = self._awaited, None
+        if awaited is not None:
+            awaited.cancel()
+        self._coroutine.close()
 
     def _step(self) -> None:
         if self._is_over:
             return
-        waiting, self._waiting = self._waiting, None
+        awaited, self._awaited = self._awaited, None
         try:
-            if waiting is not None and waiting.error is not None:
-                wanted = self._work.throw(waiting.error)
+            if awaited is not None and awaited.error is not None:
+                yielded = self._coroutine.throw(awaited.error)
             else:
-                wanted = self._work.send(None if waiting is None else waiting.value)
+                yielded = self._coroutine.send(None if awaited is None else awaited.value)
         except StopIteration as end:
             self._end(end.value, None)
-        except Exception as error:  # noqa: BLE001 - whatever it is, somebody has to be told
+        except Exception as error:  # noqa: BLE001 - `finished` tells the artist, whatever it is
             self._end(None, error)
         else:
-            if isinstance(wanted, Reply):
-                self._waiting = wanted
-                wanted.then(lambda: self._later(0, self._step))
+            if isinstance(yielded, Future):
+                self._awaited = yielded
+                yielded.then(lambda: self._later(0, self._step))
             else:
-                self._later(wanted, self._step)
+                self._later(yielded, self._step)
 
-    def _end(self, value: Any, error: BaseException | None) -> None:
+    def _end(self, value: T | None, error: BaseException | None) -> None:
         self._is_over = True
         self._finished(value, error)

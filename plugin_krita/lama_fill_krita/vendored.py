@@ -1,8 +1,8 @@
 """The plug-in's own copies of lama_core, websockets and msgpack.
 
-All of Krita's plug-ins share one interpreter, so another one may have brought its own websockets, older or
-newer than ours. Ours is imported here, once, and then taken out of `sys.modules` again: nobody gets the
-other's.
+All of Krita's plug-ins share one interpreter, so another plug-in may have its own websockets, older or newer
+than this one's. This plug-in's is imported here, once, and then taken out of `sys.modules` again: no plug-in
+gets the other's.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 FOLDER = Path(__file__).resolve().parent / "private"
 
-#: Whose names we share with others, and are therefore hidden again.
 SHARED = ("websockets", "msgpack")
+"""Packages that other plug-ins may have too, and that are therefore hidden again."""
 
-#: All that the plug-in needs of lama_core; what these import comes with them.
 NEEDED = (
     "lama_core.client.connection",
     "lama_core.client.geometry",
     "lama_core.client.selection",
     "lama_core.client.protocol.messages",
 )
+"""What the plug-in needs of lama_core and that imports the shared packages."""
 
 
 def use_private_copies(folder: Path = FOLDER) -> None:
@@ -40,7 +41,7 @@ def use_private_copies(folder: Path = FOLDER) -> None:
         sys.modules.update(others)
 
 
-def _take_out() -> dict:
+def _take_out() -> dict[str, ModuleType]:
     """Remove the shared packages from the loaded modules, and return them."""
     names = [name for name in sys.modules if name.partition(".")[0] in SHARED]
     return {name: sys.modules.pop(name) for name in names}

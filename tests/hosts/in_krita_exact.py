@@ -79,7 +79,7 @@ def select(document, rect=HOLE, feather=0):
 
 def fill(document, active, **options):
     """What the plug-in does when its button is clicked: "" or what it told the artist."""
-    from lama_fill_krita import filling, host, qt, server_thread, tasks
+    from lama_fill_krita import filling, hole_plan, host, qt, server_thread, tasks
     from lama_fill_krita.controller import error_text
     from lama_fill_krita.options import Options
 
@@ -92,13 +92,15 @@ def fill(document, active, **options):
         def is_open(self):
             return True
 
-    poster = qt.Poster()
+    invoker = qt.MainThreadInvoker()
     opened = Headless(document)
     ends = []
     chosen = Options(**{"grow": 0, "feather": 0, "context": "whole", **options})
-    work = filling.fill(
-        opened, filling.find_hole(opened), chosen, server_thread.Link(poster.post), lambda share, text: None
-    )
+    server = server_thread.ServerThread(invoker.invoke)
+
+    def work():
+        yield from filling.fill(hole_plan.plan_hole(opened, chosen), server, lambda share, text: None)
+
     loop = QEventLoop()
 
     def finished(outcome, error):
@@ -106,7 +108,7 @@ def fill(document, active, **options):
         loop.quit()
 
     QTimer.singleShot(60_000, loop.quit)
-    tasks.Run(work, qt.later, finished)
+    tasks.Task(work(), qt.later, finished)
     loop.exec()
     document.waitForDone()
     document.refreshProjection()

@@ -225,7 +225,7 @@ def test_the_server_is_killed(krita_place: tuple[Path, Path], archives: Mapping[
     killer.join()
     running.process.wait(timeout=20)
     answer = answers["server_killed"]
-    assert answer["said"].startswith("The LaMa Fill server was lost")
+    assert answer["said"].startswith("The connection to the LaMa Fill server was lost")
     assert answer["layers"] == ["Background"]
     assert answer["enabled"]
     assert answer["said then"].startswith("The LaMa Fill server could not be started")

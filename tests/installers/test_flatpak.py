@@ -103,7 +103,7 @@ def test_what_software_centres_show(metainfo: Path) -> None:
         "id", "extends", "name", "summary", "metadata_license", "project_license", "developer_name",
         "description", "releases",
     }  # fmt: skip
-    languages = {path.stem for path in (PROJECT / "plugin_gimp" / "translations").glob("*.po")}
+    languages = {path.stem for path in (PROJECT / "installers" / "translations").glob("*.po")}
     assert "de" in languages
     summaries = [summary.get(LANGUAGE) for summary in component.findall("summary")]
     assert sorted(filter(None, summaries)) == sorted(languages)

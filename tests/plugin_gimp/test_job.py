@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lama_fill_gimp.job import Filling, JobError, Waiting, fill, stage_text
+from lama_fill_gimp.job import Filling, JobError, fill
 from lama_fill_gimp.options import Options
-from lama_fill_gimp.pixels import Encoding
+from lama_fill_gimp.progress import Progress, stage_text
 
 from lama_core.client.geometry import Rect
+from lama_core.client.plugin.alpha import PixelLayout
 from lama_core.client.protocol.limits import Limits
 from lama_core.client.protocol.messages import Fill, Result, Welcome
 
@@ -19,12 +20,12 @@ from lama_core.client.protocol.messages import Fill, Result, Welcome
 class Layer:
     """A source of noise with a hole, at some place of an image."""
 
-    def __init__(self, canvas: Rect, *holes: Rect, encoding: Encoding | None = None) -> None:
+    def __init__(self, canvas: Rect, *holes: Rect, layout: PixelLayout | None = None) -> None:
         self.name = "photo"
         self.canvas = canvas
-        self.encoding = encoding or Encoding("rgb", "u8")
+        self.layout = layout or PixelLayout("rgb", "u8")
         numbers = np.random.default_rng(1)
-        size = self.encoding.pixel_bytes
+        size = self.layout.pixel_bytes
         self.pixels = numbers.integers(0, 256, (canvas.height, canvas.width, size), np.uint8)
         self.mask = np.zeros((canvas.height, canvas.width), np.uint8)
         self.hole = Rect(0, 0, 0, 0)
@@ -32,6 +33,10 @@ class Layer:
             self._cut(self.mask, hole)[...] = 255
             self.hole = self.hole.union(hole)
         self.reads: list[Rect] = []
+        self.is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
 
     def _cut(self, values: Any, rect: Rect) -> Any:
         at = rect.shifted(-self.canvas.x, -self.canvas.y)
@@ -39,10 +44,12 @@ class Layer:
         return values[at.y : at.bottom, at.x : at.right]
 
     def read(self, rect: Rect) -> bytes:
+        assert not self.is_closed
         self.reads.append(rect)
         return bytes(self._cut(self.pixels, rect).tobytes())
 
     def read_hole(self, rect: Rect) -> bytes:
+        assert not self.is_closed
         return bytes(self._cut(self.mask, rect).tobytes())
 
 
@@ -81,7 +88,7 @@ class Server:
         )
 
 
-class Meter:
+class Bar:
     def __init__(self) -> None:
         self.shown: list[tuple[str, float]] = []
         self.pulses = 0
@@ -94,7 +101,7 @@ class Meter:
 
 
 def run(layers: list[Layer], options: Options | None = None, server: Server | None = None) -> list[Filling]:
-    return fill(layers, options or Options(), server or Server(), Meter())  # type: ignore[arg-type]
+    return fill(layers, options or Options(), server or Server(), Bar())  # type: ignore[arg-type]
 
 
 def test_the_patch_is_where_the_hole_is_in_the_image() -> None:
@@ -153,6 +160,27 @@ def test_what_is_asked_of_the_server() -> None:
     assert (asked.quality, asked.seed, server.asked[0].model) == ("best", 7, "m")
 
 
+def test_everything_is_read_and_closed_before_something_is_sent() -> None:
+    """GIMP ends the process to cancel a fill, and what is open then stays open."""
+    layers = [Layer(Rect(0, 0, 90, 80), Rect(2, 2, 9, 9)) for _ in range(2)]
+
+    class Closed(Server):
+        def fill(self, request: Fill, *, on_progress: Any, cancelled: Any) -> Result:
+            assert all(layer.is_closed for layer in layers)
+            return super().fill(request, on_progress=on_progress, cancelled=cancelled)
+
+    server = Closed()
+    run(layers, server=server)
+    assert len(server.asked) == 2
+
+
+def test_layers_are_closed_when_one_cannot_be_filled() -> None:
+    layers = [Layer(Rect(0, 0, 90, 80), Rect(2, 2, 9, 9)), Layer(Rect(0, 0, 50, 50))]
+    with pytest.raises(JobError):
+        run(layers)
+    assert all(layer.is_closed for layer in layers)
+
+
 def test_every_layer_is_planned_before_one_is_sent() -> None:
     server = Server()
     with pytest.raises(JobError, match="photo"):
@@ -168,23 +196,23 @@ def test_too_much_for_the_server() -> None:
 
 
 def test_progress_goes_up_over_all_layers() -> None:
-    meter = Meter()
+    bar = Bar()
     layers = [Layer(Rect(0, 0, 90, 80), Rect(20, 20, 9, 9)) for _ in range(4)]
-    fill(layers, Options(), Server(), meter)  # type: ignore[arg-type]
-    fractions = [fraction for _text, fraction in meter.shown]
+    fill(layers, Options(), Server(), bar)  # type: ignore[arg-type]
+    fractions = [fraction for _text, fraction in bar.shown]
     assert fractions == [0.125, 0.375, 0.625, 0.875]
 
 
 def test_a_bar_without_a_fraction_moves_while_the_server_starts() -> None:
     now = 0.0
-    meter = Meter()
-    waiting = Waiting(meter, clock=lambda: now)
+    bar = Bar()
+    progress = Progress(bar, clock=lambda: now)
     for _ in range(10):
         now += 0.05
-        waiting.starting("starting")
-        assert waiting.tick() is False
-    assert 3 <= meter.pulses <= 5
-    assert meter.shown == [(stage_text("starting"), 0.0)]
+        progress.starting("starting")
+        assert progress.tick() is False
+    assert 3 <= bar.pulses <= 5
+    assert bar.shown == [(stage_text("starting"), 0.0)]
 
 
 def test_stages_are_told_apart() -> None:

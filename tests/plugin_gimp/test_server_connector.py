@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from lama_fill_gimp import server_connector
-from lama_fill_gimp.server_connector import Finding, found_server
+from lama_fill_gimp.server_connector import ServerConnector, find_server
 
 from lama_core.client.connection import ServerStartError
 
 
-class Meter:
+class Bar:
     def __init__(self) -> None:
         self.shown: list[str] = []
         self.pulses = 0
@@ -49,30 +49,30 @@ def connecting(monkeypatch: pytest.MonkeyPatch) -> Connecting:
 
 
 def test_what_was_found_is_used(connecting: Connecting) -> None:
-    looking = Finding("3.0.4")
+    looking = ServerConnector("3.0.4")
     looking.join(10)
-    assert found_server(looking, "3.0.4", Meter()) == "server"
+    assert find_server(looking, "3.0.4", Bar()) == "server"
     assert connecting.calls == 1
 
 
 def test_the_bar_moves_while_the_search_goes_on(connecting: Connecting) -> None:
     connecting.may_go_on.clear()
-    looking = Finding("3.0.4")
+    looking = ServerConnector("3.0.4")
     threading.Timer(0.5, connecting.may_go_on.set).start()
-    meter = Meter()
-    assert found_server(looking, "3.0.4", meter) == "server"
-    assert meter.pulses >= 2
-    assert any("starting" in text for text in meter.shown)
+    bar = Bar()
+    assert find_server(looking, "3.0.4", bar) == "server"
+    assert bar.pulses >= 2
+    assert any("Starting" in text for text in bar.shown)
 
 
 def test_a_second_try_when_the_first_failed(connecting: Connecting) -> None:
     connecting.failures = 1
-    looking = Finding("3.0.4")
+    looking = ServerConnector("3.0.4")
     looking.join(10)
-    assert found_server(looking, "3.0.4", Meter()) == "server"
+    assert find_server(looking, "3.0.4", Bar()) == "server"
 
 
 def test_without_a_dialog(connecting: Connecting) -> None:
     connecting.failures = 1
     with pytest.raises(ServerStartError, match="no such program"):
-        found_server(None, "3.0.4", Meter())
+        find_server(None, "3.0.4", Bar())

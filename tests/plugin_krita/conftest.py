@@ -13,13 +13,13 @@ import pytest
 PLUGIN = Path(__file__).resolve().parents[2] / "plugin_krita"
 sys.path.insert(0, str(PLUGIN))
 
-from lama_fill_krita import texts  # noqa: E402
 from lama_fill_krita.color_space import DETOUR, Space  # noqa: E402
 from lama_fill_krita.document import Hole  # noqa: E402
 from lama_fill_krita.nodes import Node  # noqa: E402
-from lama_fill_krita.tasks import Reply  # noqa: E402
+from lama_fill_krita.tasks import Future  # noqa: E402
 
 from lama_core.client.geometry import Rect  # noqa: E402
+from lama_core.client.plugin.texts import use_translation  # noqa: E402
 from lama_core.client.protocol.messages import Result  # noqa: E402
 
 RGB = Space("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
@@ -28,7 +28,7 @@ RGB = Space("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
 @pytest.fixture(autouse=True)
 def english() -> Iterator[None]:
     yield
-    texts.use_languages(["en"])
+    use_translation(str)
 
 
 @dataclass
@@ -60,8 +60,6 @@ class FakeLayer:
 
 class FakeDocument:
     """A document of one colour for each frame, which remembers what is done to it."""
-
-    name = "picture"
 
     def __init__(self, width: int = 400, height: int = 300, space: Space = RGB) -> None:
         self.width, self.height = width, height
@@ -131,7 +129,7 @@ class FakeDocument:
         space = self.colour_space if node is None else self.nodes[node].space
         return bytes([self.drawings(self.now)]) * (rect.area * space.pixel_bytes)
 
-    def colours(self, points: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    def colors(self, points: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
         return {point: self.painted.get(point, colour_at(*self.turn(*point))) for point in points}
 
     def convert(self, data: bytes, width: int, height: int, source: Space, target: Space) -> bytes:
@@ -178,21 +176,21 @@ def mask_of(selected: Rect) -> Callable[[Rect], bytes]:
     return read
 
 
-class FakeLink:
+class FakeServer:
     """A server that answers when `answer` is called: every byte 9, but opaque; the blend is the hole."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
-        self.waiting: list[tuple[Any, Any, Reply, Any]] = []
+        self.waiting: list[tuple[Any, Any, Future, Any]] = []
         self.starts: list[bool] = []
         self.command = ""
         self.asked: list[str] = []
         self.at_once = True
         self.error: Exception | None = None
-        self.replies: list[Reply] = []
+        self.futures: list[Future] = []
 
-    def fill(self, request: Any, *, start: bool, on_progress: Any, finish: Any) -> Reply:
-        reply = Reply()
+    def fill(self, request: Any, *, start: bool, on_progress: Any, finish: Any) -> Future:
+        reply = Future()
         self.requests.append(request)
         self.starts.append(start)
         self.waiting.append((request, finish, reply, on_progress))
@@ -223,22 +221,22 @@ class FakeLink:
         )
         reply.finish(finish(result))
 
-    def status(self) -> Reply:
+    def status(self) -> Future:
         return self._ask("status")
 
-    def start(self) -> Reply:
+    def start(self) -> Future:
         return self._ask("start")
 
-    def stop(self) -> Reply:
+    def stop(self) -> Future:
         return self._ask("stop")
 
     def use_command(self, command: str) -> None:
         self.command = command
 
-    def _ask(self, what: str) -> Reply:
+    def _ask(self, what: str) -> Future:
         self.asked.append(what)
-        self.replies.append(Reply())
-        return self.replies[-1]
+        self.futures.append(Future())
+        return self.futures[-1]
 
 
 @dataclass
@@ -297,8 +295,8 @@ def document() -> FakeDocument:
 
 
 @pytest.fixture
-def link() -> FakeLink:
-    return FakeLink()
+def link() -> FakeServer:
+    return FakeServer()
 
 
 @pytest.fixture

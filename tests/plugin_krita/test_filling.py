@@ -4,28 +4,37 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from lama_fill_krita import filling, insert_layer
-from lama_fill_krita.buffers import shown_part
+from lama_fill_krita import filling, insert_layer, window_reader
 from lama_fill_krita.color_space import DETOUR, Space
 from lama_fill_krita.document import Hole
 from lama_fill_krita.filling import Outcome
+from lama_fill_krita.hole_plan import find_hole, plan_hole
 from lama_fill_krita.nodes import Node, RefusalError
 from lama_fill_krita.options import Options
 from lama_fill_krita.snapshot import StaleError
-from lama_fill_krita.tasks import Run
+from lama_fill_krita.tasks import Coroutine, Task
 
 from lama_core.client.geometry import Rect
 
 EXACT = Options(grow=0, feather=0, context="64")
 
 
+def no_report(share: float, text: str) -> None:
+    """Nobody looks."""
+
+
+def whole_fill(
+    document: Any, link: Any, options: Options = EXACT, report: Any = no_report, **more: Any
+) -> Coroutine[Outcome]:
+    """What a click does: plan the hole, and fill it."""
+    return (yield from filling.fill(plan_hole(document, options), link, report, **more))
+
+
 def start(document: Any, link: Any, clock: Any, options: Options = EXACT, **more: Any) -> list[Any]:
     """Begin a fill; the list gets its outcome or its error when it ends."""
     ends: list[Any] = []
-    work = filling.fill(
-        document, filling.find_hole(document), options, link, lambda share, text: None, **more
-    )
-    Run(work, clock.later, lambda outcome, error: ends.append(outcome if error is None else error))
+    work = whole_fill(document, link, options, **more)
+    Task(work, clock.later, lambda outcome, error: ends.append(outcome if error is None else error))
     return ends
 
 
@@ -138,7 +147,7 @@ def test_a_layer_in_another_space_than_the_document(document, link, clock) -> No
 def test_large_windows_are_read_and_written_in_steps(link, clock, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.plugin_krita.conftest import FakeDocument
 
-    monkeypatch.setattr(filling, "STEP_PIXELS", 4000)
+    monkeypatch.setattr(window_reader, "STEP_PIXELS", 4000)
     monkeypatch.setattr(insert_layer, "STEP_PIXELS_CONVERTED", 100)
     document = FakeDocument()
     fill(document, link, clock)
@@ -177,7 +186,7 @@ def test_holes_far_apart_are_two_requests_and_one_layer(link, clock) -> None:
 def test_nothing_selected(document, link, clock) -> None:
     document.selected = None
     with pytest.raises(RefusalError, match="Nothing is selected"):
-        filling.find_hole(document)
+        find_hole(document)
 
 
 def test_no_active_node(document, link, clock) -> None:
@@ -333,7 +342,7 @@ def test_strokes_stay_when_it_fails(document, link, clock) -> None:
 def test_a_selection_comes_before_strokes_elsewhere(document, link, clock) -> None:
     document.add_marker(Rect(60, 50, 10, 10))
     document.active = "base"
-    assert filling.find_hole(document).marker is None
+    assert find_hole(document).marker is None
 
 
 # Nodes.
@@ -393,11 +402,9 @@ def test_cancelled_between_two_frames(document, link, clock) -> None:
     document.animated = True
     document.drawings = lambda time: time
     link.at_once = False
-    work = filling.fill(
-        document, filling.find_hole(document), EXACT, link, lambda share, text: None, every_frame=True
-    )
+    work = whole_fill(document, link, every_frame=True)
     ends: list[Any] = []
-    run = Run(work, clock.later, lambda outcome, error: ends.append(error))
+    run = Task(work, clock.later, lambda outcome, error: ends.append(error))
     clock.run()
     link.answer()
     clock.run()
@@ -417,24 +424,16 @@ def test_a_converted_fill_is_written_in_steps(document, link, clock, monkeypatch
     assert [rect.height for _time, rect, _data in layer.written] == [3, 3, 3, 3, 3, 3, 2]
 
 
-@pytest.mark.parametrize("shown", [Rect(0, 0, 9, 7), Rect(3, 2, 4, 1), Rect(8, 6, 1, 1), Rect(2, 0, 1, 7)])
-def test_the_part_that_shows(shown: Rect) -> None:
-    blend = bytes(
-        (x in (shown.x, shown.right - 1) or y in (shown.y, shown.bottom - 1))
-        and shown.x <= x < shown.right
-        and shown.y <= y < shown.bottom
-        for y in range(7)
-        for x in range(9)
-    )
-    assert shown_part(Rect(10, 20, 9, 7), blend) == shown.shifted(10, 20)
-
-
-def test_nothing_shows() -> None:
-    assert shown_part(Rect(10, 20, 9, 7), bytes(63)).is_empty
-
-
-def test_stage_texts() -> None:
-    assert filling.stage_text("queued", 2) == "Waiting, 2 before it"
-    assert filling.stage_text("queued", 0) == "Waiting…"
-    assert filling.stage_text("loading", 0) == "Loading the model…"
-    assert filling.stage_text("something new", 0) == "Filling…"
+def test_progress_texts(document, link, clock) -> None:
+    told: list[tuple[float, str]] = []
+    link.at_once = False
+    start(document, link, clock, report=lambda share, text: told.append((share, text)))
+    clock.run()
+    on_progress = link.waiting[0][3]
+    for stage, fraction, position in (
+        ("queued", 0.0, 2), ("queued", 0.0, 0), ("loading", 0.0, 0), ("something new", 0.5, 0),
+    ):  # fmt: skip
+        on_progress(stage, fraction, position)
+    assert told == [
+        (0.0, "Waiting, 2 before it"), (0.0, "Waiting…"), (0.0, "Loading the model…"), (0.5, "Filling…"),
+    ]  # fmt: skip

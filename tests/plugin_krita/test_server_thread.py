@@ -1,4 +1,4 @@
-"""The command by which the link starts the server: the artist's, else the one that is looked for."""
+"""The command by which the thread starts the server: the artist's, else the one that is looked for."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lama_fill_krita.server_thread import Link
-from lama_fill_krita.tasks import Reply
+from lama_fill_krita.server_thread import ServerThread
+from lama_fill_krita.tasks import Future
 
 from lama_core.client.connection import ServerStartError, runtime
 from lama_core.client.connection.launch import COMMAND_VARIABLE, SERVE
@@ -26,12 +26,12 @@ class Editor:
     def __init__(self) -> None:
         self.posted: queue.Queue[Callable[[], None]] = queue.Queue()
 
-    def wait(self, reply: Reply) -> Any:
-        while not reply.is_done:
+    def wait(self, future: Future[Any]) -> Any:
+        while not future.is_done:
             self.posted.get(timeout=30)()
-        if reply.error is not None:
-            raise reply.error
-        return reply.value
+        if future.error is not None:
+            raise future.error
+        return future.value
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def editor() -> Editor:
 
 
 @pytest.fixture
-def link(editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Link:
-    """A link in a state folder of the test's own."""
+def link(editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServerThread:
+    """A thread whose state folder is the test's own."""
     monkeypatch.setenv(runtime.FOLDER_VARIABLE, str(tmp_path / "state"))
     monkeypatch.setenv("LAMA_FILL_PRELOAD", "false")
-    return Link(editor.posted.put)
+    return ServerThread(editor.posted.put)
 
 
 def script(path: Path, then: str) -> str:
@@ -59,7 +59,7 @@ def words(path: Path) -> list[str]:
 
 
 def test_the_artists_command_and_the_inherited_one(
-    editor: Editor, link: Link, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    editor: Editor, link: ServerThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inherited, chosen = tmp_path / "inherited", tmp_path / "the artist's"
     monkeypatch.setenv(COMMAND_VARIABLE, script(inherited, "exit 7"))
@@ -76,13 +76,15 @@ def test_the_artists_command_and_the_inherited_one(
     assert dict(os.environ) == environment, "Krita's own is left alone"
 
 
-def test_a_command_that_cannot_be_read(editor: Editor, link: Link) -> None:
+def test_a_command_that_cannot_be_read(editor: Editor, link: ServerThread) -> None:
     link.use_command("'/opt/lama fill/lama-fill")
     with pytest.raises(ServerStartError, match="cannot be read"):
         editor.wait(link.start())
 
 
-def test_another_command_counts_from_the_next_start(editor: Editor, link: Link, tmp_path: Path) -> None:
+def test_another_command_counts_from_the_next_start(
+    editor: Editor, link: ServerThread, tmp_path: Path
+) -> None:
     start = f'shift; exec {shlex.quote(sys.executable)} -m lama_cli "$@"'
     for name in ("one", "two"):
         link.use_command(script(tmp_path / name, start))

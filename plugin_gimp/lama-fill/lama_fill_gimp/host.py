@@ -19,19 +19,20 @@ from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 from lama_core.client.errors import LamaFillError  # noqa: E402
 from lama_core.client.geometry import Rect  # noqa: E402
 from lama_core.client.options import MAX_FEATHER, MAX_GROW  # noqa: E402
+from lama_core.client.plugin import choices  # noqa: E402
+from lama_core.client.plugin.messages import error_message  # noqa: E402
+from lama_core.client.plugin.texts import _, use_translation  # noqa: E402
 from lama_core.client.selection import INVERTED  # noqa: E402
-from lama_fill_gimp import job, pixels, texts  # noqa: E402
-from lama_fill_gimp import options as choices  # noqa: E402
-from lama_fill_gimp.error_messages import explain  # noqa: E402
-from lama_fill_gimp.server_connector import Finding, found_server  # noqa: E402
-from lama_fill_gimp.texts import _  # noqa: E402
+from lama_fill_gimp import job, pixels  # noqa: E402
+from lama_fill_gimp.options import MAX_SEED, Options  # noqa: E402
+from lama_fill_gimp.server_connector import ServerConnector, find_server  # noqa: E402
 
 PROCEDURE = "plug-in-lama-fill"
 DOMAIN = "lama-fill"
 LAYER_NAME = "LaMa Fill"
 
-#: Marks the layers that are fills: a later fill of the layer below sees the picture with them.
 MARK = "lama-fill"
+"""Marks the layers that are fills: a later fill of the layer below sees the picture with them."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 class LamaFill(Gimp.PlugIn):
-    """What GIMP asks for procedures."""
+    """The procedures that GIMP asks for."""
 
     def do_set_i18n(self, name: str) -> tuple[bool, str, str]:
         return True, DOMAIN, "locale"
@@ -48,10 +49,10 @@ class LamaFill(Gimp.PlugIn):
         return [PROCEDURE]
 
     def do_create_procedure(self, name: str) -> Gimp.Procedure:
-        texts.use_translation(lambda text: GLib.dgettext(DOMAIN, text))
+        use_translation(lambda text: GLib.dgettext(DOMAIN, text))
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         procedure.set_image_types("*")
-        # Always there: where it cannot work it says why.
+        # The menu entry is always enabled: where a fill is not possible, it says why.
         procedure.set_sensitivity_mask(
             Gimp.ProcedureSensitivityMask.DRAWABLE
             | Gimp.ProcedureSensitivityMask.DRAWABLES
@@ -65,7 +66,7 @@ class LamaFill(Gimp.PlugIn):
                 "Fills the selection, or the transparent pixels where nothing is selected, with what could "
                 "be behind it, in a new layer directly above the active one."
             ),
-            None,  # a page of help would have to be in GIMP's manual; with no page, the dialog has no button
+            None,  # a help page would have to be in GIMP's manual; without one the dialog has no help button
         )
         procedure.set_attribution("LaMa Fill", "LaMa Fill, Apache-2.0", "2026")
         _add_arguments(procedure)
@@ -74,7 +75,7 @@ class LamaFill(Gimp.PlugIn):
 
 def _add_arguments(procedure: Gimp.Procedure) -> None:
     flags = GObject.ParamFlags.READWRITE
-    defaults = choices.Options()
+    defaults = Options()
     for name, label, hint, options, value in (
         ("input", _("_Input"), _("The pixels that the fill is made from"), choices.INPUTS, defaults.input),
         ("output", _("O_utput"), _("What is added above the active layer"), choices.OUTPUTS, defaults.output),
@@ -111,7 +112,7 @@ def _add_arguments(procedure: Gimp.Procedure) -> None:
         _("_Variation"),
         _("Another number gives another fill of the same place"),
         0,
-        choices.MAX_VARIATION,
+        MAX_SEED,
         defaults.variation,
         flags,
     )
@@ -131,11 +132,10 @@ def run(
     """What GIMP calls, in every run mode. Errors are returned as values, which GIMP shows."""
     try:
         done = _run(procedure, run_mode, image, drawables, config)
-    except LamaFillError as error:
-        return _failed(procedure, explain(error))
-    except Exception as error:  # noqa: BLE001 - GIMP says nothing at all about a Python exception
-        traceback.print_exc()
-        return _failed(procedure, _("LaMa Fill failed, and nothing was changed: {error}").format(error=error))
+    except Exception as error:  # noqa: BLE001 - GIMP shows nothing of a Python exception
+        if not isinstance(error, LamaFillError):
+            traceback.print_exc()
+        return _failed(procedure, str(error_message(error, editor="GIMP")))
     status = Gimp.PDBStatusType.SUCCESS if done else Gimp.PDBStatusType.CANCEL
     return procedure.new_return_values(status, None)
 
@@ -154,34 +154,32 @@ def _run(
     """False when the artist closed the dialog without a fill."""
     Gegl.init(None)
     layers = _layers(image, drawables)
-    finding = None
+    connector = None
     if run_mode == Gimp.RunMode.INTERACTIVE:
         _refuse_at_once(image, layers)
-        finding = Finding(Gimp.version())
-        if not _ask(procedure, config, finding):
+        connector = ServerConnector(Gimp.version())
+        if not _ask(procedure, config, connector):
             return False
-    chosen = _options(config)
-    if chosen.input == "visible":
+    options = _options(config)
+    if options.input == "visible":
         # What is visible is the same for all of them: one fill, above the topmost.
         layers = layers[:1]
-    sources = [_Source(image, layer, visible=chosen.input == "visible") for layer in layers]
+    sources = [_Source(image, layer, visible=options.input == "visible") for layer in layers]
     for source in sources:
         if source.hole.is_empty:
             raise job.JobError(job.nothing_to_fill(source.name))
-    meter = _Meter()
-    with found_server(finding, Gimp.version(), meter) as server:
-        fillings = job.fill(sources, chosen, server, meter)
-    for source in sources:
-        source.close()
-    _add(image, layers, fillings, masks=chosen.output == "mask")
+    bar = _ProgressBar()
+    with find_server(connector, Gimp.version(), bar) as server:
+        fillings = job.fill(sources, options, server, bar)
+    _add(image, layers, fillings, masks=options.output == "mask")
     return True
 
 
-def _options(config: Gimp.ProcedureConfig) -> choices.Options:
+def _options(config: Gimp.ProcedureConfig) -> Options:
     names = ("grow", "feather", "context", "input", "output", "quality", "variation")
-    # GIMP gives an empty text back as None, sometimes.
+    # GIMP sometimes gives an empty text back as None.
     model = config.get_property("model") or ""
-    return choices.Options(model=model, **{name: config.get_property(name) for name in names})
+    return Options(model=model, **{name: config.get_property(name) for name in names})
 
 
 def _layers(image: Gimp.Image, drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
@@ -260,7 +258,7 @@ def _bytes(drawable: Gimp.Drawable, rect: Rect, babl: str) -> bytes:
 
 
 class _Source:
-    """A layer, or what is visible where it is, as `job.Source`."""
+    """A layer, or what is visible in the image, as a `job.Source`."""
 
     def __init__(self, image: Gimp.Image, layer: Gimp.Layer, *, visible: bool) -> None:
         self.name = str(layer.get_name())
@@ -270,12 +268,10 @@ class _Source:
         fills = [] if visible else _fills_above(layer)
         self._picture = _Picture(image, [] if visible else [layer, *fills]) if visible or fills else None
         has_alpha = self._picture is not None or layer.has_alpha()
-        self.encoding = pixels.encoding(
+        self.layout = pixels.find_layout(
             gray=image.get_base_type() == Gimp.ImageBaseType.GRAY,
             has_alpha=has_alpha,
-            precision=next(
-                name for name in pixels.DEPTHS if getattr(Gimp.Precision, name) == image.get_precision()
-            ),
+            precision=_precision(image),
         )
         if self._selection is not None:
             self.hole = (_selected(image) or self.canvas).clipped(self.canvas)
@@ -285,13 +281,13 @@ class _Source:
             self.hole = Rect(self.canvas.x, self.canvas.y, 0, 0)
 
     def read(self, rect: Rect) -> bytes:
-        return self._read(rect, self.encoding.babl)
+        return self._read(rect, pixels.babl_format(self.layout))
 
     def read_hole(self, rect: Rect) -> bytes:
         if self._selection is not None:
             return _bytes(self._selection, rect, pixels.SELECTION)
         if self._picture is not None:
-            # Looked through in bands: one picture for all of them.
+            # The hole is read in bands: draw all of them at once.
             self._picture.show(self.canvas)
         return self._read(rect, pixels.ALPHA).translate(INVERTED)
 
@@ -304,6 +300,12 @@ class _Source:
     def close(self) -> None:
         if self._picture is not None:
             self._picture.close()
+
+
+def _precision(image: Gimp.Image) -> str:
+    """The precision of an image as a key of `pixels.DEPTHS`; "" where it is none of them."""
+    found = image.get_precision()
+    return next((name for name in pixels.DEPTHS if getattr(Gimp.Precision, name) == found), "")
 
 
 def _siblings(layer: Gimp.Layer) -> Sequence[Gimp.Layer]:
@@ -412,7 +414,7 @@ def _new_layer(image: Gimp.Image, below: Gimp.Layer, filling: job.Filling, *, ma
     )
     layer.set_offsets(rect.x, rect.y)
     layer.attach_parasite(Gimp.Parasite.new(MARK, Gimp.PARASITE_PERSISTENT, b"1"))
-    _write(layer, filling, filling.encoding.babl, [patch.pixels for patch in filling.patches])
+    _write(layer, filling, pixels.babl_format(filling.layout), [patch.pixels for patch in filling.patches])
     if masks:
         mask = layer.create_mask(Gimp.AddMaskType.BLACK)
         layer.add_mask(mask)
@@ -429,7 +431,7 @@ def _write(drawable: Gimp.Drawable, filling: job.Filling, babl: str, contents: S
     drawable.update(0, 0, filling.rect.width, filling.rect.height)
 
 
-class _Meter:
+class _ProgressBar:
     """GIMP's progress bar."""
 
     def __init__(self) -> None:
@@ -447,7 +449,7 @@ class _Meter:
         Gimp.progress_pulse()
 
 
-def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, finding: Finding) -> bool:
+def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, connector: ServerConnector) -> bool:
     """Show the dialog. True: fill."""
     gi.require_version("GimpUi", "3.0")
     from gi.repository import GimpUi
@@ -455,14 +457,14 @@ def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, finding: Findi
     GimpUi.init(PROCEDURE)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _("LaMa Fill"))
     dialog.fill(["input", "output", "context", "grow", "feather", "quality", "variation"])
-    row = _model_row(config, finding, beside=dialog.get_widget("feather", GObject.TYPE_NONE).get_label())
+    row = _model_row(config, connector, beside=dialog.get_widget("feather", GObject.TYPE_NONE).get_label())
     dialog.get_content_area().pack_start(row, False, False, 0)
     chosen: bool = dialog.run()
     dialog.destroy()
     return chosen
 
 
-def _model_row(config: Gimp.ProcedureConfig, finding: Finding, *, beside: Any) -> Any:
+def _model_row(config: Gimp.ProcedureConfig, connector: ServerConnector, *, beside: Any) -> Any:
     """A list of the models that the server has, as soon as it has said so; in line with another label."""
     from gi.repository import Gtk
 
@@ -476,10 +478,10 @@ def _model_row(config: Gimp.ProcedureConfig, finding: Finding, *, beside: Any) -
         add(_options(config).model, _options(config).model)
 
     def ask_server() -> bool:
-        if finding.is_alive():
+        if connector.is_alive():
             return True
-        if finding.server is not None:
-            welcome = finding.server.welcome
+        if connector.server is not None:
+            welcome = connector.server.welcome
             chosen = _options(config).model
             box.remove_all()
             add("", _("Default ({model})").format(model=welcome.default_model or "-"))

@@ -1,29 +1,31 @@
-"""A fill from the layers to what is to be put above them, without GIMP.
+"""A fill from the layers to what is put above them, without GIMP.
 
 Nothing of the image changes here: what comes out is complete, and the host adds it in one step. GIMP ends the
-process at once when the artist cancels, so that has to be true at every moment before.
+process at once when the artist cancels, so that has to be true at every moment before. For the same reason
+all pixels are read before anything is sent: the copies of the image that they are read from are gone by then.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lama_core.client import selection
 from lama_core.client.connection import Client
 from lama_core.client.errors import LamaFillError
 from lama_core.client.geometry import Rect
+from lama_core.client.plugin import pieces
+from lama_core.client.plugin.alpha import PixelLayout, set_alpha
+from lama_core.client.plugin.pieces import Patch
+from lama_core.client.plugin.texts import _
 from lama_core.client.protocol.limits import Limits
 from lama_core.client.protocol.messages import Fill, Result
 from lama_core.client.selection import Piece
-from lama_fill_gimp import pixels
 from lama_fill_gimp.options import Options
-from lama_fill_gimp.texts import N_, _
+from lama_fill_gimp.progress import PieceProgress, ProgressBar
 
-#: How often a progress bar without a fraction moves, so that GIMP never looks hung.
-PULSE_SECONDS = 0.1
+MESSAGE_BYTES = 4096
+"""What a request takes beside its pixels and its hole."""
 
 
 class JobError(LamaFillError):
@@ -39,88 +41,106 @@ class Source(Protocol):
     """Where there are pixels."""
     hole: Rect
     """The hole is inside; empty when there is none."""
-    encoding: pixels.Encoding
+    layout: PixelLayout
 
     def read(self, rect: Rect) -> bytes:
-        """Pixels in `encoding`."""
+        """Pixels in `layout`."""
         ...
 
     def read_hole(self, rect: Rect) -> bytes:
         """One byte for each pixel: 0 known, 255 hole."""
         ...
 
-
-class Meter(Protocol):
-    """Where progress is shown."""
-
-    def show(self, text: str, fraction: float) -> None: ...
-
-    def pulse(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Patch:
-    """New pixels in `Filling.encoding`; `blend` is how much of each shows, one byte."""
-
-    rect: Rect
-    pixels: bytes
-    blend: bytes
+    def close(self) -> None:
+        """Nothing is read any more."""
 
 
 @dataclass(frozen=True)
 class Filling:
-    """What goes above a layer: patches that do not overlap, all inside `rect`."""
+    """What goes above a layer.
+
+    Attributes:
+        rect: all patches are inside.
+        layout: of the patches' pixels; it has alpha.
+        patches: they do not overlap.
+    """
 
     rect: Rect
-    encoding: pixels.Encoding
+    layout: PixelLayout
     patches: tuple[Patch, ...]
 
 
-def fill(sources: Sequence[Source], options: Options, server: Client, meter: Meter) -> list[Filling]:
-    """Fill every source, in their order.
+@dataclass(frozen=True)
+class Request:
+    """A piece of a source, ready to be sent."""
+
+    piece: Piece
+    message: Fill
+
+
+def fill(sources: Sequence[Source], options: Options, server: Client, bar: ProgressBar) -> list[Filling]:
+    """Fill every source, in their order. All of them are closed before anything is sent.
+
+    Args:
+        sources: what to fill.
+        options: how.
+        server: fills.
+        bar: shows the progress.
 
     Raises:
         JobError: nothing to fill in one of them, or too much.
         ClientError: from the server, or on the way to it.
     """
-    planned = [_plan(source, options, server.welcome.limits) for source in sources]
-    total = sum(piece.window.area for pieces in planned for piece in pieces)
+    requests = _read_all(sources, options, server.welcome.limits)
+    total = sum(request.piece.window.area for part in requests for request in part)
     done = 0
     fillings = []
-    for source, pieces in zip(sources, planned):
-        sent, patches = source.encoding, []
-        for piece in pieces:
-            share = piece.window.area / total
-            stages = _Stages(meter, done / total, share)
-            result = _send(source, piece, options, server, stages)
-            patches.append(_patch(result, piece, sent, opaque=options.output == "mask"))
-            done += piece.window.area
+    for source, part in zip(sources, requests):
+        patches = []
+        for request in part:
+            area = request.piece.window.area
+            progress = PieceProgress(bar, done / total, area / total)
+            result = server.fill(request.message, on_progress=progress.progress, cancelled=progress.tick)
+            patches.append(_patch(result, request.piece, source.layout, opaque=options.output == "mask"))
+            done += area
         rect = patches[0].rect
         for patch in patches[1:]:
             rect = rect.union(patch.rect)
-        fillings.append(Filling(rect, sent.with_alpha, tuple(patches)))
+        fillings.append(Filling(rect, source.layout.with_alpha, tuple(patches)))
     return fillings
 
 
+def nothing_to_fill(layer: str) -> str:
+    """What to say where a layer has no hole."""
+    return _(
+        "There is nothing to fill in “{layer}”: select what should disappear, on this layer, or erase it. "
+        "Without a selection the transparent pixels are filled."
+    ).format(layer=layer)
+
+
+def _read_all(sources: Sequence[Source], options: Options, limits: Limits) -> list[list[Request]]:
+    """The requests of each source, with their pixels."""
+    try:
+        planned = [_plan(source, options, limits) for source in sources]
+        return [
+            [_request(source, piece, options) for piece in part] for source, part in zip(sources, planned)
+        ]
+    finally:
+        for source in sources:
+            source.close()
+
+
 def _plan(source: Source, options: Options, limits: Limits) -> list[Piece]:
-    chosen = options.fill
-    pieces = selection.plan(
-        source.hole,
-        source.canvas,
-        source.read_hole,
-        grow=chosen.grow,
-        feather=chosen.feather,
-        context=chosen.context,
-    )
-    if not pieces:
+    planned = pieces.plan(source.hole, source.canvas, source.read_hole, options.fill)
+    if not planned:
         raise JobError(nothing_to_fill(source.name))
-    for piece in pieces:
+    for piece in planned:
         window = piece.window
-        size = window.area * (source.encoding.pixel_bytes + 1)
+        size = window.area * (source.layout.pixel_bytes + 1)
         if (
             max(window.width, window.height) > limits.max_side
             or window.area > limits.max_pixels
-            or size > limits.max_frame_bytes - 4096
+            or size > limits.max_frame_bytes - MESSAGE_BYTES
         ):
             raise JobError(
                 _(
@@ -128,112 +148,24 @@ def _plan(source: Source, options: Options, limits: Limits) -> list[Piece]:
                     "than the server takes: choose a smaller context, or select less at once."
                 ).format(layer=source.name, width=window.width, height=window.height)
             )
-    return pieces
+    return planned
 
 
-def nothing_to_fill(layer: str) -> str:
-    return _(
-        "There is nothing to fill in “{layer}”: select what should disappear, on this layer, or erase it. "
-        "Without a selection the transparent pixels are filled."
-    ).format(layer=layer)
-
-
-def _send(source: Source, piece: Piece, options: Options, server: Client, stages: _Stages) -> Result:
-    window, sent = piece.window, source.encoding
+def _request(source: Source, piece: Piece, options: Options) -> Request:
+    window, layout = piece.window, source.layout
     data, hole = source.read(window), source.read_hole(window)
-    if len(data) != window.area * sent.pixel_bytes or len(hole) != window.area:
+    if len(data) != window.area * layout.pixel_bytes or len(hole) != window.area:
         raise JobError(
             _("GIMP gave {count} bytes for {width} × {height} pixels of “{layer}”.").format(
                 count=len(data), width=window.width, height=window.height, layer=source.name
             )
         )
-    request = Fill(
-        width=window.width,
-        height=window.height,
-        format=sent.format,
-        depth=sent.depth,
-        pixels=data,
-        hole=hole,
-        options=options.fill,
-        model=options.model,
-    )
-    return server.fill(request, on_progress=stages.progress, cancelled=stages.tick)
+    return Request(piece, pieces.request(piece, layout, data, hole, options.fill, model=options.model))
 
 
-def _patch(result: Result, piece: Piece, sent: pixels.Encoding, *, opaque: bool) -> Patch:
-    """The part of an answer that is wanted: what is beyond `written` belongs to another piece."""
-    answer = Rect(result.x, result.y, result.width, result.height).shifted(piece.window.x, piece.window.y)
-    rect = answer.clipped(piece.written)
-    if rect.is_empty:
+def _patch(result: Result, piece: Piece, layout: PixelLayout, *, opaque: bool) -> Patch:
+    """What is shown of an answer: with the blend as its alpha, or opaque under a mask."""
+    patch = pieces.clip(result, piece, layout.pixel_bytes)
+    if patch.rect.is_empty:
         raise JobError(_("The server found nothing to fill."))
-    part = rect.shifted(-answer.x, -answer.y)
-    where = (part.x, part.y, part.width, part.height)
-    filled = pixels.crop(bytes(result.pixels), result.width, sent.pixel_bytes, *where)
-    blend = pixels.crop(bytes(result.blend), result.width, 1, *where)
-    return Patch(rect, pixels.set_alpha(filled, sent, None if opaque else blend), blend)
-
-
-class Waiting:
-    """Moves a progress bar that has no fraction, while a server is waited for."""
-
-    def __init__(self, meter: Meter, clock: Callable[[], float] = time.monotonic) -> None:
-        self._meter = meter
-        self._clock = clock
-        self._moved = clock()
-        self._told = False
-
-    def starting(self, stage: str) -> None:
-        """As `lama_core.client.connection.connect` calls it, again and again while the server starts."""
-        if not self._told:
-            self._told = True
-            self._meter.show(stage_text(stage), 0.0)
-        self.tick()
-
-    def tick(self) -> bool:
-        """Called some times a second; GIMP asks no one before it cancels, so it is never "stop"."""
-        if self._clock() - self._moved >= PULSE_SECONDS:
-            self._moved = self._clock()
-            self._meter.pulse()
-        return False
-
-
-class _Stages(Waiting):
-    """Shows where one piece is, as its share of everything that is filled."""
-
-    def __init__(self, meter: Meter, begin: float, share: float) -> None:
-        super().__init__(meter)
-        self._begin = begin
-        self._share = share
-        self._shown: tuple[str, float] | None = None
-        self._still = True
-
-    def progress(self, stage: str, fraction: float, position: int) -> None:
-        text = stage_text(stage, position)
-        shown = (text, self._begin + fraction * self._share)
-        self._still = stage in _STILL
-        if shown != self._shown:
-            self._shown = shown
-            self._meter.show(*shown)
-
-    def tick(self) -> bool:
-        return super().tick() if self._still else False
-
-
-#: Stages whose end nobody can foresee.
-_STILL = ("starting", "queued", "loading")
-
-_STAGES = {
-    "starting": N_("LaMa Fill: starting the server"),
-    "queued": N_("LaMa Fill: waiting for the server"),
-    "loading": N_("LaMa Fill: loading the model (once)"),
-    "preparing": N_("LaMa Fill: looking at the surroundings"),
-    "filling": N_("LaMa Fill: filling"),
-    "blending": N_("LaMa Fill: blending"),
-}
-
-
-def stage_text(stage: str, position: int = 0) -> str:
-    """What the progress bar says at a stage; `position` fills come first."""
-    if position > 0:
-        return _("LaMa Fill: waiting, fills before this one: {count}").format(count=position)
-    return _(_STAGES.get(stage, _STAGES["filling"]))
+    return Patch(patch.rect, set_alpha(patch.pixels, layout, None if opaque else patch.blend), patch.blend)

@@ -1,68 +1,50 @@
-"""What the artist can choose, and what it means to the server."""
+"""The arguments of the procedure, and what they mean to the server."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.options import MAX_FEATHER, MAX_GROW, Context, FillOptions, Quality
-from lama_fill_gimp.texts import N_, _
-
-
-class OptionError(LamaFillError):
-    """An argument that means nothing."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of several: how a script calls it and how the dialog does."""
-
-    name: str
-    label: str
-
-
-CONTEXTS = (
-    Choice("auto", N_("Automatic")),
-    Choice("32", "32 px"),
-    Choice("64", "64 px"),
-    Choice("128", "128 px"),
-    Choice("256", "256 px"),
-    Choice("512", "512 px"),
-    Choice("1024", "1024 px"),
-    Choice("whole", N_("Everything")),
+from lama_core.client.options import MAX_FEATHER, MAX_GROW, FillOptions
+from lama_core.client.plugin.choices import (
+    AUTOMATIC,
+    CONTEXTS,
+    INPUTS,
+    OUTPUTS,
+    QUALITIES,
+    fill_options,
+    names,
 )
-INPUTS = (
-    Choice("layer", N_("Active layer")),
-    Choice("visible", N_("What is visible")),
-)
-OUTPUTS = (
-    Choice("layer", N_("New layer")),
-    Choice("mask", N_("New layer with an editable mask")),
-)
-QUALITIES = (
-    Choice("fast", N_("Fast")),
-    Choice("balanced", N_("Balanced")),
-    Choice("best", N_("Best")),
-)
+from lama_core.client.plugin.texts import _
 
-#: GIMP's integers have a sign; the protocol takes twice as many.
-MAX_VARIATION = 2**31 - 1
+MAX_SEED = 2**31 - 1
+"""GIMP's integers have a sign; a fill takes twice as many."""
+
+
+class ArgumentError(LamaFillError):
+    """An argument has a value that it cannot have."""
 
 
 @dataclass(frozen=True)
 class Options:
     """The arguments of the procedure, checked.
 
-    `grow` and `feather` are pixels, -1 finds them from the hole's size. `variation`: another number gives
-    another fill, the same one the same. The others are names of choices above, but `model`: the name of an
-    installed model, "" for the server's own default.
+    Attributes:
+        grow: pixels, or `AUTOMATIC`.
+        feather: pixels, or `AUTOMATIC`.
+        context: a name of `CONTEXTS`.
+        input: a name of `INPUTS`.
+        output: a name of `OUTPUTS`.
+        quality: a name of `QUALITIES`.
+        variation: the seed of the fill.
+        model: an installed model; "" is the server's default.
 
     Raises:
-        OptionError: a value that is none of these.
+        ArgumentError: a value that is none of these.
     """
 
-    grow: int = -1
-    feather: int = -1
+    grow: int = AUTOMATIC
+    feather: int = AUTOMATIC
     context: str = "auto"
     input: str = "layer"
     output: str = "layer"
@@ -71,17 +53,17 @@ class Options:
     model: str = ""
 
     def __post_init__(self) -> None:
-        for name, value, most in (("grow", self.grow, MAX_GROW), ("feather", self.feather, MAX_FEATHER)):
-            if not -1 <= value <= most:
-                raise OptionError(
+        for name, value, maximum in (("grow", self.grow, MAX_GROW), ("feather", self.feather, MAX_FEATHER)):
+            if not AUTOMATIC <= value <= maximum:
+                raise ArgumentError(
                     _("{name} is from 0 to {most} pixels, or -1 for automatic, not {value}.").format(
-                        name=name, most=most, value=value
+                        name=name, most=maximum, value=value
                     )
                 )
-        if not 0 <= self.variation <= MAX_VARIATION:
-            raise OptionError(
+        if not 0 <= self.variation <= MAX_SEED:
+            raise ArgumentError(
                 _("{name} is from 0 to {most}, not {value}.").format(
-                    name="variation", most=MAX_VARIATION, value=self.variation
+                    name="variation", most=MAX_SEED, value=self.variation
                 )
             )
         for name, chosen, choices in (
@@ -90,24 +72,20 @@ class Options:
             ("output", self.output, OUTPUTS),
             ("quality", self.quality, QUALITIES),
         ):
-            names = [choice.name for choice in choices]
-            if chosen not in names:
-                raise OptionError(
+            if chosen not in names(choices):
+                raise ArgumentError(
                     _("{name} is one of {names}, not “{value}”.").format(
-                        name=name, names=", ".join(names), value=chosen
+                        name=name, names=", ".join(names(choices)), value=chosen
                     )
                 )
 
     @property
     def fill(self) -> FillOptions:
-        """How to fill, as planning and the server want it."""
-        # Which words there are was checked when this was made.
-        context: Context = int(self.context) if self.context.isdigit() else self.context  # type: ignore[assignment]
-        quality: Quality = self.quality  # type: ignore[assignment]
-        return FillOptions(
-            grow=None if self.grow < 0 else self.grow,
-            feather=None if self.feather < 0 else self.feather,
-            context=context,
-            quality=quality,
+        """How to fill."""
+        return fill_options(
+            grow=self.grow,
+            feather=self.feather,
+            context=self.context,
+            quality=self.quality,
             seed=self.variation,
         )

@@ -1,19 +1,17 @@
-"""Which pixels to ask GIMP for, and how to give them back.
+"""Which pixels to ask GIMP for.
 
-The network was trained on sRGB as pictures are stored, so whatever the image's own encoding is, the pixels
-are read and written perceptually encoded ("R'G'B'A", "Y'A"), which GIMP converts rightly to and from linear
-light, other colour spaces and palettes. The depth is one that loses nothing which the image has.
+The network was trained on sRGB as pictures are stored. So the pixels are read and written in a perceptual
+encoding ("R'G'B'A", "Y'A") whatever the image's own is: GIMP converts these to and from linear light, other
+colour spaces and palettes. The depth is one that loses nothing of the image.
 """
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
-
+from lama_core.client.errors import LamaFillError
+from lama_core.client.plugin.alpha import PixelLayout
+from lama_core.client.plugin.texts import _
 from lama_core.client.protocol import messages
 
-#: What the samples are sent as, by the precision of the image as GIMP calls it. Dark tones in 8 bit linear
-#: lie farther apart than in 8 bit perceptual, bright ones closer together: the next depth holds both.
 DEPTHS: dict[str, messages.Depth] = {
     "U8_LINEAR": "u16",
     "U8_NON_LINEAR": "u8",
@@ -34,6 +32,11 @@ DEPTHS: dict[str, messages.Depth] = {
     "DOUBLE_NON_LINEAR": "f32",
     "DOUBLE_PERCEPTUAL": "f32",
 }
+"""The depth of a sample on its way to the server, by the precision of the image as GIMP calls it.
+
+The dark tones of 8 linear bits lie farther apart than those of 8 perceptual bits, and the bright ones closer
+together: the next depth holds both.
+"""
 
 _BABL_DEPTHS: dict[messages.Depth, str] = {"u8": "u8", "u16": "u16", "f16": "half", "f32": "float"}
 _BABL_CHANNELS: dict[messages.PixelFormat, str] = {
@@ -43,109 +46,37 @@ _BABL_CHANNELS: dict[messages.PixelFormat, str] = {
     "rgba": "R'G'B'A",
 }
 
-#: The soft edge of a selection is not light, so it is never encoded as light: "Y u8", not "Y' u8".
 SELECTION = "Y u8"
+"""The soft edge of a selection is not light, so it is not encoded as light: not "Y' u8"."""
+
 ALPHA = "A u8"
 
-_OPAQUE: dict[messages.Depth, bytes] = {
-    "u8": b"\xff",
-    "u16": b"\xff\xff",
-    "f16": b"\x00\x3c",
-    "f32": b"\x00\x00\x80\x3f",
-}
+
+class PrecisionError(LamaFillError):
+    """The image has a precision that is not known."""
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """What a pixel looks like on its way to the server and back."""
-
-    format: messages.PixelFormat
-    depth: messages.Depth
-
-    @property
-    def babl(self) -> str:
-        """The format's name for GIMP."""
-        return f"{_BABL_CHANNELS[self.format]} {_BABL_DEPTHS[self.depth]}"
-
-    @property
-    def pixel_bytes(self) -> int:
-        return messages.pixel_bytes(self.format, self.depth)
-
-    @property
-    def with_alpha(self) -> Encoding:
-        """The same with an alpha channel, which is what a layer with a soft edge needs."""
-        formats: dict[messages.PixelFormat, messages.PixelFormat] = {"gray": "graya", "rgb": "rgba"}
-        return Encoding(formats.get(self.format, self.format), self.depth)
+def babl_format(layout: PixelLayout) -> str:
+    """GIMP's name for a layout."""
+    return f"{_BABL_CHANNELS[layout.format]} {_BABL_DEPTHS[layout.depth]}"
 
 
-def encoding(*, gray: bool, has_alpha: bool, precision: str) -> Encoding:
+def find_layout(*, gray: bool, has_alpha: bool, precision: str) -> PixelLayout:
     """How to send the pixels of a layer.
 
     Args:
-        gray: the image has no colours. (One with a palette has, and is not.)
+        gray: the image has no colours. (One with a palette has.)
         has_alpha: the layer has an alpha channel.
         precision: of the image, as a key of `DEPTHS`.
+
+    Raises:
+        PrecisionError: the precision is not one of `DEPTHS`.
     """
+    if precision not in DEPTHS:
+        raise PrecisionError(
+            _("The precision of this image is not known: choose another one (Image > Precision).")
+        )
     formats: tuple[messages.PixelFormat, messages.PixelFormat] = (
         ("gray", "graya") if gray else ("rgb", "rgba")
     )
-    return Encoding(formats[has_alpha], DEPTHS[precision])
-
-
-def set_alpha(pixels: bytes, sent: Encoding, alpha: bytes | None) -> bytes:
-    """Pixels in `sent.with_alpha`, with this alpha.
-
-    Args:
-        pixels: in `sent`.
-        sent: their encoding.
-        alpha: one byte for each pixel, 0 transparent to 255 opaque. None: opaque where `sent` has no alpha,
-            and as it is where it has.
-
-    Raises:
-        ValueError: the lengths do not agree.
-    """
-    count, rest = divmod(len(pixels), sent.pixel_bytes)
-    if rest or (alpha is not None and len(alpha) != count):
-        raise ValueError(f"{len(pixels)} bytes are not {count if alpha is None else len(alpha)} pixels")
-    had_alpha = sent.with_alpha == sent
-    if had_alpha and alpha is None:
-        return pixels
-    size = messages.DEPTH_BYTES[sent.depth]
-    colours = sent.pixel_bytes - size if had_alpha else sent.pixel_bytes
-    stride = colours + size
-    if had_alpha:
-        out = bytearray(pixels)
-    else:
-        out = bytearray(count * stride)
-        for byte in range(colours):
-            out[byte::stride] = pixels[byte::colours]
-    opaque = _OPAQUE[sent.depth]
-    for byte in range(size):
-        if alpha is None:
-            out[colours + byte :: stride] = opaque[byte : byte + 1] * count
-        else:
-            out[colours + byte :: stride] = alpha.translate(_SAMPLES[sent.depth][byte])
-    return bytes(out)
-
-
-def _sample_tables(depth: messages.Depth) -> tuple[bytes, ...]:
-    """For each byte of a sample: what it is for 0/255, 1/255 ... 255/255."""
-    if depth == "u8":
-        samples = [struct.pack("<B", value) for value in range(256)]
-    elif depth == "u16":
-        samples = [struct.pack("<H", value * 257) for value in range(256)]
-    else:
-        code = {"f16": "<e", "f32": "<f"}[depth]
-        samples = [struct.pack(code, value / 255) for value in range(256)]
-    return tuple(bytes(sample[byte] for sample in samples) for byte in range(len(samples[0])))
-
-
-_SAMPLES: dict[messages.Depth, tuple[bytes, ...]] = {depth: _sample_tables(depth) for depth in _OPAQUE}
-
-
-def crop(data: bytes, width: int, pixel_bytes: int, x: int, y: int, columns: int, rows: int) -> bytes:
-    """A rectangle of rows of `width` pixels."""
-    if x == 0 and columns == width:
-        return data[y * width * pixel_bytes : (y + rows) * width * pixel_bytes]
-    begins = range((y * width + x) * pixel_bytes, ((y + rows) * width + x) * pixel_bytes, width * pixel_bytes)
-    return b"".join(data[begin : begin + columns * pixel_bytes] for begin in begins)
+    return PixelLayout(formats[has_alpha], DEPTHS[precision])

@@ -1,4 +1,4 @@
-"""Finding the server, and starting it, while the artist looks at the dialog."""
+"""Find the server, and start it, while the artist looks at the dialog."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import threading
 
 from lama_core.client.connection import Client, connect
 from lama_core.client.errors import LamaFillError
-from lama_fill_gimp.job import PULSE_SECONDS, Meter, Waiting, stage_text
+from lama_fill_gimp.progress import PULSE_SECONDS, Progress, ProgressBar, show_stage
 
 
-class Finding(threading.Thread):
-    """Looks for the server in the background, and starts it where it does not run."""
+class ServerConnector(threading.Thread):
+    """Looks for the server in the background, and starts it where it does not run.
+
+    Attributes:
+        server: None as long as there is none.
+    """
 
     def __init__(self, version: str) -> None:
-        """`version`: of GIMP, for the server's log."""
+        """Begin at once.
+
+        Args:
+            version: of GIMP, for the server's log.
+        """
         super().__init__(name="lama-fill server", daemon=True)
         self.server: Client | None = None
         self._version = version
@@ -23,21 +31,26 @@ class Finding(threading.Thread):
         try:
             self.server = connect(client="gimp", client_version=self._version)
         except LamaFillError:
-            # The artist may still cancel the dialog; `found_server` tries again, and says what is wrong.
+            # The artist may still cancel the dialog; `find_server` tries again, and says what is wrong.
             self.server = None
 
 
-def found_server(finding: Finding | None, version: str, meter: Meter) -> Client:
-    """The server, found before or now; the progress bar moves as long as it is waited for.
+def find_server(connector: ServerConnector | None, version: str, bar: ProgressBar) -> Client:
+    """The server; the progress bar moves as long as it is waited for.
+
+    Args:
+        connector: what has looked for it before; None: look for it now.
+        version: of GIMP, for the server's log.
+        bar: shows that something goes on.
 
     Raises:
         ClientError: there is none, and none can be started.
     """
-    meter.show(stage_text("queued"), 0.0)
-    waiting = Waiting(meter)
-    while finding is not None and finding.is_alive():
-        finding.join(PULSE_SECONDS)
-        waiting.starting("starting")
-    if finding is not None and finding.server is not None:
-        return finding.server
-    return connect(client="gimp", client_version=version, progress=waiting.starting, cancelled=waiting.tick)
+    show_stage(bar, "queued")
+    progress = Progress(bar)
+    while connector is not None and connector.is_alive():
+        connector.join(PULSE_SECONDS)
+        progress.starting("starting")
+    if connector is not None and connector.server is not None:
+        return connector.server
+    return connect(client="gimp", client_version=version, progress=progress.starting, cancelled=progress.tick)

@@ -1,12 +1,12 @@
 """Texts that the artist reads, in the artist's language.
 
-The host says how to translate once GIMP has told it where the translations are; until then, and in tests,
-texts stay English.
+A plug-in says how to translate once it knows the language. Before that, and in tests, texts stay English.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 _translate: Callable[[str], str] = str
 
@@ -23,5 +23,21 @@ def _(text: str) -> str:
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name that tools for translators look for
-    """Marks a text for translators; it is translated later, by `_`."""
+    """Mark a text for translators; `_` translates it later."""
     return text
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text that is translated when it is shown.
+
+    Attributes:
+        id: the English text, with `{fields}`.
+        values: of the fields.
+    """
+
+    id: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return _(self.id).format_map(self.values)
