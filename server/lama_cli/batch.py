@@ -192,7 +192,7 @@ def _load(task: Task, options: FillOptions, max_pixels: int) -> _Loaded:
     if task.mask is None:
         hole = transparent_hole(picture, task.picture)
     else:
-        hole = read_mask(task.mask, max_pixels=max_pixels)
+        hole = read_mask(task.mask, picture=picture, max_pixels=max_pixels)
     windows = plan_fill(picture.pixels, hole, options)
     task.output.parent.mkdir(parents=True, exist_ok=True)
     check_output(task.output, picture.pixels, changed=[window.written for window in windows])

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         options = replace(options, transfer=picture.transfer)
     output = _output(args)
     if args.mask is not None:
-        hole = read_mask(args.mask, max_pixels=max_pixels)
+        hole = read_mask(args.mask, picture=picture, max_pixels=max_pixels)
     else:
         hole = transparent_hole(picture, args.picture)
     windows = plan_fill(picture.pixels, hole, options)

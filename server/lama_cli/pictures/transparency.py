@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lama_cli.pictures.files import Picture, PictureError
+from lama_cli.pictures.picture import Picture, PictureError
 from lama_core.image.pixels import WHITE
 
 

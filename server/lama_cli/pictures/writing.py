@@ -14,7 +14,8 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from lama_cli.pictures.files import Picture, PictureError
+from lama_cli.pictures import jpeg, png
+from lama_cli.pictures.picture import Picture, PictureError
 from lama_core.client.files import write_atomically
 from lama_core.client.geometry import Rect
 
@@ -153,12 +154,18 @@ def _encoded(picture: Picture, path: Path) -> bytes:
     if kind is _TIFF:
         settings["predictor"] = "float" if pixels.dtype.kind == "f" else "horizontal"
         settings["bigtiff"] = pixels.nbytes > _BIGTIFF_BYTES
+    own_parts = kind.name == picture.metadata.kind
+    if own_parts:
+        settings["keep"] = "none"
     try:
         data: bytes = getattr(_image(pixels, picture), kind.saver)(**settings)
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"{path} cannot be encoded ({reason}): write another kind of file") from error
-    return data
+    if not own_parts:
+        return data
+    insert = png.insert_chunks if kind is _PNG else jpeg.insert_segments
+    return insert(data, picture.metadata.parts)
 
 
 def _opaque(pixels: NDArray[Any]) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms
 
 from lama_cli import main
 from lama_cli.pictures import Picture, read_picture, write_picture
-from lama_cli.pictures.files import Metadata
+from lama_cli.pictures.picture import Metadata
 from lama_core.fill import FillOptions, fill
 from lama_core.model.installed.load import load_generator
 

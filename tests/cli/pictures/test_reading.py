@@ -22,7 +22,7 @@ from lama_cli.pictures import (
     read_picture,
     write_picture,
 )
-from lama_cli.pictures.files import Metadata
+from lama_cli.pictures.picture import Metadata
 from lama_core.client.geometry import Rect
 
 
@@ -383,7 +383,7 @@ import resource, sys, numpy as np
 from pathlib import Path
 from lama_core.client.errors import LamaFillError
 from lama_cli.pictures import Picture, write_picture
-from lama_cli.pictures.files import Metadata
+from lama_cli.pictures.picture import Metadata
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 pixels = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
 try:
