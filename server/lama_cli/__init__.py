@@ -11,8 +11,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from lama_core.client.errors import LamaFillError
+from lama_core.client.text import one_line
 from lama_server import __version__
 from lama_server.threads import let_idle_threads_sleep
 
@@ -32,6 +34,8 @@ COMMANDS: tuple[str, ...] = (
 )
 
 USAGE_ERROR = 2
+MAX_ERROR = 2000
+"""Characters of an error that are shown: it may name several paths."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -50,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns the exit status: 0 when done, 2 for anything that the user can mend, 130 when interrupted, 141
     when nobody reads the output any more.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A name need not be text: what was done is said all the same.
+        sys.stdout.reconfigure(errors="backslashreplace")
     args = build_parser().parse_args(argv)
     let_idle_threads_sleep()
     try:
@@ -57,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout:  # there is none without a console on Windows
             sys.stdout.flush()
     except LamaFillError as error:
-        print(f"lama-fill: {error}", file=sys.stderr)
+        print(f"lama-fill: {one_line(str(error), MAX_ERROR)}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return 130

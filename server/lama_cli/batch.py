@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lama_cli.filler import Filler
 
 #: Endings of what is taken for a picture; what is in the file decides how it is read.
-SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+SUFFIXES: Final = (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".webp", ".tif", ".tiff")
 
 #: A file beside a picture is its mask when it is called so after the picture's name: `_mask`, `-mask`, and
 #: with a number behind them, as LaMa's own tools name them.
@@ -52,6 +52,8 @@ class Done:
     task: Task
     report: FillReport | None
     error: LamaFillError | None
+    note: str = ""
+    """One line about what of the file is not kept, or empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +152,11 @@ def run_batch(
         finally:
             free.put(filler)
 
-    def written(filling: Future[tuple[_Loaded, FillReport]]) -> FillReport:
+    def written(filling: Future[tuple[_Loaded, FillReport]]) -> tuple[FillReport, str]:
         loaded, report = filling.result()
         loaded.task.output.parent.mkdir(parents=True, exist_ok=True)
         write_picture(loaded.picture, loaded.task.output)
-        return report
+        return report, loaded.picture.note
 
     begin = time.perf_counter()
     ahead = 2 * len(fillers)
@@ -163,7 +165,7 @@ def run_batch(
         ThreadPoolExecutor(len(fillers), "fill") as hands,
         ThreadPoolExecutor(1, "write") as writers,
     ):
-        waiting: deque[tuple[Task, Future[FillReport]]] = deque()
+        waiting: deque[tuple[Task, Future[tuple[FillReport, str]]]] = deque()
         try:
             for task in tasks:
                 reading = readers.submit(_load, task, options, max_pixels)
@@ -199,18 +201,21 @@ def _load(task: Task, options: FillOptions, max_pixels: int) -> _Loaded:
     return _Loaded(task=task, picture=picture, hole=hole)
 
 
-def _outcome(task: Task, work: Future[FillReport]) -> Done:
-    try:
-        return Done(task=task, report=work.result(), error=None)
-    except LamaFillError as error:
+def _outcome(task: Task, work: Future[tuple[FillReport, str]]) -> Done:
+    """How it went; whatever went wrong is this picture's line, and the others go on."""
+    error = work.exception()
+    if error is None:
+        report, note = work.result()
+        return Done(task=task, report=report, error=None, note=note)
+    if isinstance(error, LamaFillError):
         return Done(task=task, report=None, error=error)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        return Done(
-            task=task,
-            report=None,
-            error=BatchError(f"{task.output} cannot be written ({reason}): choose another folder with -o"),
-        )
+    if isinstance(error, OSError):
+        reason = f"{task.output} cannot be written ({error.strerror or error}): choose another folder with -o"
+    elif isinstance(error, Exception):
+        reason = f"{task.picture} could not be filled ({type(error).__name__}: {error}): please report it"
+    else:
+        raise error
+    return Done(task=task, report=None, error=BatchError(reason))
 
 
 def _silent(stage: str, fraction: float) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lama_cli.commands.fill_options import add_fill_options, fill_options, takes_transfer_of_file
+from lama_core.client.text import one_line
 
 if TYPE_CHECKING:
     from lama_cli.batch import Done
@@ -84,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
         def tell(one: Done) -> None:
             done.append(one)
             bar.update(shown, advance=1, description=one.task.picture.name)
-            if one.error is not None:
-                print(f"lama-fill: {one.error}", file=sys.stderr)
+            for line in filter(None, (one.note, str(one.error or ""))):
+                print(f"lama-fill: {one_line(line)}", file=sys.stderr)
 
         if tasks:
             fillers = stack.enter_context(

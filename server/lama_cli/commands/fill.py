@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lama_cli.commands.fill_options import add_fill_options, fill_options, takes_transfer_of_file
 from lama_core.client.errors import LamaFillError
+from lama_core.client.text import one_line
 
 if TYPE_CHECKING:
     from lama_cli.filling import Progress
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         bounds = bounds.union(window.hole)
     height, width = picture.pixels.shape[:2]
     if picture.note:
-        print(f"lama-fill: {picture.note}", file=sys.stderr)
+        print(f"lama-fill: {one_line(picture.note)}", file=sys.stderr)
     if args.json:
         facts = {
             "output": str(output),

@@ -68,8 +68,12 @@ _TIFF: Final = _Kind(
 )
 _KINDS: Final = {
     ".png": _PNG,
+    ".apng": _PNG,
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
+    ".jpe": _JPEG,
+    ".jif": _JPEG,
+    ".jfif": _JPEG,
     ".webp": _WEBP,
     ".tif": _TIFF,
     ".tiff": _TIFF,

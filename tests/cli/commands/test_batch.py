@@ -15,7 +15,7 @@ from lama_cli import main
 from lama_cli.batch import Done, find_tasks, run_batch
 from lama_cli.filling import FillReport
 from lama_core.fill import FillOptions, fill
-from lama_core.model.installed.load import load_generator
+from lama_core.inference import load_fast
 
 Run = Callable[..., tuple[int, str, str]]
 LIMIT = 1 << 24
@@ -58,7 +58,7 @@ def read(path: str) -> np.ndarray:
 
 
 def test_every_picture_is_what_fill_makes_of_it(run: Run, weights: Path) -> None:
-    generator = load_generator(weights)
+    generator = load_fast(weights, precision="fp32")
     for seed in range(5):
         save(photo(seed), f"in/{seed}.png")
         save(hole(), f"masks/{seed}.png")
@@ -68,7 +68,7 @@ def test_every_picture_is_what_fill_makes_of_it(run: Run, weights: Path) -> None
     assert "a minute" in out
     for seed in range(5):
         expected = fill(photo(seed), hole(), generator, FillOptions(grow=3))
-        # The command may run the generator in another form, which rounds otherwise.
+        # Of the same compiled form, as the command runs it.
         assert np.abs(read(f"in-filled/{seed}.png").astype(int) - expected).max() <= 1
 
 
@@ -101,6 +101,48 @@ def test_a_bad_picture_is_named_and_the_others_are_filled(run: Run) -> None:
     assert "1.png has no transparent pixels" in said[0]
     assert "3.png" in said[1]
     assert sorted(path.name for path in Path("in-filled").iterdir()) == ["0.png", "2.png"]
+
+
+def test_any_exception_is_that_files_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c"):
+        save(photo(0), f"in/{name}.png")
+        save(hole(), f"in/{name}_mask.png")
+
+    def fails_once(pixels: np.ndarray, *_rest: object) -> FillReport:
+        calls.append(len(calls))
+        if len(calls) == 2:
+            raise ZeroDivisionError("a fault of ours")
+        return FillReport(model="m", device="d", seconds=0.0)
+
+    calls: list[int] = []
+    done: list[Done] = []
+    tasks = find_tasks(Path("in"), masks=None, output=Path("out"), ending=None)
+    run_batch(tasks, [fails_once], FillOptions(), max_pixels=LIMIT, tell=done.append)
+    assert [one.error is None for one in done] == [True, False, True]
+    assert "b.png could not be filled (ZeroDivisionError: a fault of ours)" in str(done[1].error)
+
+
+@pytest.mark.parametrize("ending", ["jfif", "JPE", "jif", "jpeg"])
+def test_a_jpeg_by_any_of_its_names_is_found_and_written(run: Run, ending: str) -> None:
+    save(hole(), "masks/a.png")
+    Path("in").mkdir()
+    Image.fromarray(photo(0)).save(f"in/a.{ending}", "JPEG")
+    status, out, err = run("in", "--masks", "masks", "--no-server")
+    assert (status, err) == (0, "")
+    assert "1 filled" in out
+    with Image.open(f"in-filled/a.{ending}") as image:
+        assert image.format == "JPEG"
+
+
+def test_what_is_lost_of_a_file_is_said(run: Run) -> None:
+    Path("in").mkdir()
+    pages = [Image.fromarray(photo(seed)) for seed in range(2)]
+    pages[0].save("in/a.tif", save_all=True, append_images=pages[1:])
+    save(hole(), "masks/a.png")
+    status, _, err = run("in", "--masks", "masks", "--no-server")
+    assert status == 0
+    assert "a.tif has 2 pages, only the first was taken" in err
 
 
 def test_a_stopped_batch_goes_on(run: Run) -> None:

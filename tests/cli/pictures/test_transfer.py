@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from lama_cli.pictures import Picture, read_picture, write_picture
-<<<<<<< HEAD
 from lama_cli.pictures.picture import Metadata
 from lama_cli.pictures.transfer import transfer_of
-=======
-from lama_cli.pictures.picture import Metadata
-from lama_cli.pictures.transfer import light_of
->>>>>>> 3ba910f (Read a mask whatever it was painted with, keep metadata byte for byte, leave no preview of what is removed)
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
