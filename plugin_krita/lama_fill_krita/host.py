@@ -1,7 +1,8 @@
 """All of the plug-in that is Krita: documents and nodes as `document` has them, the docker, the actions.
 
-Everything here is called on the main thread. Krita's objects outlive what they stand for, and then answer
-with zeros and empty strings instead of an error, so whether a document is open is asked first.
+Everything here is called on the main thread. Krita's Python objects stay when the document that they stand
+for is closed, and then answer with zeros and empty strings instead of an error. So ask first whether a
+document is open.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import krita
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
 from lama_core.client.geometry import Rect
@@ -21,7 +23,7 @@ from lama_core.client.plugin.texts import _
 from lama_fill_krita import languages, qt, template
 from lama_fill_krita.color_space import Space
 from lama_fill_krita.controller import Controller
-from lama_fill_krita.document import Hole
+from lama_fill_krita.document import Document, Hole
 from lama_fill_krita.nodes import Node, RefusalError
 from lama_fill_krita.server_thread import ServerThread
 
@@ -35,7 +37,7 @@ RESOLUTION = 72.0
 class KritaDocument:
     """A `document.Document`."""
 
-    def __init__(self, document) -> None:
+    def __init__(self, document: krita.Document) -> None:
         self._document = document
 
     def __eq__(self, other: object) -> bool:
@@ -70,10 +72,11 @@ class KritaDocument:
 
     def node_below(self, key: str) -> Node | None:
         found = self._find(key)
-        if found is None:
+        parent = None if found is None else found.parentNode()
+        if parent is None:
             return None
         below = None
-        for sibling in found.parentNode().childNodes():
+        for sibling in parent.childNodes():
             if _key(sibling) == key:
                 break
             if not sibling.type().endswith("mask"):
@@ -99,10 +102,11 @@ class KritaDocument:
         self._document.refreshProjection()
         self._document.waitForDone()
 
-    def _described(self, node) -> Node:
+    def _described(self, node: krita.Node) -> Node:
         parent = node.parentNode()
         # The root, which the artist never sees, is the node that has no parent.
-        named = parent is not None and parent.parentNode() is not None
+        if parent is not None and parent.parentNode() is None:
+            parent = None
         kind = node.type()
         return Node(
             key=_key(node),
@@ -111,13 +115,13 @@ class KritaDocument:
             # Asking a mask for its colour space ends Krita 5.1.
             space=Space("A", "U8", "") if kind.endswith("mask") else _space(node),
             is_pass_through=kind == "grouplayer" and node.passThroughMode(),
-            parent=self._described(parent) if named else None,
+            parent=None if parent is None else self._described(parent),
         )
 
-    def _find(self, key: str):
+    def _find(self, key: str) -> krita.Node | None:
         return next((node for node in _tree(self._document.rootNode()) if _key(node) == key), None)
 
-    def _found(self, key: str):
+    def _found(self, key: str) -> krita.Node:
         found = self._find(key)
         if found is None:
             raise RefusalError(_("The layer is gone."))
@@ -151,7 +155,7 @@ class KritaDocument:
     def _clipped(self, hole: Hole) -> Hole:
         return Hole(hole.bounds.clipped(Rect(0, 0, *self.size())), hole.read, hole.marker)
 
-    def _marker(self):
+    def _marker(self) -> krita.Node | None:
         key = bytes(self._document.annotation(MARKER)).decode("ascii", "replace")
         return self._find(key) if key else None
 
@@ -210,12 +214,15 @@ class KritaDocument:
             return PlainLayer(self, name)
         return TemplateLayer(self, name, with_mask=with_mask, times=times)
 
-    def create(self, name: str):
+    def create(self, name: str) -> krita.Node:
         return self._document.createNode(name, "paintlayer")
 
-    def add(self, node, above: str) -> None:
+    def add(self, node: krita.Node, above: str) -> None:
         below = self._found(above)
-        below.parentNode().addChildNode(node, below)
+        parent = below.parentNode()
+        if parent is None:
+            raise RefusalError(_("The layer is gone."))
+        parent.addChildNode(node, below)
 
     # Time.
 
@@ -252,7 +259,7 @@ class PlainLayer:
         self._document.add(self._node, above)
 
     def close(self) -> None:
-        self._node = None
+        del self._node
 
 
 class TemplateLayer:
@@ -275,6 +282,7 @@ class TemplateLayer:
         self._layer.setPixelData(data, rect.x, rect.y, rect.width, rect.height)
 
     def write_mask(self, rect: Rect, data: bytes) -> None:
+        assert self._mask is not None
         self._mask.setPixelData(data, rect.x, rect.y, rect.width, rect.height)
 
     def add(self, above: str) -> None:
@@ -283,8 +291,8 @@ class TemplateLayer:
         self._document.refresh()
 
     def close(self) -> None:
-        # Before its document: a node that outlives it would take Krita with it.
-        self._layer = self._mask = None
+        # Before its document: a node that outlives its document ends Krita.
+        del self._layer, self._mask
         self._template.setModified(False)
         self._template.close()
 
@@ -313,7 +321,8 @@ class KritaEditor:
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         qt.later(seconds, call)
 
-    def make_marker(self, document: KritaDocument, name: str) -> None:
+    def make_marker(self, document: Document, name: str) -> None:
+        assert isinstance(document, KritaDocument)
         document.make_marker(name)
         brush = Krita.instance().action("KritaShape/KisToolBrush")
         if brush is not None:
@@ -329,7 +338,7 @@ class LamaFillDocker(DockWidget):
         self.setWindowTitle(NAME)
         self.setWidget(qt.Panel(controller()))
 
-    def canvasChanged(self, canvas) -> None:  # noqa: N802 - Krita's name
+    def canvasChanged(self, canvas: krita.Canvas) -> None:  # noqa: N802 - Krita's name
         """Nothing to do: what is active is asked for when it is needed."""
 
 
@@ -337,7 +346,7 @@ class LamaFillExtension(Extension):
     def setup(self) -> None:
         """Krita calls this once; there is nothing to do before there is a window."""
 
-    def createActions(self, window) -> None:  # noqa: N802 - Krita's name
+    def createActions(self, window: krita.Window) -> None:  # noqa: N802 - Krita's name
         for name, text, call in (
             ("lama_fill", NAME, controller().fill),
             ("lama_fill_again", _("LaMa Fill Again"), controller().fill_again),
@@ -362,9 +371,9 @@ def register() -> None:
     """Tell Krita what the plug-in has. Called when Krita loads it."""
     chosen = os.environ.get("LANGUAGE", "")
     languages.use_languages([*filter(None, chosen.split(":")), *qt.languages()])
-    krita = Krita.instance()
-    krita.addExtension(LamaFillExtension(krita))
-    krita.addDockWidgetFactory(
+    application = Krita.instance()
+    application.addExtension(LamaFillExtension(application))
+    application.addDockWidgetFactory(
         DockWidgetFactory("lamaFillDocker", DockWidgetFactoryBase.DockRight, LamaFillDocker)
     )
 
@@ -374,29 +383,29 @@ def _called(call: Callable[[], None]) -> Callable[[], None]:
     return lambda: call()  # noqa: PLW0108
 
 
-def _space(of) -> Space:
+def _space(of: krita.Document | krita.Node) -> Space:
     """Of a document or a node."""
     return Space(of.colorModel(), of.colorDepth(), of.colorProfile())
 
 
-def _alpha(node, rect: Rect, space: Space) -> bytes:
+def _alpha(node: krita.Node, rect: Rect, space: Space) -> bytes:
     """The alpha of a part of a node, one byte for each pixel."""
     data = bytes(node.pixelData(rect.x, rect.y, rect.width, rect.height))
     return alpha_bytes(data, space.pixel_bytes, space.wire_depth)
 
 
-def _key(node) -> str:
+def _key(node: krita.Node) -> str:
     return node.uniqueId().toString()
 
 
-def _tree(node) -> Iterator:
+def _tree(node: krita.Node) -> Iterator[krita.Node]:
     """Everything below a node."""
     for child in node.childNodes():
         yield child
         yield from _tree(child)
 
 
-def _convert(document, target: Space) -> None:
+def _convert(document: krita.Document, target: Space) -> None:
     if _space(document) == target:
         return
     if not document.setColorSpace(target.model, target.depth, target.profile):
@@ -408,18 +417,18 @@ def _convert(document, target: Space) -> None:
     document.waitForDone()
 
 
-def _open(content: bytes):
+def _open(content: bytes) -> krita.Document:
     """A document that is made of a file which nobody sees."""
-    krita = Krita.instance()
+    application = Krita.instance()
     handle, path = tempfile.mkstemp(prefix="lama-fill-", suffix=".kra")
-    was = krita.batchmode()
+    was = application.batchmode()
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        krita.setBatchmode(True)
-        document = krita.openDocument(path)
+        application.setBatchmode(True)
+        document = application.openDocument(path)
     finally:
-        krita.setBatchmode(was)
+        application.setBatchmode(was)
         os.unlink(path)
     if document is None:
         raise RefusalError(_("Krita could not make the layer: choose “New layer” as the output."))
@@ -427,7 +436,7 @@ def _open(content: bytes):
 
 
 @contextlib.contextmanager
-def _temporary(document):
+def _temporary(document: krita.Document) -> Iterator[krita.Document]:
     try:
         yield document
     finally:

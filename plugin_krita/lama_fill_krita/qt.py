@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 if "PyQt6.QtCore" in sys.modules:
-    from PyQt6.QtCore import QLocale, QObject, QSize, Qt, QTimer, QUuid, pyqtSignal
+    from PyQt6.QtCore import QLocale, QObject, QSize, Qt, QTimer, pyqtSignal
     from PyQt6.QtWidgets import (
         QCheckBox,
         QComboBox,
@@ -32,7 +33,7 @@ if "PyQt6.QtCore" in sys.modules:
         QWidget,
     )
 else:
-    from PyQt5.QtCore import QLocale, QObject, QSize, Qt, QTimer, QUuid, pyqtSignal
+    from PyQt5.QtCore import QLocale, QObject, QSize, Qt, QTimer, pyqtSignal
     from PyQt5.QtWidgets import (
         QCheckBox,
         QComboBox,
@@ -53,6 +54,10 @@ else:
         QVBoxLayout,
         QWidget,
     )
+
+if TYPE_CHECKING:
+    from PyQt5.QtGui import QHideEvent, QResizeEvent, QShowEvent
+    from PyQt5.QtWidgets import QAction
 
 from lama_core.client.plugin.choices import AUTOMATIC, CONTEXTS, INPUTS, OUTPUTS, QUALITIES, Choice
 from lama_core.client.plugin.texts import _
@@ -113,7 +118,7 @@ class Line(QLabel):
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         return QSize(0, super().minimumSizeHint().height())
 
-    def resizeEvent(self, event) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
         self._cut()
 
@@ -163,7 +168,7 @@ class Panel(QScrollArea):
         width = max(part.minimumSizeHint().width() for part in parts) + self._beside()
         return QSize(width, 8 * self.fontMetrics().height())
 
-    def resizeEvent(self, event) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
         # Labels go above their fields where there is no room beside them.
         needed = max(label.sizeHint().width() for label, _field in self._rows)
@@ -178,12 +183,12 @@ class Panel(QScrollArea):
         """What is left and right of the fields: margins and the scroll bar."""
         return 2 * MARGIN + self.verticalScrollBar().sizeHint().width()
 
-    def showEvent(self, event) -> None:  # noqa: N802
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         super().showEvent(event)
         self._timer.start()
         later(0, self._controller.look)
 
-    def hideEvent(self, event) -> None:  # noqa: N802
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
         super().hideEvent(event)
         self._timer.stop()
 
@@ -324,10 +329,10 @@ class Panel(QScrollArea):
             (self._model, view.options.model),
         ):
             box.setCurrentIndex(max(0, box.findData(value)))
-        for box, value in ((self._grow, view.options.grow), (self._feather, view.options.feather)):
-            box.blockSignals(True)
-            box.setValue(value)
-            box.blockSignals(False)
+        for field, pixels in ((self._grow, view.options.grow), (self._feather, view.options.feather)):
+            field.blockSignals(True)
+            field.setValue(pixels)
+            field.blockSignals(False)
 
     def _show_models(self, view: View) -> None:
         models = [("", _("The server's default")), *((m.name, m.title or m.name) for m in view.models)]
@@ -365,11 +370,6 @@ def ask_settings(parent: QWidget, options: Options) -> Options | None:
     return replace(options, start_server=start.isChecked(), command=command.text().strip())
 
 
-def uuid(text: str) -> QUuid:
-    """For the methods of Krita that want one."""
-    return QUuid(text)
-
-
 def _row(wide: QWidget, narrow: QWidget) -> QWidget:
     row = QWidget()
     layout = QHBoxLayout(row)
@@ -401,7 +401,7 @@ def _menu_button(name: str, text: str, tip: str, menu: QMenu) -> QToolButton:
     return button
 
 
-def _add(menu: QMenu, name: str, text: str, call: Callable[[], None]):
+def _add(menu: QMenu, name: str, text: str, call: Callable[[], None]) -> QAction:
     action = menu.addAction(text)
     action.setObjectName(name)
     action.triggered.connect(_plain(call))
