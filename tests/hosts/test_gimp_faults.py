@@ -55,6 +55,7 @@ def test_cancel_leaves_the_image_untouched_and_the_server_idle(gimp: Gimp, serve
     assert said["error"]
     assert said["fills"] == 0
     assert said["same"]
+    assert said["images"] == 1, "a copy of the image was left behind"
     until(lambda: running(server) == 0, "the server is idle", seconds=15)
     assert gimp.call("one")["error"] == "", "the next fill works"
 
@@ -71,6 +72,7 @@ def test_the_server_is_killed_in_the_middle(system: Path, alone: Gimp) -> None:
         assert "connection to the LaMa Fill server was lost" in said["error"]
         assert said["fills"] == 0
         assert said["same"]
+        assert said["images"] == 1, "a copy of the image was left behind"
     finally:
         server.process.kill()
         server.process.wait(timeout=10)
