@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from lama_cli.filling import FillReport, InProcessFiller, Progress, fill_through_server
 from lama_core.client.connection import ServerStartError, connect
-from lama_core.client.connection.launch import COMMAND_VARIABLE
 from lama_core.client.options import FillOptions
+from lama_core.client.places import COMMAND_VARIABLE
 from lama_core.model.installed import registry
 from lama_server import __version__
 from lama_server.settings import load_settings

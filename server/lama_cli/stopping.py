@@ -28,7 +28,7 @@ def stop_server() -> str:
         StuckError: it cannot be ended.
     """
     from lama_core.client.connection import ClientError, ServerNotFoundError, connect
-    from lama_core.client.connection.runtime import state_folder
+    from lama_core.client.places import state_folder
 
     folder = state_folder()
     try:

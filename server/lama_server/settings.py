@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from lama_core.client.errors import LamaFillError
+from lama_core.client.places import CONFIG_VARIABLE
 from lama_core.client.protocol import limits
 from lama_server import sizes
 
 Value = int | float | bool | str
 
-CONFIG_VARIABLE = "LAMA_FILL_CONFIG"
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 

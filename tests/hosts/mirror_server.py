@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from lama_core.client.connection.runtime import state_folder
+from lama_core.client.places import state_folder
 from lama_core.client.protocol.messages import Device, Fill, Result, pixel_bytes
 from lama_server import settings
 from lama_server.errors import JobCancelledError

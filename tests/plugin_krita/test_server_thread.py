@@ -14,8 +14,10 @@ import pytest
 from lama_fill_krita.server_thread import ServerThread
 from lama_fill_krita.tasks import Future
 
-from lama_core.client.connection import ServerStartError, runtime
-from lama_core.client.connection.launch import COMMAND_VARIABLE, SERVE
+from lama_core.client import places
+from lama_core.client.connection import ServerStartError
+from lama_core.client.connection.launch import SERVE
+from lama_core.client.places import COMMAND_VARIABLE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands here are scripts")
 
@@ -42,7 +44,7 @@ def editor() -> Editor:
 @pytest.fixture
 def link(editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServerThread:
     """A thread whose state folder is the test's own."""
-    monkeypatch.setenv(runtime.FOLDER_VARIABLE, str(tmp_path / "state"))
+    monkeypatch.setenv(places.RUNTIME_DIR_VARIABLE, str(tmp_path / "state"))
     monkeypatch.setenv("LAMA_FILL_PRELOAD", "false")
     return ServerThread(editor.posted.put)
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lama_core.client.connection.runtime import state_folder
+from lama_core.client.places import state_folder
 from lama_server import settings
 from lama_server.service import run_service
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lama_core.client.connection.launch import COMMAND_VARIABLE, find_command
+from lama_core.client.connection.launch import find_command
 from lama_core.client.connection.runtime import RuntimeFile, read_runtime_file
+from lama_core.client.places import COMMAND_VARIABLE
 from lama_core.client.protocol.auth import new_token
 from lama_server.instance import Place, RuntimeFolderError, find_server
 from lama_server.lock import Lock

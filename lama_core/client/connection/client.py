@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from lama_core.client.connection import runtime
+from lama_core.client import places
 from lama_core.client.connection.channel import TICK_SECONDS, Connection
 from lama_core.client.connection.discovery import StartProgress, reach
 from lama_core.client.connection.errors import (
@@ -56,7 +56,7 @@ def connect(
 
     `client` and `client_version`: who asks, for the server's log. `start`: whether to start it.
     `command`: the command line of `lama-fill`, when it is not to be looked for. `folder`: where the
-    server's runtime file is; by default where `runtime.state_folder` says. `start_seconds`: how long it
+    server's runtime file is; by default where `places.state_folder` says. `start_seconds`: how long it
     may take to come up. `progress` and `cancelled`: see `StartProgress`; both are called
     some times a second while waiting.
 
@@ -66,7 +66,7 @@ def connect(
         hello=Hello(client=client, client_version=client_version),
         start=start,
         command=tuple(command),
-        folder=folder or runtime.state_folder(),
+        folder=folder or places.state_folder(),
         start_seconds=start_seconds,
     )
     found.reach(progress=progress, cancelled=cancelled)

@@ -23,11 +23,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
+from lama_core.client import places
 from lama_core.client.connection import runtime
 from lama_core.client.connection.errors import SandboxError, ServerStartError
 from lama_core.client.protocol.auth import LOOPBACK
 
-COMMAND_VARIABLE: Final = "LAMA_FILL_COMMAND"
 LAUNCH_FILE: Final = "launch.json"
 DOOR_FILE: Final = "autostart.json"
 """Beside it: `{"port": N}`, where the operating system waits for a knock."""
@@ -69,7 +69,7 @@ def find_command(folder: Path) -> list[str]:
     By $LAMA_FILL_COMMAND; by `launch.json` in the state folder, which the server writes (`{"command":
     [...]}`); by PATH; by the places where installers put it. Raises `ServerStartError`.
     """
-    chosen = os.environ.get(COMMAND_VARIABLE)
+    chosen = os.environ.get(places.COMMAND_VARIABLE)
     if chosen:
         return split_command(chosen)
     recorded = _recorded_command(folder)
@@ -102,25 +102,25 @@ def _recorded_command(folder: Path) -> list[str]:
 
 
 def _usual_places() -> list[Path]:
-    home = runtime.home_folder()
+    home = places.home_folder()
     if sys.platform == "win32":
         local = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
         return [
             local / "Programs" / "lama-fill" / "Scripts" / "lama-fill.exe",
             home / ".local" / "bin" / "lama-fill.exe",
         ]
-    places = [
+    usual = [
         home / ".local" / "bin" / "lama-fill",
         home / ".local" / "share" / "lama-fill" / "venv" / "bin" / "lama-fill",
         Path("/usr/local/bin/lama-fill"),
         Path("/usr/bin/lama-fill"),
     ]
     if sys.platform == "darwin":
-        places += [
+        usual += [
             home / "Library" / "Application Support" / "lama-fill" / "venv" / "bin" / "lama-fill",
             Path("/opt/homebrew/bin/lama-fill"),
         ]
-    return places
+    return usual
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -153,7 +153,7 @@ class Starter:
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 env=clean_environment(os.environ),
-                cwd=runtime.home_folder(),
+                cwd=places.home_folder(),
                 **_detached(),
             )
         except (OSError, ValueError) as error:

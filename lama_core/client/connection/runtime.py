@@ -1,9 +1,4 @@
-"""Where a running server is found: the state folder and `server.json` in it.
-
-The folder is looked up in a way that gives the same answer inside and outside of a Flatpak or Snap,
-whatever they do to the environment: the home folder is that of the user database, not $HOME, and the XDG
-variables are not consulted, because a sandbox points them elsewhere.
-"""
+"""Where a running server is found: `server.json` in the state folder."""
 
 from __future__ import annotations
 
@@ -16,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from lama_core.client.connection.errors import NotTrustedError, ServerNotFoundError
+from lama_core.client.places import RUNTIME_DIR_VARIABLE
 from lama_core.client.protocol.auth import is_token
 
-FOLDER_VARIABLE: Final = "LAMA_FILL_RUNTIME_DIR"
 SERVER_FILE: Final = "server.json"
 MAX_FILE_BYTES: Final = 64 * 1024
 
@@ -37,31 +32,6 @@ class RuntimeFile:
         return f"RuntimeFile(port={self.port}, pid={self.pid}, version={self.version!r})"
 
 
-def home_folder() -> Path:
-    """The user's home folder by the user database, by the environment where there is none."""
-    if sys.platform != "win32":
-        import pwd  # not on Windows
-
-        try:
-            return Path(pwd.getpwuid(os.getuid()).pw_dir)
-        except KeyError:
-            pass  # a container's user need not be in it
-    return Path.home()
-
-
-def state_folder() -> Path:
-    """The folder that the server keeps `server.json` in. It need not exist."""
-    chosen = os.environ.get(FOLDER_VARIABLE)
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else home_folder() / "AppData" / "Local") / "lama-fill"
-    if sys.platform == "darwin":
-        return home_folder() / "Library" / "Application Support" / "lama-fill"
-    return home_folder() / ".local" / "state" / "lama-fill"
-
-
 def read_private(path: Path) -> bytes | None:
     """The content of a small file that only this user can have written; None when there is no file.
 
@@ -78,8 +48,8 @@ def read_private(path: Path) -> bytes | None:
         return None
     except PermissionError:
         raise NotTrustedError(
-            f"{path} may not be read by this program: set {FOLDER_VARIABLE} to a folder that both it and the "
-            "server may use"
+            f"{path} may not be read by this program: set {RUNTIME_DIR_VARIABLE} to a folder that both it "
+            "and the server may use"
         ) from None
     except OSError as error:
         raise NotTrustedError(f"{path} cannot be read ({error.strerror}): remove it") from None

@@ -14,9 +14,14 @@ from lama_cli.autostart.systemd import Systemd
 from lama_cli.autostart.windows import Windows
 from lama_cli.autostart.xdg import XdgAutostart
 from lama_core.client.connection import launch
-from lama_core.client.connection.runtime import FOLDER_VARIABLE, state_folder
-from lama_core.client.places import DATA_DIR_VARIABLE
-from lama_server.settings import CONFIG_VARIABLE, load_settings
+from lama_core.client.places import (
+    CACHE_DIR_VARIABLE,
+    CONFIG_VARIABLE,
+    DATA_DIR_VARIABLE,
+    RUNTIME_DIR_VARIABLE,
+    state_folder,
+)
+from lama_server.settings import load_settings
 
 
 def autostart_here() -> Autostart:
@@ -34,7 +39,7 @@ def autostart_here() -> Autostart:
 
 def launch_here() -> Launch:
     """This installation's server, with what this shell has set for it."""
-    names = (FOLDER_VARIABLE, DATA_DIR_VARIABLE, CONFIG_VARIABLE, "LAMA_FILL_CACHE_DIR")
+    names = (RUNTIME_DIR_VARIABLE, DATA_DIR_VARIABLE, CONFIG_VARIABLE, CACHE_DIR_VARIABLE)
     environment = {name: os.environ[name] for name in names if os.environ.get(name)}
     return Launch(command=(_python(), "-m", "lama_cli", *launch.SERVE), environment=environment)
 

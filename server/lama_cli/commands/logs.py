@@ -30,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the last lines, and go on if asked to."""
-    from lama_core.client.connection.runtime import state_folder
+    from lama_core.client.places import state_folder
     from lama_server.logs import LOG_NAME
 
     path = state_folder() / LOG_NAME

@@ -60,7 +60,7 @@ def _list(args: argparse.Namespace) -> int:
 def _install(args: argparse.Namespace) -> int:
     from lama_cli.autostart.discovery_files import record_command
     from lama_cli.editors.finding import roots_here, unstarted
-    from lama_core.client.connection.runtime import state_folder
+    from lama_core.client.places import state_folder
 
     archives = {
         found[1]: (path, found[2])

@@ -26,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Serve until told to end; say where the server is when there is one already."""
     chosen = settings.load_settings(flags=settings.flags_given(args))
-    from lama_core.client.connection.runtime import state_folder
+    from lama_core.client.places import state_folder
     from lama_server.service import run_service
 
     return run_service(chosen, state_folder(), started_by_client=args.started_by_client)

@@ -28,7 +28,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Ask the server and print what it says."""
     from lama_core.client.connection import ServerNotFoundError, connect
-    from lama_core.client.connection.runtime import read_runtime_file, state_folder
+    from lama_core.client.connection.runtime import read_runtime_file
+    from lama_core.client.places import state_folder
 
     try:
         place = read_runtime_file(state_folder())

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from lama_cli.autostart.discovery_files import record_command
 from lama_core.client.connection import connect
-from lama_core.client.connection.runtime import state_folder
 from lama_core.client.errors import LamaFillError
+from lama_core.client.places import state_folder
 from lama_core.client.protocol.auth import LOOPBACK
 from lama_core.client.protocol.messages import Fill
 from lama_server import __version__

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lama_cli.doctor.checks import Finding
-from lama_core.client.connection.runtime import home_folder, state_folder
+from lama_core.client.places import home_folder, state_folder
 from lama_server.instance import find_server
 from lama_server.logs import LOG_NAME
 

@@ -17,7 +17,7 @@ from lama_cli.doctor import checks, report
 from lama_cli.doctor.checks import Finding
 from lama_cli.doctor.report import anonymous
 from lama_core import kernels
-from lama_core.client.connection.runtime import home_folder
+from lama_core.client.places import home_folder
 from lama_core.model.installed import registry
 from tests.server.harness import ServerProcess
 

@@ -17,7 +17,8 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from lama_core.client.connection import launch, runtime
+from lama_core.client import places
+from lama_core.client.connection import launch
 from lama_core.client.protocol import auth
 from lama_core.client.protocol.errors import ProtocolError
 from lama_core.client.protocol.limits import Limits
@@ -211,8 +212,8 @@ class FakeServer:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the test's own, and nothing of this machine's that could be started."""
-    monkeypatch.setenv(runtime.FOLDER_VARIABLE, str(tmp_path))
-    monkeypatch.delenv(launch.COMMAND_VARIABLE, raising=False)
+    monkeypatch.setenv(places.RUNTIME_DIR_VARIABLE, str(tmp_path))
+    monkeypatch.delenv(places.COMMAND_VARIABLE, raising=False)
     monkeypatch.setattr(launch, "_usual_places", list)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     return tmp_path

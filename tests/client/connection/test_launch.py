@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from lama_core.client import places
 from lama_core.client.connection import (
     FillCancelledError,
     NotTrustedError,
@@ -55,9 +56,9 @@ def test_the_command_is_looked_for_in_order(folder: Path, monkeypatch: pytest.Mo
     record.write_text(json.dumps({"command": [sys.executable, "-m", "lama_cli"]}))
     record.chmod(0o600)
     assert find_command(folder) == [sys.executable, "-m", "lama_cli"]
-    monkeypatch.setenv(launch.COMMAND_VARIABLE, "'/a b/lama-fill' --verbose")
+    monkeypatch.setenv(places.COMMAND_VARIABLE, "'/a b/lama-fill' --verbose")
     assert find_command(folder) == ["/a b/lama-fill", "--verbose"]
-    monkeypatch.setenv(launch.COMMAND_VARIABLE, "'/a b/lama-fill")
+    monkeypatch.setenv(places.COMMAND_VARIABLE, "'/a b/lama-fill")
     with pytest.raises(ServerStartError, match=r"cannot be read.*'/a b/lama-fill"):
         find_command(folder)
 
@@ -140,7 +141,7 @@ def test_what_starts_is_free_of_this_process(folder: Path, monkeypatch: pytest.M
     assert facts["argv"] == ["serve", "--started-by-client"]
     assert facts["session"] == facts["pid"] != os.getsid(0)
     assert facts["stdin"] == ""
-    assert facts["cwd"] == str(discovery.runtime.home_folder())
+    assert facts["cwd"] == str(places.home_folder())
     assert "PYTHONHOME_OF_EDITOR" not in facts["environment"]
     assert facts["environment"]["LAMA_FILL_RUNTIME_DIR"] == str(folder)
     assert starter.status == 3
@@ -305,7 +306,7 @@ def test_a_real_program_is_started(folder: Path, monkeypatch: pytest.MonkeyPatch
         open(folder + "/request", "wb").write(peer.recv(65536))
         """,
     )
-    monkeypatch.setenv(launch.COMMAND_VARIABLE, "/nowhere/lama-fill")
+    monkeypatch.setenv(places.COMMAND_VARIABLE, "/nowhere/lama-fill")
     before = dict(os.environ)
     with pytest.raises((NotTrustedError, ServerStartError)):
         connect(client="test", command=[sys.executable, str(program)], start_seconds=2)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lama_core.client.connection import runtime
+from lama_core.client import places
 from lama_core.client.connection.errors import NotTrustedError, ServerNotFoundError
-from lama_core.client.connection.runtime import read_runtime_file, state_folder
+from lama_core.client.connection.runtime import read_runtime_file
+from lama_core.client.places import state_folder
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="files have owners and modes elsewhere")
 
@@ -148,7 +149,7 @@ def test_the_folder_can_be_chosen(folder: Path) -> None:
 
 @posix_only
 def test_the_sandbox_does_not_change_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(runtime.FOLDER_VARIABLE)
+    monkeypatch.delenv(places.RUNTIME_DIR_VARIABLE)
     outside = state_folder()
     monkeypatch.setenv("HOME", "/home/me/snap/gimp/47")
     monkeypatch.setenv("XDG_STATE_HOME", "/home/me/.var/app/org.gimp.GIMP/state")
@@ -165,7 +166,7 @@ def test_a_user_without_an_entry_has_a_home_too(monkeypatch: pytest.MonkeyPatch)
     def missing(uid: int) -> None:
         raise KeyError(uid)
 
-    monkeypatch.delenv(runtime.FOLDER_VARIABLE)
+    monkeypatch.delenv(places.RUNTIME_DIR_VARIABLE)
     monkeypatch.setattr(pwd, "getpwuid", missing)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("HOME", "/somewhere")
@@ -181,13 +182,13 @@ def test_a_user_without_an_entry_has_a_home_too(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_each_system_has_its_folder(monkeypatch: pytest.MonkeyPatch, platform: str, expected: str) -> None:
-    monkeypatch.delenv(runtime.FOLDER_VARIABLE)
+    monkeypatch.delenv(places.RUNTIME_DIR_VARIABLE)
     monkeypatch.setattr(sys, "platform", platform)
-    assert state_folder() == runtime.home_folder() / expected
+    assert state_folder() == places.home_folder() / expected
 
 
 def test_windows_has_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(runtime.FOLDER_VARIABLE)
+    monkeypatch.delenv(places.RUNTIME_DIR_VARIABLE)
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", "/c/Users/me/AppData/Local")
     assert state_folder() == Path("/c/Users/me/AppData/Local/lama-fill")
