@@ -32,7 +32,7 @@ MIN_MARGIN = 96
 MAX_MARGIN = 160
 
 #: Whatever was asked for, the network sees at least this much beyond the grown hole.
-LEAST_CONTEXT = 16
+MIN_CONTEXT = 16
 
 #: Sides of automatic windows are multiples of this where the canvas allows: no padding in the network, and
 #: few different shapes for kernels that are prepared by shape.
@@ -187,7 +187,7 @@ def context_window(hole: Rect, canvas: Rect, *, grow: int, feather: int, context
         width = _stepped(max(MIN_WINDOW, hole.width + 2 * around))
         height = _stepped(max(MIN_WINDOW, hole.height + 2 * around))
     elif isinstance(context, int) and context >= 0:
-        around = grow + max(context, feather, LEAST_CONTEXT)
+        around = grow + max(context, feather, MIN_CONTEXT)
         width, height = hole.width + 2 * around, hole.height + 2 * around
     else:
         raise ValueError(f'context is "auto", "whole" or a number of pixels, not {context!r}')

@@ -15,35 +15,36 @@ from lama_core.fill.filters import gaussian_blur
 from lama_core.image.mask_ops import bounding_slices
 from lama_core.image.pixels import Floats, Mask
 
-#: Detail is what a Gaussian of so many pixels takes away, looked at around each place.
 DETAIL = 2.0
 AROUND = 8.0
+"""Standard deviations, pixels: detail is what a Gaussian of the first removes, and a Gaussian of the second
+averages it."""
 
-#: A prediction with all of the patches' detail is kept, one with this share of it or less is not: at the
-#: hole's edge, where a network knows most, and deep in it.
 SOFT_EDGE = 0.2
 SOFT_INSIDE = 0.8
+"""A prediction with all of the patches' detail is kept, one with this share of it or less is not: at the
+hole's edge, where a network knows most, and deep in it."""
 
-#: How far an edge reaches into the hole, pixels.
 EDGE = 8.0
+"""Width of the zone at the hole's edge, pixels."""
 
-#: Difference of light, 0 to 1, below which detail cannot be seen.
 FAINT = 0.008
+"""Difference of light, 0 to 1, below which detail cannot be seen."""
 
-#: Difference of the smoothed colours, of 1, up to which patches are what was asked for; at twice as much they
-#: are not.
 TOLERANCE = 0.05
+"""Difference of the smoothed colours, of 1, up to which patches are what was asked for; at twice as much
+they are not."""
 
-#: The same for what remains of that difference without its change of light, and nearer around each place.
-#: Light may differ more: a network that does not know where an edge is draws a slope, where patches have it.
 HUE_TOLERANCE = 0.03
 HUE_AROUND = 4.0
+"""The same for what remains of that difference without its change of light, and nearer around each place.
+Light may differ more: a network that does not know where an edge is draws a slope, where patches have it."""
 
-#: Over how many pixels one fill goes over into the other.
 SOFTNESS = 4.0
+"""Standard deviation of the transition from one fill to the other, pixels."""
 
-#: Farther than this from the hole, in pixels, both are the same to all of these.
 SEEN = 64
+"""Margin around the hole that the filters above see, pixels."""
 
 
 def fuse(prediction: Floats, patched: Floats, colour: Floats, unknown: Mask) -> Floats:

@@ -5,8 +5,8 @@ same spectrum and correlation of channels is made, and as much of it is added as
 high-pass residual counts. Beside the hole, where the fill is blended into the picture, the prediction gets
 the picture's own noise, so that the blend of the two has as much as either.
 
-What passes for noise elsewhere in the picture may be texture, and a clear sky beside it is not to get any. So
-the calm places around the hole have the last word: the fill gets no more than they have.
+What looks like noise elsewhere in the picture may be texture, and a clear sky beside it must not get any. So
+the fill gets no more noise than the calm places around the hole have.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ NEAR = 7
 """Side of the squares, pixels, in which the residual of the prediction is measured; odd."""
 
 MIN_OF_FOUR = 1.25
-"""The least of four estimates of the same energy is this much too small, about."""
+"""The least of four estimates of the same energy is too small by about this factor."""
 
 STRIP = 192
 """Rows that are worked on at a time, so that a large hole takes no more memory than its pixels."""
 
 CALM = 0.3
-"""This quantile of what is around the hole is taken for its calm places."""
+"""This quantile of the energies around the hole stands for its calm places."""
 
 CALM_OF_NOISE = 0.9
-"""What that quantile is of the energy of noise that is everywhere alike, about: it scatters."""
+"""For uniform noise that quantile is about this share of the mean energy, because estimates scatter."""
 
 MIN_SHARE = 0.2
 """With less than this share of the noise's energy around the hole the fill gets none."""
 
 MAX_DEVIATIONS = 3.0
-"""What the picture has more than this many standard deviations of its noise is not noise."""
+"""A residual of more than this many standard deviations of the noise is not noise."""
 
 
 def match_grain(prediction: Floats, colour: Floats, unknown: Mask, seed: int) -> Floats:
@@ -128,10 +128,10 @@ def _strips(rows: int) -> Iterator[tuple[slice, slice]]:
 def _added(part: Tensor, known: Tensor, hole: Tensor, energies: Tensor, tile: Tensor, row: int) -> Tensor:
     """What is added to a part of the prediction; `row`: of the tile, at the part's top."""
     smooth = lowpass(part)
-    wanted = _looked_up(energies, smooth)
+    target = _looked_up(energies, smooth)
     own = _energy_of((part - smooth).square_().mean(dim=0))
-    lacking = (1 - own / wanted.mean(dim=0).clamp_(min=1e-12)).clamp_(min=0).sqrt_()
-    deviation = wanted.sqrt_()
+    lacking = (1 - own / target.mean(dim=0).clamp_(min=1e-12)).clamp_(min=0).sqrt_()
+    deviation = target.sqrt_()
     height, width = hole.shape
     side = tile.shape[1]
     made = tile.index_select(1, (row + torch.arange(height)) % side)
@@ -162,10 +162,10 @@ def _share_around(part: Tensor, known: Tensor, hole: Tensor, energies: Tensor) -
 
 
 def _looked_up(table: Tensor, brightness: Tensor) -> Tensor:
-    """(3, H, W): what a table, (3, 256), says of each brightness."""
+    """(3, H, W): the value of a table, (3, 256), at each brightness."""
     index = (brightness * 255).round_().clamp_(0, 255).to(torch.int32)
-    said = [row.index_select(0, plane.flatten()) for row, plane in zip(table, index, strict=True)]
-    return torch.stack(said).view(brightness.shape)
+    values = [row.index_select(0, plane.flatten()) for row, plane in zip(table, index, strict=True)]
+    return torch.stack(values).view(brightness.shape)
 
 
 def _energy_of(squares: Tensor) -> Tensor:

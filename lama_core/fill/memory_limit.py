@@ -7,7 +7,7 @@ from functools import partial
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.client.geometry import LEAST_CONTEXT, Rect
+from lama_core.client.geometry import MIN_CONTEXT, Rect
 from lama_core.fill.pyramid import downsample_window
 from lama_core.image.mask_ops import bounds_of
 from lama_core.model.predictor import Predict, Predictor
@@ -43,7 +43,7 @@ def _fits(predictor: Predictor, memory: int, rect: Rect) -> bool:
 
 def _largest_fit(predictor: Predictor, memory: int, hole: Rect, canvas: Rect) -> Rect | None:
     """The largest part of the canvas around the hole that fits; None where not even the smallest does."""
-    low, high = LEAST_CONTEXT, max(canvas.width, canvas.height)
+    low, high = MIN_CONTEXT, max(canvas.width, canvas.height)
     if not _fits(predictor, memory, hole.grow(low).clipped(canvas)):
         return None
     while high - low > 1:
@@ -54,7 +54,7 @@ def _largest_fit(predictor: Predictor, memory: int, hole: Rect, canvas: Rect) ->
 
 
 def _predict_downsampled(predictor: Predictor, memory: int, image: Tensor, hole: Tensor) -> Tensor:
-    if min(image.shape[2:]) < 2 * LEAST_CONTEXT:
+    if min(image.shape[2:]) < 2 * MIN_CONTEXT:
         return predictor(image, hole)  # there is nothing left to save
     prediction = _predict(predictor, memory, *downsample_window(image, hole))
     return F.interpolate(prediction, image.shape[2:], mode="bilinear", align_corners=False)

@@ -31,25 +31,25 @@ from lama_core.model.generator import Generator
 from lama_core.model.predictor import Predictor
 from lama_core.model.prefill import downsample2
 
-#: Holes thicker than this, in pixels, are looked at from further away too. For the compact model that lowers
-#: the hole L1 of holes about 115 thick by 7 %, and changes nothing for those half as thick.
 NATIVE_THICKNESS = 96
+"""Holes thicker than this, in pixels, are looked at from further away too. For the compact model that
+lowers the hole L1 of holes about 115 thick by 7 %, and changes nothing for those half as thick."""
 
-#: Holes thinner than this, in pixels, get no patches: they gain nothing by them.
 MIN_PATCH_THICKNESS = 8
+"""Holes thinner than this, in pixels, get no patches, because patches do not improve them."""
 
-#: Of holes thinner than this, in cells of the network's output stride, too few cells are seen to tell a
-#: checkerboard from texture.
 MIN_CHECKERBOARD_CELLS = 4
+"""Of holes thinner than this, in cells of the network's output stride, too few cells are seen to tell a
+checkerboard from texture."""
 
-#: What the coarse pass says is taken without what is smaller than this, in its own pixels.
 STRUCTURE_BLUR = 4.0
+"""Standard deviation of the Gaussian that leaves the structure of the coarse pass, in its own pixels."""
 
-#: What refinement and the search for patches may take where nobody says, bytes.
 DEFAULT_MEMORY = 4 << 30
+"""Bytes that refinement and the search for patches may take where the options name no limit."""
 
-#: Shares of the time for the network, where patches follow; refinement takes nearly all of it.
 NETWORK_SHARE = {"balanced": 0.5, "best": 0.9}
+"""Shares of the time that the network takes where patches follow."""
 
 
 def predict_window(

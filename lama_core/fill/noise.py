@@ -1,4 +1,4 @@
-"""The noise of a picture, found in its flat parts: how strong at which brightness, how it hangs together.
+"""The noise of a picture, found in its flat parts: its strength by brightness, and its spectrum.
 
 Blocks that are flat in all but noise are told apart by these signs: nothing in them is clipped, their
 residual is distributed as noise is (edges and drawings have a high kurtosis), among blocks of their
@@ -22,13 +22,13 @@ BLOCK = 16
 """Side of a block, pixels."""
 
 MAX_BLOCKS = 1200
-"""So many blocks of a window are looked at, evenly taken from all of it."""
+"""At most this many blocks of a window are measured, evenly spread over it."""
 
 MIN_BLOCKS = 8
-"""With fewer flat blocks than this nothing can be said, and there is no noise."""
+"""With fewer flat blocks than this the noise cannot be measured, and none is assumed."""
 
 LEVELS = 5
-"""In so many steps of brightness the noise is measured."""
+"""Steps of brightness in which the noise is measured."""
 
 FLATTEST, FLAT = 0.05, 0.5
 """Shares of the blocks of a step of brightness that are surely flat, and that may be; three at least."""
@@ -37,7 +37,7 @@ QUANTILE = 0.3
 """Of the energies of surely flat blocks this one is the first guess: the larger ones have texture in them."""
 
 MAX_ENERGY_RATIO = 1.6
-"""Of the blocks that may be flat those count that have at most this times the energy of the first guess."""
+"""Of the blocks that may be flat those count whose energy is at most this multiple of the first guess."""
 
 MAX_COARSE_RATIO = 2.5
 """... and at a coarse scale at most this times what the surely flat ones have."""
@@ -46,14 +46,13 @@ MAX_STEEPNESS = 2.0
 """The logarithm of the deviation changes by at most this from black to white; what rises more is texture."""
 
 MAX_DIRECTION = 0.3
-"""Where flat blocks have more of a direction than this, they are of hair, grass or wood: noise has 0.05 to
-0.2."""
+"""Flat blocks with more of a direction than this are hair, grass or wood: noise has 0.05 to 0.2."""
 
 SCATTER = 1.2
 """Energies of two levels may differ by this factor by chance."""
 
 MAX_CLIPPED = 0.02
-"""With more than this share of its values black or white a block says nothing."""
+"""A block with more than this share of its values black or white is not used: clipping hides noise."""
 
 BLACK, WHITE = 1 / 512, 1 - 1 / 512
 

@@ -19,36 +19,36 @@ from torch.nn import functional as F
 from lama_core import kernels
 from lama_core.fill.filters import box_sum, dilate
 
-#: How far a patch reaches from its middle; patches are 7x7 as in the paper.
 REACH = 3
 SIDE = 2 * REACH + 1
+"""How far a patch reaches from its middle; patches are 7x7 as in the paper."""
 
-#: Orders of the cosine transform that are looked at: of brightness, and of the two differences of colour.
 BRIGHTNESS_ORDER = 4
 COLOUR_ORDER = 1
+"""Orders of the cosine transform that are looked at: of brightness, and of the two differences of colour."""
 
-#: Weights of the guide beside the descriptor: of brightness, and of the two differences of colour. A network
-#: that is not sure draws the mean of what may be there, and the hue of that mean is less wrong than its
-#: brightness.
 GUIDE_WEIGHTS = (6.0, 12.0, 12.0)
+"""Weights of the guide beside the descriptor: of brightness, and of the two differences of colour. A
+network that is not sure draws the mean of what may be there, and the hue of that mean is less wrong than
+its brightness."""
 
-#: What a patch that is not known as a whole has in its descriptor, so that no search takes it.
 FAR = 1e4
+"""What a patch that is not known as a whole has in its descriptor, so that no search takes it."""
 
-#: What one use more than the mean adds to a source's cost, as a share of the median cost.
 OCCURRENCE_PENALTY = 0.5
+"""What one use more than the mean adds to a source's cost, as a share of the median cost."""
 
-#: The exhaustive search compares each target with at most this many sources, and works on this many targets
-#: at a time.
 MAX_EXHAUSTIVE_SOURCES = 16384
 TARGETS_AT_ONCE = 2048
+"""The exhaustive search compares each target with at most this many sources, and works on this many
+targets at a time."""
 
-#: The random search looks this far around what it has, as shares of the picture's longer side.
 RADII = (0.25, 0.06, 0.02)
+"""The random search looks this far around what it has, as shares of the picture's longer side."""
 
 
-#: (3, 3), orthonormal: brightness, and the two differences of colour.
 COLOURS = F.normalize(torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]]), dim=1)
+"""(3, 3), orthonormal: brightness, and the two differences of colour."""
 
 
 def _basis() -> Tensor:
@@ -66,8 +66,8 @@ def _basis() -> Tensor:
     return torch.stack(rows)
 
 
-#: (K, 3, 7, 7), orthonormal.
 BASIS = _basis().contiguous(memory_format=torch.channels_last)
+"""(K, 3, 7, 7), orthonormal."""
 
 
 def descriptors(image: Tensor) -> Tensor:

@@ -20,32 +20,34 @@ from lama_core.image.mask_ops import bounding_slices
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import downsample2, harmonic_fill
 
-#: The coarsest scale is the one at which the hole has no more pixels than this ...
 MAX_COARSEST_HOLE = 1500
-#: ... or the picture's shorter side fewer than this.
+"""At the coarsest scale the hole has at most this many pixels ..."""
 MIN_COARSEST_SIDE = 64
-#: Sides of a picture with patches to choose from, pixels.
+"""... or the picture's shorter side is less than this, pixels."""
 MIN_SIDE = 32
-#: Fewer patches than this are no choice.
+"""Sides of a picture with patches to choose from, pixels."""
 MIN_SOURCES = 200
+"""With fewer patches than this to choose from there is no search."""
 
-#: Rounds of search and vote at the coarsest scale, at the next, at all finer ones.
 ROUNDS = (8, 4, 2)
+"""Rounds of search and vote at the coarsest scale, at the next, at all finer ones."""
 
-#: In a hole of more pixels than this no search begins: what is known is in slivers.
 MAX_FIRST_HOLE = 16 * MAX_COARSEST_HOLE
+"""A search does not begin at a scale where the hole has more pixels than this: the known region is then too
+small or too narrow for coarser scales."""
 
-#: Patches come from this far around the hole, pixels.
 SURROUNDINGS = 320
+"""Patches come from this far around the hole, pixels."""
 
-#: What a search takes for each pixel, bytes: descriptors, and what they are made of.
 BYTES = 320
+"""What a search takes for each pixel, bytes: descriptors, and what they are made of."""
 
-#: Where the hole has more pixels than this, patches that were found at half the size are taken as they are.
 MAX_SEARCHED_HOLE = 200_000
+"""Where the hole has more pixels than this, patches that were found at half the size are taken as they
+are."""
 
-#: The guide is the prediction without what is smaller than this, pixels.
 GUIDE_BLUR = 8.0
+"""The guide is the prediction without what is smaller than this, pixels."""
 
 
 def patch_fill(

@@ -22,7 +22,7 @@ class Progress:
     """The progress of a piece of work: of a whole fill, or of a part of one.
 
     Attributes:
-        on_report: called by `report`; None: nobody listens.
+        on_report: called by `report`; None: reports go nowhere.
         cancelled: asked by `check`; None: the fill is never cancelled.
         stage: of this piece of work.
         begin, end: the fractions of the whole fill between which this piece lies.

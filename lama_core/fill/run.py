@@ -35,9 +35,9 @@ from lama_core.image.pixels import (
 )
 from lama_core.model.predictor import Predict, as_predictor
 
-#: Shares of a fill's time, for its progress: before the network and, at the end, after it.
 PREPARING = 0.05
 BLENDING = 0.05
+"""Shares of a fill's time, for its progress: before the network and, at the end, after it."""
 
 
 def fill(

@@ -1,10 +1,10 @@
 """Evening out offsets of colour between a prediction and what is known around the hole.
 
-A network returns a picture of the known region too, and what it gets wrong there it gets wrong in the hole as
-well. And a hole may be off by itself. Both are measured in cells along the hole's boundary, trusted as far as
-they stand out from the texture there, and spread over the hole by a harmonic fill (Laplace's equation, as in
-Pérez et al., 2003, "Poisson image editing"), on the grid of the cells: what is spread is smooth, so a coarse
-grid loses nothing, and it costs little whatever the size of the hole.
+A network also predicts the known region, and its error there continues into the hole. Beside that the colour
+inside the hole may be off on its own. Both offsets are measured in cells along the hole's boundary, weighted
+by how far they exceed the variation of the texture there, and spread over the hole by a harmonic fill
+(Laplace's equation, as in Pérez et al., 2003, "Poisson image editing") on the grid of the cells: what is
+spread is smooth, so a coarse grid loses nothing, and it costs little whatever the size of the hole.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ MAX_CELLS = 192
 """Cells along the longer side of a window; in larger windows the cells are larger."""
 
 REACH = 6
-"""How far from the hole, in pixels, the known region says what the prediction gets wrong."""
+"""Pixels around the hole in which the prediction is compared with the known region."""
 
 SLOPE = 3
-"""Over how many pixels the slope at either side of the boundary is taken."""
+"""Pixels over which the slope at either side of the boundary is measured."""
 
 ALIKE = 12
-"""Of so many differences beside each other one is independent of the others: texture is not white noise."""
+"""Neighbouring differences are correlated, because texture is not white noise: of this many one counts as
+independent."""
 
 MAX_OFFSET = 0.1
-"""Offsets of colour are smaller than this, of white; what is larger is in the picture."""
+"""Offsets of colour are smaller than this, of 1; a larger difference is an edge in the picture."""
 
 STRIP = 256
 """Rows that are corrected at a time, so that a large window takes little memory beside its pixels."""
@@ -105,7 +106,7 @@ def _boundary(unknown: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 class _Cells:
-    """A window of so many pixels in square cells."""
+    """The square cells of a window."""
 
     def __init__(self, height: int, width: int) -> None:
         self.side = max(CELL, -(-max(height, width) // MAX_CELLS))

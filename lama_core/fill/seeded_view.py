@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from lama_core.image.pixels import Floats, Mask
 
-#: At most this share of a window's side is left out at either end ...
 MAX_TRIM = 1 / 6
-#: ... and this much of what is known stays around the hole, pixels.
+"""At most this share of a window's side is left out at either end ..."""
 MIN_KNOWN = 24
+"""... and this much of what is known stays around the hole, pixels."""
 
 Kind = TypeVar("Kind", bound=np.generic)
 

@@ -16,17 +16,18 @@ from lama_core.client.geometry import Rect
 from lama_core.image.labels import label_regions
 from lama_core.image.pixels import Floats, Mask, Pixels
 
-#: A soft selection is feathered, and searched for islands, at this many levels of it.
 LEVELS = 8
+"""A soft selection is feathered, and searched for islands, at this many levels of it."""
 
-#: Holes nearer to each other than this (twice, at most) are one when windows are planned.
 COMPONENT_CELL = 32
+"""Holes nearer to each other than this (twice, at most) are one when windows are planned."""
 
-#: What the thickness of a hole is measured with.
 THICKNESS_CELLS = 256
+"""What the thickness of a hole is measured with."""
 
-#: More components than this are taken together by their neighbourhood: planning windows is quadratic in them.
 MAX_COMPONENTS = 96
+"""More components than this are taken together by their neighbourhood: planning windows is quadratic in
+them."""
 
 
 class HoleError(LamaFillError):
@@ -230,7 +231,7 @@ def distance_to(inside: Mask, reach: int) -> Floats:
 
 
 def grow(hole: Floats, pixels: int) -> Floats:
-    """Dilate a hole by a disc: each pixel takes the largest value that is at most so many pixels from it.
+    """Dilate a hole by a disc: each pixel takes the largest value within `pixels` of it.
 
     Args:
         hole: (H, W) in 0..1.

@@ -21,7 +21,6 @@ Pixels = NDArray[Any]
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-#: The value of full light (and of opaque), by type. float64 is taken for the convenience of numpy's users.
 WHITE: dict[np.dtype[np.generic], float] = {
     np.dtype(np.uint8): 255.0,
     np.dtype(np.uint16): 65535.0,
@@ -29,10 +28,11 @@ WHITE: dict[np.dtype[np.generic], float] = {
     np.dtype(np.float32): 1.0,
     np.dtype(np.float64): 1.0,
 }
+"""The value of full light (and of opaque), by type. float64 is taken for the convenience of numpy's users."""
 
-#: Of float pictures that leave 0..1, this share of the values at either end may be clipped for the network,
-#: so that a few glaring pixels do not take the whole range.
 OUTLIERS = 0.001
+"""Of float pictures that leave 0..1, this share of the values at either end may be clipped for the
+network, so that a few glaring pixels do not take the whole range."""
 
 
 class PixelError(LamaFillError):

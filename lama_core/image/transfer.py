@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 Real = TypeVar("Real", bound=np.floating[Any])
 
-#: The curve's slope at white, where it goes on as a logarithm.
 WHITE_SLOPE: Final = 1.055 / 2.4
+"""The curve's slope at white, where it goes on as a logarithm."""
 
 
 def encode(linear: NDArray[Real]) -> NDArray[Real]:

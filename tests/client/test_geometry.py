@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lama_core.client.geometry import (
-    LEAST_CONTEXT,
     MAX_FEATHER,
     MAX_GROW,
+    MIN_CONTEXT,
     MIN_WINDOW,
     Rect,
     automatic_feather,
@@ -155,7 +155,7 @@ def test_a_margin_in_pixels_is_taken_around_the_grown_hole() -> None:
     window = context_window(Rect(500, 500, 50, 30), Rect(0, 0, 2000, 2000), grow=7, feather=3, context=100)
     assert window == Rect(500 - 107, 500 - 107, 50 + 214, 30 + 214)
     least = context_window(Rect(500, 500, 50, 30), Rect(0, 0, 2000, 2000), grow=0, feather=0, context=0)
-    assert least == Rect(500, 500, 50, 30).grow(LEAST_CONTEXT)
+    assert least == Rect(500, 500, 50, 30).grow(MIN_CONTEXT)
 
 
 def test_what_cannot_be_planned_is_refused() -> None:

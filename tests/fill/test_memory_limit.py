@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lama_core.client.geometry import LEAST_CONTEXT
+from lama_core.client.geometry import MIN_CONTEXT
 from lama_core.fill.memory_limit import within_memory
 from lama_core.model.predictor import Predictor, as_predictor
 
@@ -55,7 +55,7 @@ def test_as_much_around_the_hole_as_fits(window: tuple[Tensor, Tensor], memory: 
     ((height, width),) = counting.seen
     assert height * width <= memory
     assert (height + 2) * (width + 2) > memory, "a pixel more on each side would not have fitted"
-    assert height >= 50 + 2 * LEAST_CONTEXT
+    assert height >= 50 + 2 * MIN_CONTEXT
     inside = prediction[..., 100:150, 200:260]
     assert torch.equal(inside, inside[..., :1, :1].expand_as(inside)), "all of the hole was predicted"
     assert torch.equal(prediction[..., 0, 0], image[..., 0, 0])
