@@ -100,6 +100,7 @@ def _wheel(archive: Path, out: Path, platform: str) -> Path:
 
 
 def main() -> int:
+    """Run the command. Returns the exit status."""
     parser = argparse.ArgumentParser(description="Build the kernels' source archive and wheels.")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="folder for the files (dist)")
     arguments = parser.parse_args()

@@ -250,6 +250,7 @@ def print_built(program: str, files: Callable[[], Iterable[Path]]) -> int:
 
 
 def main() -> int:
+    """Run the command. Returns the exit status."""
     parser = argparse.ArgumentParser(description="Build the archives of the plug-ins.")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="folder for the archives (dist)")
     parser.add_argument("--only", choices=PLUGINS, help="build this one alone")

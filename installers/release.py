@@ -145,6 +145,7 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> int:
+    """Run the command. Returns the exit status."""
     parser = argparse.ArgumentParser(description="Build a release.")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="an empty folder (dist)")
     parser.add_argument(

@@ -1,0 +1,1 @@
+"""What the server, the editors and the command line share; each folder can be imported alone."""

@@ -1,5 +1,7 @@
-"""Real Fourier transforms of channels-last maps in the compiled kernels: `torch.fft.rfft2` and `irfft2` with
-norm="ortho", whose results lie where the 1x1 convolution between the coefficients wants them.
+"""Real Fourier transforms of channels-last maps in the compiled kernels.
+
+They are `torch.fft.rfft2` and `irfft2` with norm="ortho", whose results lie where the 1x1 convolution between
+the coefficients wants them.
 
 The channels, which are contiguous, are the lanes of the vectors, so that nothing is transposed or copied.
 """

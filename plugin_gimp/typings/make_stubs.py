@@ -94,6 +94,7 @@ def timeout_add(interval: int, function: typing.Callable[[], bool]) -> int: ...
 
 
 def main() -> int:
+    """Run the command. Returns the exit status."""
     if len(sys.argv) != 2:
         print("usage: make_stubs.py FOLDER-WITH-GIR-FILES", file=sys.stderr)
         return 2
@@ -204,7 +205,6 @@ def _members(
 
 def _signature(module: str, owner: str, item: ast.FunctionDef, classes: Container[tuple[str, str]]) -> str:
     """A function without a body, its defaults left open; types that have no stub are anything."""
-
     anything = ast.Attribute(ast.Name("typing"), "Any")
 
     def known(annotation: ast.expr | None) -> ast.expr | None:

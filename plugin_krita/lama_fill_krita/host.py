@@ -333,6 +333,8 @@ class KritaEditor:
 
 
 class LamaFillDocker(DockWidget):
+    """The docker, one for each of Krita's windows."""
+
     def __init__(self) -> None:
         super().__init__()
         self.setWindowTitle(NAME)
@@ -343,6 +345,8 @@ class LamaFillDocker(DockWidget):
 
 
 class LamaFillExtension(Extension):
+    """The plug-in's actions, in the menu of each of Krita's windows."""
+
     def setup(self) -> None:
         """Krita calls this once; there is nothing to do before there is a window."""
 

@@ -46,7 +46,8 @@ class InProcessFiller:
     """Fills holes with a model that this process loads, at the first fill."""
 
     def __init__(self, *, model: str, weights: Path, device: str, precision: str = "auto") -> None:
-        """
+        """Prepare, without loading anything.
+
         Args:
             model: what to call it in the reports.
             weights: its file or folder.

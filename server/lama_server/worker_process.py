@@ -38,7 +38,8 @@ class WorkerProcess:
     """A `lama_server.jobs.Worker` that is a process."""
 
     def __init__(self, device: str, *, command: Sequence[str], flags: Sequence[str], folder: str) -> None:
-        """
+        """Prepare, without starting anything.
+
         Args:
             device: as the settings name it.
             command: to which the worker's flags are added.

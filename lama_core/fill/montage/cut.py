@@ -84,9 +84,7 @@ def cut_by_numpy(beside: Numbers, capacity: Numbers, excess: Numbers) -> Mask:
 
 
 def _levels(beside: Numbers, room: Numbers, end: Numbers) -> tuple[list[NDArray[np.intp]], Numbers]:
-    """The nodes by how many steps they are from one with an open end, and these steps; -1: it cannot be
-    reached.
-    """
+    """The nodes by their steps from one with an open end, and these steps; -1: it cannot be reached."""
     distance = np.where(end > 0, np.int32(0), np.int32(-1))
     levels = [np.flatnonzero(end > 0)]
     while len(levels[-1]):

@@ -148,8 +148,7 @@ def check_tensors(
     keys: KeyMapping,
     others: Iterable[str],
 ) -> None:
-    """Check that a file has every tensor of a generator, in its shape and as floating-point numbers, and no
-    others.
+    """Check that a file has every tensor of a generator, of its shape, floating-point, and no others.
 
     Args:
         expected: a generator of the architecture.

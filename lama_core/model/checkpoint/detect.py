@@ -143,8 +143,7 @@ def _open_file(
 def _open_packed(
     archive: Archive, stack: ExitStack, *, output: Output | None, kinds: tuple[str, ...]
 ) -> Opened:
-    """An archive as the official one: a checkpoint in it, and config.yaml, with or without a folder around
-    them."""
+    """An archive as the official one: a checkpoint and config.yaml, with or without a folder around."""
     # Archives from a Mac have a shadow of each file.
     names = [name for name in archive.names if not name.startswith("__MACOSX/")]
     checkpoints = [name for name in names if PurePosixPath(name).suffix in SUFFIXES]

@@ -86,8 +86,7 @@ class SafetensorsFile:
 
 
 def hash_weights(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 of a generator's tensors as float32: their names, shapes and values, whatever order they
-    have."""
+    """SHA-256 of a generator's tensors as float32: names, shapes and values, in any order."""
     digest = hashlib.sha256()
     for name in sorted(state):
         if not is_batchnorm_counter(name):

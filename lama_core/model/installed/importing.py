@@ -28,8 +28,9 @@ def import_model(
     origin: str | None = None,
     replace: bool = False,
 ) -> InstalledModel:
-    """Install a model: read it in whatever form it has, and keep it as safetensors. All of it happens, or
-    nothing.
+    """Install a model: read it in whatever form it has, and keep it as safetensors.
+
+    All of it happens, or nothing.
 
     Args:
         path: any form that `load_generator` reads.

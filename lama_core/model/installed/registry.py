@@ -95,8 +95,9 @@ def list_models() -> tuple[InstalledModel, ...]:
 
 
 def default_model() -> str:
-    """The model to use when none is named: the chosen one, else big-lama, each if it is installed; else the
-    one that ships.
+    """The model to use when none is named.
+
+    The chosen one, else big-lama, each if it is installed; else the one that ships.
     """
     chosen = _chosen()
     if chosen == BUILT_IN or (_is_name(chosen) and installed_path(chosen).is_file()):

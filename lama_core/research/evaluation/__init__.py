@@ -1,0 +1,1 @@
+"""What fills are worth: figures, baselines, rendered sets, sheets."""

@@ -19,8 +19,9 @@ ORIGINAL = "original"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The fills of all methods for one case, what they are worth (that of the original too), and how long
-    each took, in seconds.
+    """The fills of all methods for one case.
+
+    With what they are worth (that of the original too), and how long each took, in seconds.
     """
 
     case: Case

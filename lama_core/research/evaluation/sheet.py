@@ -18,8 +18,9 @@ GAP = 4
 
 
 def contact_sheet(comparisons: Sequence[Comparison], *, side: int = 256) -> Image.Image:
-    """A row for each comparison: the picture with its hole marked, every method's fill, the truth with the
-    hole outlined.
+    """A sheet with a row for each comparison.
+
+    The picture with its hole marked, every method's fill, the truth with the hole outlined.
 
     Args:
         comparisons: one or more, all of the same methods.

@@ -38,8 +38,9 @@ def full_table(table: Table, *, seconds: bool = False) -> str:
 
 
 def brief_table(table: Table) -> str:
-    """A row for each kind of hole, a column for each method: hole L1 / PSNR / feature distance, and what
-    learned metrics there are after them.
+    """A table with a row for each kind of hole and a column for each method.
+
+    Hole L1 / PSNR / feature distance, and what learned metrics there are after them.
     """
     names = [name for name in next(iter(table.values())) if name != ORIGINAL]
     rows = [[kind, *(_cell(row[name]) for name in names)] for kind, row in table.items()]

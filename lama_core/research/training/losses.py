@@ -68,8 +68,10 @@ def generator_adversarial_loss(scores: Tensor) -> Tensor:
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, touched: Tensor) -> Tensor:
-    """The discriminator's loss (paper, equation 4): patches of the fill are fake only where they touch the
-    hole; those beside it are real pixels, and are taught as such.
+    """The discriminator's loss (paper, equation 4).
+
+    Patches of the fill are fake only where they touch the hole; those beside it are real pixels, and are
+    taught as such.
 
     Args:
         real: (B, 1, h, w), logits for the photo.

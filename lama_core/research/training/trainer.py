@@ -207,8 +207,9 @@ class Trainer:
         return bool(self.config.r1) and self.steps_done % self.config.r1_every == 0
 
     def _judge(self, seen: Tensor, photo: Tensor) -> _Judged:
-        """What the discriminator, as it now is, says of photo and fill: once, for its own losses and for the
-        generator's.
+        """What the discriminator, as it now is, says of photo and fill.
+
+        It is asked once, for its own losses and for the generator's.
         """
         penalized = self._penalized()
         # The penalty differentiates twice: in half precision the inner gradient would be lost.

@@ -36,6 +36,7 @@ MARK = "lama-fill"
 
 
 def main(arguments: Sequence[str]) -> None:
+    """Hand this process to GIMP, which calls the plug-in below."""
     Gimp.main(LamaFill.__gtype__, list(arguments))
 
 

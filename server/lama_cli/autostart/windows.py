@@ -30,7 +30,13 @@ class Windows:
     kind = "Windows task"
 
     def __init__(self, folder: Path, user: str, run: Run) -> None:
-        """`folder`: where the XML is kept. `user`: as DOMAIN\\NAME."""
+        """Describe it.
+
+        Args:
+            folder: where the XML is kept.
+            user: the domain, a backslash and the name.
+            run: runs commands of the system.
+        """
         self._file = folder / "autostart-task.xml"
         self._user = user
         self._run = run

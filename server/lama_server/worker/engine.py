@@ -58,7 +58,8 @@ class FillEngine:
         memory: int = 0,
         load: GeneratorLoader | None = None,
     ) -> None:
-        """
+        """Prepare, without loading anything.
+
         Args:
             device: as the settings name it.
             threads: of a CPU, 0 for torch's own choice.
