@@ -36,7 +36,8 @@ def files_that_name(word: str) -> list[str]:
     return sorted(
         name
         for name, path in MODULES.items()
-        if not name.startswith("lama_core.research") and pattern.search(_code(path))
+        if not name.startswith(("lama_core.research", "lama_cli.commands.eval"))
+        and pattern.search(_code(path))
     )
 
 

@@ -24,6 +24,13 @@ def test_the_version_is_said() -> None:
     assert done.stdout == f"lama-fill {__version__}\n"
 
 
+def test_the_command_is_there_by_its_former_name_for_services_that_start_it_so() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lama_server", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"lama-fill {__version__}\n"
+
+
 def test_a_reader_that_stops_reading_is_no_error() -> None:
     with subprocess.Popen(
         [*COMMAND, "models", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -177,6 +177,28 @@ def test_an_upgrade_leaves_nothing_of_the_old_one(home: Path, tmp_path: Path) ->
     assert everything(home) == {"plug-ins/lama-fill/mine.txt": b"mine"}
 
 
+def test_an_upgrade_takes_out_kritas_plug_in_by_its_former_name(home: Path, archives: Path) -> None:
+    editor = Editor(
+        kind="krita", about="Krita", plugins=home / "pykrita", settings=home / ".config" / "kritarc"
+    )
+    former = ["pykrita/lama_fill.desktop", "pykrita/lama_fill/__init__.py", "actions/lama_fill.action"]
+    for name in former:
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("old")
+    record = {"version": "0.1", "files": former}
+    (home / "pykrita/lama_fill/installed.json").write_text(json.dumps(record))
+    (home / ".config").mkdir(exist_ok=True)
+    (home / ".config/kritarc").write_text("[python]\nenable_lama_fill=true\n")
+    assert find_installed(editor).version == "0.1"
+    install(editor, archives / "lama-fill-krita-1.2.zip", "1.2")
+    assert find_installed(editor).version == "1.2"
+    assert not (home / "pykrita/lama_fill").exists()
+    assert not (home / "pykrita/lama_fill.desktop").exists()
+    assert (home / ".config/kritarc").read_text() == "[python]\nenable_lama_fill_krita=true\n"
+    assert remove(editor)
+    assert not (home / ".config/kritarc").exists()
+
+
 def test_one_that_was_put_there_by_hand(home: Path, archives: Path) -> None:
     editor = Editor(kind="gimp", about="GIMP", plugins=home / "plug-ins")
     assert find_installed(editor) is None
