@@ -225,7 +225,8 @@ class Controller:
             return
         seed = again.next_seed if again is not None and planned.is_same_hole(again.plan) else 0
         self._last = Last(planned, seed)
-        fill = filling.fill(planned, self._server, self._report, seed=seed, every_frame=every_frame)
+        planned = replace(planned, fill=replace(planned.fill, seed=seed))
+        fill = filling.fill(planned, self._server, self._report, every_frame=every_frame)
         self._task = Task(fill, self._editor.later, self._finished)
         self._show(is_running=True, fraction=0.0, text=_("Reading the picture…"))
 

@@ -37,14 +37,14 @@ def convert_back(
     return document.convert(corrected(data, looks), *size, source, target)
 
 
-def corrected(wanted: bytes, got: bytes) -> bytes:
-    """Colours that give `wanted` where `wanted` gave `got`: each moved by its error to the other side.
+def corrected(target: bytes, converted: bytes) -> bytes:
+    """Colours whose conversion comes closer to a target: each moved by its error, in the opposite direction.
 
     Args:
-        wanted: RGBA pixels of 32 bit floats; the result has their alpha.
-        got: the same pixels after they were converted there and back.
+        target: RGBA pixels of 32 bit floats; the result has their alpha.
+        converted: the target after it was converted there and back.
     """
-    aims, hits = array("f", wanted), array("f", got)
+    aims, hits = array("f", target), array("f", converted)
     better = array("f", [aim + aim - hit for aim, hit in zip(aims, hits)])
     better[3::4] = aims[3::4]
     return better.tobytes()

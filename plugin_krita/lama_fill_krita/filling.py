@@ -52,13 +52,12 @@ class Request:
     """What is asked of the server, for every picture of a fill."""
 
     plan: HolePlan
-    seed: int
     opaque: bool
     server: ServerThread
 
 
 def fill(
-    plan: HolePlan, server: ServerThread, report: Report, *, seed: int = 0, every_frame: bool = False
+    plan: HolePlan, server: ServerThread, report: Report, *, every_frame: bool = False
 ) -> Coroutine[Outcome]:
     """Fill a hole.
 
@@ -66,7 +65,6 @@ def fill(
         plan: the hole, and how to fill it.
         server: fills.
         report: called with the fraction of the fill that is done, and what it is doing.
-        seed: another one gives another fill.
         every_frame: fill every frame of the range that is played, not the current one alone.
 
     Raises:
@@ -85,7 +83,7 @@ def fill(
     times = _find_times(document, every_frame)
     # A transparency mask is not animated, so an animated layer has its edge in its pixels.
     with_mask = options.output == "mask" and times is None
-    request = Request(plan, seed, with_mask, server)
+    request = Request(plan, with_mask, server)
 
     snapshot = DocumentSnapshot.take(document, plan.bounds, place.key)
     reader = WindowReader(snapshot, plan, source)
@@ -151,7 +149,7 @@ def _fill_picture(
 ) -> Coroutine[list[tuple[Patch, Result]]]:
     """Send the windows of one picture, one after the other. Patches that show nothing are empty."""
     plan, layout = request.plan, windows.space.layout
-    options = replace(plan.options.fill, seed=request.seed, transfer=windows.space.transfer)
+    options = replace(plan.fill, transfer=windows.space.transfer)
     answers = []
     for number, (piece, pixels, mask) in enumerate(zip(plan.pieces, windows.pixels, plan.masks)):
         answer = yield request.server.fill(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lama_core.client.geometry import Rect
+from lama_core.client.options import FillOptions
 from lama_core.client.plugin import pieces
 from lama_core.client.plugin.texts import _
 from lama_core.client.selection import Piece
@@ -22,7 +23,8 @@ class HolePlan:
         size: of the document.
         bounds: the hole is inside.
         marker: the key of the layer that its strokes were painted on; None for a selection.
-        options: how to fill.
+        options: what was chosen.
+        fill: how to fill; another seed gives another fill.
         pieces: what is sent.
         masks: of the window of each piece, one byte for each pixel.
     """
@@ -32,6 +34,7 @@ class HolePlan:
     bounds: Rect
     marker: str | None
     options: Options
+    fill: FillOptions
     pieces: tuple[Piece, ...]
     masks: tuple[bytes, ...]
 
@@ -77,6 +80,7 @@ def plan_hole(document: Document, options: Options) -> HolePlan:
         bounds=hole.bounds,
         marker=hole.marker,
         options=options,
+        fill=options.fill,
         pieces=tuple(planned),
         masks=tuple(hole.read(piece.window) for piece in planned),
     )

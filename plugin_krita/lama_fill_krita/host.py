@@ -422,7 +422,7 @@ def _convert(document: krita.Document, target: Space) -> None:
 
 
 def _open(content: bytes) -> krita.Document:
-    """A document that is made of a file which nobody sees."""
+    """A document from a temporary file."""
     application = Krita.instance()
     handle, path = tempfile.mkstemp(prefix="lama-fill-", suffix=".kra")
     was = application.batchmode()

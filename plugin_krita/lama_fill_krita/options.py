@@ -6,16 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from lama_core.client.options import FillOptions
-from lama_core.client.plugin.choices import (
-    AUTOMATIC,
-    CONTEXTS,
-    INPUTS,
-    OUTPUTS,
-    QUALITIES,
-    fill_options,
-    names,
-)
+from lama_core.client.plugin.choices import AUTOMATIC, CHOICES, DialogOptions, names
 from lama_core.client.protocol.limits import MAX_NAME
 
 MAX_PIXELS = 256
@@ -23,35 +14,17 @@ MAX_PIXELS = 256
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(DialogOptions):
     """How to fill, and how to start the server.
 
     Attributes:
-        grow: pixels, or `AUTOMATIC`.
-        feather: pixels, or `AUTOMATIC`.
-        context: a name of `CONTEXTS`.
-        input: a name of `INPUTS`.
-        output: a name of `OUTPUTS`.
-        quality: a name of `QUALITIES`.
-        model: an installed model; "" is the server's default.
         start_server: whether a fill starts the server when it does not run.
         command: what starts it; "" looks for it.
     """
 
-    grow: int = AUTOMATIC
-    feather: int = AUTOMATIC
-    context: str = "auto"
     input: str = "visible"
-    output: str = "layer"
-    quality: str = "balanced"
-    model: str = ""
     start_server: bool = True
     command: str = ""
-
-    @property
-    def fill(self) -> FillOptions:
-        """How to fill."""
-        return fill_options(grow=self.grow, feather=self.feather, context=self.context, quality=self.quality)
 
     def to_text(self) -> str:
         """For Krita's configuration."""
@@ -81,5 +54,4 @@ def _is_valid(name: str, value: object) -> bool:
         return len(value) <= MAX_NAME
     if name == "command":
         return True
-    choices = {"context": CONTEXTS, "input": INPUTS, "output": OUTPUTS, "quality": QUALITIES}[name]
-    return value in names(choices)
+    return value in names(CHOICES[name])

@@ -22,7 +22,7 @@ class Future(Generic[T]):
         self._callbacks: list[Callable[[], None]] = []
 
     def finish(self, value: T | None = None, error: BaseException | None = None) -> None:
-        """Give the value, or the error, to whoever waits."""
+        """Set the value, or the error, and call the callbacks."""
         self.value, self.error, self.is_done = value, error, True
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
@@ -36,7 +36,7 @@ class Future(Generic[T]):
             self._callbacks.append(callback)
 
     def cancel(self) -> None:
-        """Nobody waits any more: whoever works on it may stop."""
+        """The result is not needed any more, so the work on it may stop."""
 
 
 Coroutine = Generator[Union[float, Future[Any]], Any, T]

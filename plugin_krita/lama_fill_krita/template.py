@@ -1,8 +1,8 @@
-"""A Krita file with one empty layer, which has what cannot be made by Krita's scripting alone.
+"""A Krita file with one empty layer, which has what Krita's scripting cannot make.
 
-A transparency mask made by a script has no pixels that a script could write to, and a layer cannot be given
-frames. Those of an opened file can be written to. So the layer is grown in a document of its own and then
-cloned into the artist's, which is one step of undo there.
+A script can make a transparency mask, but not write its pixels, and it cannot add frames to a layer. It can
+write to the mask and the frames of an opened file. So the layer is made in a document of its own and then
+cloned into the artist's document, which is one step of undo there.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ The names are the values that `FillOptions` declares; a test holds them against 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from lama_core.client.options import Context, FillOptions, Quality
 from lama_core.client.plugin.texts import N_
@@ -53,30 +54,53 @@ QUALITIES: Final = (
 )
 
 
+CHOICES: Final[Mapping[str, tuple[Choice, ...]]] = {
+    "context": CONTEXTS,
+    "input": INPUTS,
+    "output": OUTPUTS,
+    "quality": QUALITIES,
+}
+"""The choices of an option, by its name in `DialogOptions`."""
+
+
 def names(choices: tuple[Choice, ...]) -> tuple[str, ...]:
     """The names of choices, in their order."""
     return tuple(choice.name for choice in choices)
 
 
-def fill_options(*, grow: int, feather: int, context: str, quality: str, seed: int = 0) -> FillOptions:
-    """What was chosen in a dialog, as a fill takes it.
+@dataclass(frozen=True)
+class DialogOptions:
+    """What both dialogs ask for; a plug-in adds its own.
 
-    Args:
+    Attributes:
         grow: pixels, or `AUTOMATIC`.
         feather: pixels, or `AUTOMATIC`.
         context: a name of `CONTEXTS`.
+        input: a name of `INPUTS`.
+        output: a name of `OUTPUTS`.
         quality: a name of `QUALITIES`.
-        seed: another number gives another fill.
-
-    Raises:
-        OptionError: a value that an option cannot have.
+        model: an installed model; "" is the server's default.
     """
-    margin: Context = int(context) if context.isdigit() else context  # type: ignore[assignment] # it is checked
-    chosen: Quality = quality  # type: ignore[assignment] # it is checked
-    return FillOptions(
-        grow=None if grow == AUTOMATIC else grow,
-        feather=None if feather == AUTOMATIC else feather,
-        context=margin,
-        quality=chosen,
-        seed=seed,
-    )
+
+    grow: int = AUTOMATIC
+    feather: int = AUTOMATIC
+    context: str = "auto"
+    input: str = "layer"
+    output: str = "layer"
+    quality: str = "balanced"
+    model: str = ""
+
+    @property
+    def fill(self) -> FillOptions:
+        """How to fill.
+
+        Raises:
+            OptionError: a value that an option cannot have.
+        """
+        margin: int | str = int(self.context) if self.context.isdigit() else self.context
+        return FillOptions(
+            grow=None if self.grow == AUTOMATIC else self.grow,
+            feather=None if self.feather == AUTOMATIC else self.feather,
+            context=cast(Context, margin),  # checked by FillOptions, as is the next
+            quality=cast(Quality, self.quality),
+        )

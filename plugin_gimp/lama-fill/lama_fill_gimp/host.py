@@ -184,7 +184,7 @@ def _options(config: Gimp.ProcedureConfig) -> Options:
 
 
 def _layers(image: Gimp.Image, drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
-    """The layers that are meant, topmost first."""
+    """The selected layers, topmost first; a mask stands for its layer, and a fill for the layer below."""
     floating = image.get_floating_sel()
     if floating is not None:
         raise job.JobError(
@@ -367,7 +367,7 @@ class _Picture:
 
 
 def _isolate(layers: Sequence[Gimp.Layer], paths: Sequence[tuple[int, ...]]) -> None:
-    """Hide all layers but those at the paths; their groups show them unchanged, and the first as it is."""
+    """Hide all layers but those at the paths. Their groups, and the first of them, do not change pixels."""
     for place, layer in enumerate(layers):
         below = [path[1:] for path in paths if path[0] == place]
         layer.set_visible(bool(below))
@@ -466,7 +466,7 @@ def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, connector: Ser
 
 
 def _model_row(config: Gimp.ProcedureConfig, connector: ServerConnector, *, beside: Any) -> Any:
-    """A list of the models that the server has, as soon as it has said so; in line with another label."""
+    """A list of the server's models, filled when the server is found; `beside` is a label to align with."""
     from gi.repository import Gtk
 
     box = Gtk.ComboBoxText()

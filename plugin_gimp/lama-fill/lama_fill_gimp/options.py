@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lama_core.client.errors import LamaFillError
 from lama_core.client.options import MAX_FEATHER, MAX_GROW, FillOptions
-from lama_core.client.plugin.choices import (
-    AUTOMATIC,
-    CONTEXTS,
-    INPUTS,
-    OUTPUTS,
-    QUALITIES,
-    fill_options,
-    names,
-)
+from lama_core.client.plugin.choices import AUTOMATIC, CHOICES, DialogOptions, names
 from lama_core.client.plugin.texts import _
 
 MAX_SEED = 2**31 - 1
@@ -26,31 +18,17 @@ class ArgumentError(LamaFillError):
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(DialogOptions):
     """The arguments of the procedure, checked.
 
     Attributes:
-        grow: pixels, or `AUTOMATIC`.
-        feather: pixels, or `AUTOMATIC`.
-        context: a name of `CONTEXTS`.
-        input: a name of `INPUTS`.
-        output: a name of `OUTPUTS`.
-        quality: a name of `QUALITIES`.
         variation: the seed of the fill.
-        model: an installed model; "" is the server's default.
 
     Raises:
-        ArgumentError: a value that is none of these.
+        ArgumentError: a value that an argument cannot have.
     """
 
-    grow: int = AUTOMATIC
-    feather: int = AUTOMATIC
-    context: str = "auto"
-    input: str = "layer"
-    output: str = "layer"
-    quality: str = "balanced"
     variation: int = 0
-    model: str = ""
 
     def __post_init__(self) -> None:
         for name, value, maximum in (("grow", self.grow, MAX_GROW), ("feather", self.feather, MAX_FEATHER)):
@@ -66,12 +44,8 @@ class Options:
                     name="variation", most=MAX_SEED, value=self.variation
                 )
             )
-        for name, chosen, choices in (
-            ("context", self.context, CONTEXTS),
-            ("input", self.input, INPUTS),
-            ("output", self.output, OUTPUTS),
-            ("quality", self.quality, QUALITIES),
-        ):
+        for name, choices in CHOICES.items():
+            chosen = getattr(self, name)
             if chosen not in names(choices):
                 raise ArgumentError(
                     _("{name} is one of {names}, not “{value}”.").format(
@@ -82,10 +56,4 @@ class Options:
     @property
     def fill(self) -> FillOptions:
         """How to fill."""
-        return fill_options(
-            grow=self.grow,
-            feather=self.feather,
-            context=self.context,
-            quality=self.quality,
-            seed=self.variation,
-        )
+        return replace(super().fill, seed=self.variation)
