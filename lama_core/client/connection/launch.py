@@ -32,6 +32,8 @@ LAUNCH_FILE: Final = "launch.json"
 DOOR_FILE: Final = "autostart.json"
 """Beside it: `{"port": N}`, where the operating system waits for a knock."""
 KNOCK_SECONDS: Final = 5.0
+SAFE_PATH: Final = {"PYTHONSAFEPATH": "1"}
+"""Has Python (3.11 and later) leave the current folder out of its path, in a process and its children."""
 SERVE: Final = ("serve", "--started-by-client")
 
 _FOREIGN_PREFIXES: Final = (
@@ -124,7 +126,11 @@ def _usual_places() -> list[Path]:
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what an editor set for itself."""
+    """An environment without what an editor set for itself, in which Python imports nothing by chance.
+
+    `python -m` looks for modules in the current folder first: a file of the user's called random.py would be
+    run in place of Python's own.
+    """
     cleaned = {
         name: value for name, value in environment.items() if not name.upper().startswith(_FOREIGN_PREFIXES)
     }
@@ -136,7 +142,7 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     entries = cleaned.get("PATH", "").split(os.pathsep)
     kept = [entry for entry in entries if not any((entry + os.sep).startswith(folder) for folder in own)]
     cleaned["PATH"] = os.pathsep.join(kept)
-    return cleaned
+    return cleaned | SAFE_PATH
 
 
 class Starter:

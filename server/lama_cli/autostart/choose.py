@@ -40,7 +40,7 @@ def autostart_here() -> Autostart:
 def launch_here() -> Launch:
     """This installation's server, with what this shell has set for it."""
     names = (RUNTIME_DIR_VARIABLE, DATA_DIR_VARIABLE, CONFIG_VARIABLE, CACHE_DIR_VARIABLE)
-    environment = {name: os.environ[name] for name in names if os.environ.get(name)}
+    environment = {name: os.environ[name] for name in names if os.environ.get(name)} | launch.SAFE_PATH
     return Launch(command=(_python(), "-m", "lama_cli", *launch.SERVE), environment=environment)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from lama_cli.autostart.discovery_files import record_command
 from lama_core.client.connection import connect
+from lama_core.client.connection.launch import SAFE_PATH
 from lama_core.client.errors import LamaFillError
 from lama_core.client.places import state_folder
 from lama_core.client.protocol.auth import LOOPBACK
@@ -93,7 +94,13 @@ def _device(name: str) -> Finding:
     command = [sys.executable, "-m", "lama_cli.doctor.device", name]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_DEVICE_SECONDS, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_DEVICE_SECONDS,
+            check=False,
+            env=os.environ | SAFE_PATH,
         )
     except subprocess.TimeoutExpired:
         return Finding(

@@ -118,6 +118,18 @@ def test_the_editors_environment_stays_in_the_editor() -> None:
     assert cleaned == {**own, "PATH": os.pathsep.join(["/tmp/.mount_editor2/bin", "/usr/bin"])}
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python always looks in the current folder")
+def test_a_file_in_the_home_folder_is_not_run_in_place_of_pythons_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "home_folder", lambda: folder)
+    (folder / "random.py").write_text("raise SystemExit(9)")
+    starter = Starter([sys.executable, "-c", "import random, sys; sys.exit(random.Random is None)"])
+    wait_for(lambda: starter.status is not None)
+    assert starter.status == 0, starter.last_words()
+    starter.close()
+
+
 @posix_only
 def test_what_starts_is_free_of_this_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONHOME_OF_EDITOR", "/nowhere")
