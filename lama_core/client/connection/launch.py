@@ -126,11 +126,7 @@ def _usual_places() -> list[Path]:
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what an editor set for itself, in which Python imports nothing by chance.
-
-    `python -m` looks for modules in the current folder first: a file of the user's called random.py would be
-    run in place of Python's own.
-    """
+    """An environment without what an editor set for itself."""
     cleaned = {
         name: value for name, value in environment.items() if not name.upper().startswith(_FOREIGN_PREFIXES)
     }
@@ -142,7 +138,7 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     entries = cleaned.get("PATH", "").split(os.pathsep)
     kept = [entry for entry in entries if not any((entry + os.sep).startswith(folder) for folder in own)]
     cleaned["PATH"] = os.pathsep.join(kept)
-    return cleaned | SAFE_PATH
+    return cleaned
 
 
 class Starter:
@@ -158,7 +154,8 @@ class Starter:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
-                env=clean_environment(os.environ),
+                # Else a file of the user's called random.py would be run in place of Python's own.
+                env=clean_environment(os.environ) | SAFE_PATH,
                 cwd=places.home_folder(),
                 **_detached(),
             )
