@@ -16,7 +16,7 @@ from io import TextIOWrapper
 from lama_core.client.errors import LamaFillError
 from lama_core.client.text import one_line
 from lama_server import __version__
-from lama_server.threads import let_idle_threads_sleep
+from lama_server.threads import set_omp_wait_policy
 
 COMMANDS: tuple[str, ...] = (
     "fill",
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A name need not be text: what was done is said all the same.
         sys.stdout.reconfigure(errors="backslashreplace")
     args = build_parser().parse_args(argv)
-    let_idle_threads_sleep()
+    set_omp_wait_policy()
     try:
         status: int = args.run(args)
         if sys.stdout:  # there is none without a console on Windows

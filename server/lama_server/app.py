@@ -19,13 +19,13 @@ from lama_core.client.protocol import auth
 from lama_core.client.protocol.limits import MAX_TEXT, MIB, Limits
 from lama_core.client.protocol.messages import SUBPROTOCOL, ServerStatus
 from lama_server import __version__
-from lama_server.connection import Catalogue, ClientConnection, House
-from lama_server.handshake import Door, Page, Visitor
+from lama_server.connection import Catalogue, ClientConnection, ServerContext
+from lama_server.handshake import Connection, HandshakeGuard, Page
 from lama_server.memory import free_memory
 from lama_server.metrics import CONTENT_TYPE, Gauges, metrics_page
 from lama_server.scheduler import Scheduler
 from lama_server.settings import Settings
-from lama_server.tasks import settle
+from lama_server.tasks import cancel_and_wait
 
 _CLOSE_SECONDS = 1.0
 """How long a client may take to answer a close, and to take what it is still owed when the server ends."""
@@ -48,7 +48,7 @@ def listen(port: int) -> socket.socket:
     # each fill takes 40 ms more.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        # POSIX: take a port whose last connections are still being buried. Windows: share it with nobody.
+        # POSIX: take a port whose last connections are still in TIME_WAIT. Windows: share it with no program.
         exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
         listener.setsockopt(socket.SOL_SOCKET, exclusive or socket.SO_REUSEADDR, 1)
         listener.bind((auth.LOOPBACK, port))
@@ -84,14 +84,14 @@ class App:
         self._clients: set[ClientConnection] = set()
         self._server: Server | None = None
         self._uncollected = 0
-        self._door = Door(
+        self._guard = HandshakeGuard(
             port=self.port,
             token=token,
             pages={"/health": self._health, "/metrics": self._metrics},
-            room=settings.connections,
+            max_connections=settings.connections,
         )
-        self._house = House(
-            version=__version__,
+        self._context = ServerContext(
+            settings=settings,
             limits=replace(
                 Limits(),
                 max_frame_bytes=settings.message_mib * MIB,
@@ -99,8 +99,6 @@ class App:
             ),
             scheduler=scheduler,
             catalogue=catalogue,
-            hello_timeout=settings.handshake_timeout,
-            write_timeout=settings.write_timeout,
             status=self.status,
             stop=stop,
         )
@@ -108,25 +106,25 @@ class App:
     @property
     def connections(self) -> int:
         """Clients that are connected."""
-        return self._door.open
+        return self._guard.connections
 
     @property
-    def visits(self) -> int:
+    def total_connections(self) -> int:
         """Clients that have connected since the start."""
-        return self._door.visits
+        return self._guard.total_connections
 
     async def __aenter__(self) -> App:
         settings = self._settings
         self._server = await serve(
             self._handle,
             sock=self._listener,
-            process_request=self._door.judge,
-            process_response=self._door.greet,
-            create_connection=self._door.visitor_type(),
+            process_request=self._guard.authorize,
+            process_response=self._guard.complete,
+            create_connection=self._guard.connection_type(),
             subprotocols=[Subprotocol(SUBPROTOCOL)],
             compression=None,
             server_header=None,
-            max_size=self._house.limits.max_frame_bytes,
+            max_size=self._context.limits.max_frame_bytes,
             # One message at most waits while another is handled: clients are bounded by what is queued.
             max_queue=1,
             open_timeout=settings.handshake_timeout,
@@ -145,15 +143,16 @@ class App:
         if self._clients:
             flushing = [asyncio.create_task(client.flushed()) for client in self._clients]
             await asyncio.wait(flushing, timeout=_CLOSE_SECONDS)
-            await settle(*flushing)
+            await cancel_and_wait(*flushing)
         self._server.close()
         closing = asyncio.create_task(self._server.wait_closed(), name="close")
         await asyncio.wait({closing}, timeout=2 * _CLOSE_SECONDS)
-        await settle(closing)
+        await cancel_and_wait(closing)
 
     def status(self) -> ServerStatus:
         """What a client that asks is told."""
         scheduler = self._scheduler
+        default = self._catalogue.default()
         return ServerStatus(
             state=scheduler.state,
             server_version=__version__,
@@ -168,13 +167,13 @@ class App:
             workers=scheduler.workers(),
             devices=scheduler.devices(),
             models=self._catalogue.models(),
-            default_model=self._catalogue.default(),
+            default_model=default,
             problem="; ".join(scheduler.reasons)[:MAX_TEXT],
         )
 
     async def _handle(self, connection: ServerConnection) -> None:
-        assert isinstance(connection, Visitor)
-        client = ClientConnection(connection, self._house)
+        assert isinstance(connection, Connection)
+        client = ClientConnection(connection, self._context)
         self._clients.add(client)
         try:
             await client.run()

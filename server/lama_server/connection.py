@@ -29,17 +29,19 @@ from lama_core.client.protocol.messages import (
     Welcome,
 )
 from lama_core.client.protocol.session import ServerSession
+from lama_server import __version__
 from lama_server.errors import JobCancelledError, JobError
-from lama_server.handshake import Visitor
+from lama_server.handshake import Connection
 from lama_server.jobs import Ending, Job
 from lama_server.logs import one_line
 from lama_server.scheduler import Scheduler
-from lama_server.send_queue import Outbox, UnreadError
-from lama_server.tasks import settle
+from lama_server.send_queue import SendQueue, UnreadError
+from lama_server.settings import Settings
+from lama_server.tasks import cancel_and_wait
 
 log = logging.getLogger(__name__)
 
-MAX_UNREAD_RESULTS = 4
+MAX_PENDING_RESULTS = 4
 """Results that a client may leave unread before its next fill is refused."""
 _VIOLATION, _UNSUPPORTED, _POLICY = 1002, 1003, 1008
 
@@ -50,20 +52,30 @@ class Catalogue(Protocol):
     def models(self) -> tuple[Model, ...]:
         """All of them."""
 
+    def has(self, name: str) -> bool:
+        """Whether there is a model of that name."""
+
     def default(self) -> str:
-        """The one to use when nobody says which; "" when none is installed."""
+        """The one to use when a fill names none; "" when none is installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """What all connections share. `status` is asked, `stop` is told."""
+class ServerContext:
+    """What all connections share.
 
-    version: str
+    Attributes:
+        settings: of the server.
+        limits: what it accepts from one connection.
+        scheduler: takes the fills.
+        catalogue: the installed models.
+        status: gives the answer to `status`.
+        stop: called with the reason when a client asks for the server's end.
+    """
+
+    settings: Settings
     limits: Limits
     scheduler: Scheduler
     catalogue: Catalogue
-    hello_timeout: float
-    write_timeout: float
     status: Callable[[], ServerStatus]
     stop: Callable[[str], None]
 
@@ -71,11 +83,13 @@ class House:
 class ClientConnection:
     """Runs one websocket from its opening to its end. `received_bytes`: of all its messages."""
 
-    def __init__(self, socket: Visitor, house: House) -> None:
+    def __init__(self, socket: Connection, context: ServerContext) -> None:
         self._socket = socket
-        self._house = house
-        self._session = ServerSession(house.limits)
-        self._outbox = Outbox(socket, timeout=house.write_timeout, progress=self._progress_frame)
+        self._context = context
+        self._session = ServerSession(context.limits)
+        self._send_queue = SendQueue(
+            socket, timeout=context.settings.write_timeout, progress=self._progress_frame
+        )
         self._jobs: dict[int, Job] = {}
         self._beating: asyncio.Task[None] | None = None
         self._open = True
@@ -84,7 +98,7 @@ class ClientConnection:
     async def run(self) -> None:
         """Serve until the client is gone; then everything that it wanted is stopped."""
         receiving = asyncio.create_task(self._receive(), name="receive")
-        sending = asyncio.create_task(self._outbox.run(), name="send")
+        sending = asyncio.create_task(self._send_queue.run(), name="send")
         try:
             await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -98,7 +112,7 @@ class ClientConnection:
 
     async def flushed(self) -> None:
         """Wait until the client was sent everything that it is owed."""
-        await self._outbox.empty()
+        await self._send_queue.empty()
 
     def _report(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None:
@@ -114,7 +128,7 @@ class ClientConnection:
 
     async def _receive(self) -> None:
         try:
-            frame = await asyncio.wait_for(self._socket.recv(), self._house.hello_timeout)
+            frame = await asyncio.wait_for(self._socket.recv(), self._context.settings.handshake_timeout)
         except asyncio.TimeoutError:
             await self._close(_POLICY, "no hello in time")
             return
@@ -137,21 +151,21 @@ class ClientConnection:
     async def _close(self, code: int, reason: str) -> None:
         """Send what is owed, and end the connection; whatever the client still says is not listened to."""
         self._forget_jobs()
-        await self._outbox.empty()
+        await self._send_queue.empty()
         # Its answer to the close comes after what it has sent before, so that has to be read.
         discarding = asyncio.create_task(self._discard(), name="discard")
         await self._socket.close(code, reason)
-        await settle(discarding)
+        await cancel_and_wait(discarding)
 
     async def _discard(self) -> None:
         while True:
             await self._socket.recv()
 
     def _forget_jobs(self) -> None:
-        """Nothing more is said to the client, so nobody wants its jobs."""
+        """End the client's jobs: nothing more is sent to it."""
         self._open = False
         for job in tuple(self._jobs.values()):
-            self._house.scheduler.cancel(job)
+            self._context.scheduler.cancel(job)
 
     def _take(self, frame: bytes) -> None:
         self.received_bytes += len(frame)
@@ -164,38 +178,39 @@ class ClientConnection:
         elif isinstance(message, Cancel):
             job = self._jobs.get(message.job)
             if job is not None:
-                self._house.scheduler.cancel(job)
+                self._context.scheduler.cancel(job)
         elif isinstance(message, StatusRequest):
-            self._say(self._house.status())
+            self._say(self._context.status())
         elif isinstance(message, Shutdown):
-            self._house.stop("a client asked for it")
+            self._context.stop("a client asked for it")
 
     def _welcome(self) -> Welcome:
-        house = self._house
+        context = self._context
+        default = context.catalogue.default()
         return Welcome(
-            server_version=house.version,
-            limits=house.limits,
-            devices=house.scheduler.devices(),
-            models=house.catalogue.models(),
-            default_model=house.catalogue.default(),
+            server_version=__version__,
+            limits=context.limits,
+            devices=context.scheduler.devices(),
+            models=context.catalogue.models(),
+            default_model=default,
         )
 
     def _take_fill(self, fill: Fill) -> None:
-        model = fill.model or self._house.catalogue.default()
-        if not any(model == known.name for known in self._house.catalogue.models()):
+        model = fill.model or self._context.catalogue.default()
+        if not self._context.catalogue.has(model):
             self._refuse(fill, "unknown_model", _no_such_model(model))
             return
-        if self._outbox.unread >= MAX_UNREAD_RESULTS:
+        if self._send_queue.pending_large >= MAX_PENDING_RESULTS:
             self._refuse(fill, "busy", "read the results that were sent before sending more")
             return
         job = Job(
             client=self,
             fill=replace(fill, model=model),
-            progressed=lambda job: self._outbox.stir(job.fill.job),
+            progressed=lambda job: self._send_queue.mark_progress(job.fill.job),
             ended=self._job_ended,
         )
         try:
-            position = self._house.scheduler.submit(job)
+            position = self._context.scheduler.submit(job)
         except JobError as error:
             self._refuse(fill, error.code, error.message)
             return
@@ -211,7 +226,7 @@ class ClientConnection:
 
     def _say(self, message: ServerMessage) -> None:
         if self._open:
-            self._outbox.put(self._session.send(message))
+            self._send_queue.put(self._session.send(message))
 
     def _job_ended(self, job: Job, ending: Ending) -> None:
         number = job.fill.job
@@ -235,15 +250,15 @@ class ClientConnection:
         job = self._jobs.get(number)
         if job is None or not self._open:
             return None
-        stage, fraction, position = self._house.scheduler.place(job)
+        stage, fraction, position = self._context.scheduler.place(job)
         return self._session.send(Progress(job=number, stage=stage, fraction=fraction, position=position))
 
     async def _beat(self) -> None:
         """Say something about every unfinished job before the client could think that the server is stuck."""
         while self._jobs:
-            await asyncio.sleep(self._house.limits.heartbeat_seconds / 2)
+            await asyncio.sleep(self._context.limits.heartbeat_seconds / 2)
             for number in self._jobs:
-                self._outbox.stir(number)
+                self._send_queue.mark_progress(number)
 
 
 def _no_such_model(model: str) -> str:

@@ -1,4 +1,4 @@
-"""One device's worker: started, kept warm, watched, ended when idle, replaced when it dies."""
+"""One device's worker: started, kept loaded, watched, ended when idle, replaced when it dies."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from lama_core.client.protocol.messages import Device, WorkerState
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
+from lama_server.job_queue import JobQueue
 from lama_server.jobs import Ending, Job, Worker
-from lama_server.tasks import settle
-from lama_server.timeout import Patience
+from lama_server.metrics import Counters
+from lama_server.tasks import cancel_and_wait
+from lama_server.timeout import SuspendAwareTimer
 
 log = logging.getLogger(__name__)
 
-_VAIN_STARTS = 4
+_MAX_FAILED_STARTS = 4
 """Failed starts in a row after which only a job is a reason for another one."""
 
 WorkerFactory = Callable[[str], Worker]
@@ -29,47 +30,52 @@ WorkerFactory = Callable[[str], Worker]
 class Timing:
     """Time limits in seconds; the first three are settings.
 
-    `unload_after`: 0 means never. `backoff`: wait before the next start after a first failure, doubled after
-    each further one up to `backoff_limit`. `steady_after`: a worker that lived so long, or finished a job,
-    was a good one.
+    Attributes:
+        unload_after: an idle worker is ended after it; 0 means never.
+        stall_timeout: a fill, or a start, without progress is given up after it.
+        cancel_grace: a cancelled fill has this long to end by itself.
+        backoff: wait before the next start after a first failure, doubled after each further one.
+        backoff_limit: the longest such wait.
+        steady_after: a worker that lived so long, or finished a job, had a good start.
     """
 
-    unload_after: float = 600.0
-    stall_timeout: float = 300.0
-    cancel_grace: float = 2.0
+    unload_after: float
+    stall_timeout: float
+    cancel_grace: float
     backoff: float = 1.0
     backoff_limit: float = 30.0
     steady_after: float = 10.0
 
 
-class Source(Protocol):
-    """Where a slot gets its jobs from."""
+class DeviceSupervisor:
+    """Starts, watches and ends the worker of one device, and hands it jobs.
 
-    def waiting(self) -> Job | None:
-        """The next job, left where it is."""
-
-    def take(self) -> Job | None:
-        """The next job, taken."""
-
-    def default_model(self) -> str:
-        """The model to load when no job says which."""
-
-    def hopeless(self) -> bool:
-        """Whether no device has a worker or will have one soon."""
-
-    def started(self) -> None:
-        """A worker is ready."""
-
-    def finished(self, job: Job, ending: Ending) -> None:
-        """A job that was taken has ended."""
-
-
-class Slot:
-    """The place of one worker. `run` is its life; everything else only changes what `run` sees next."""
+    `run` does all of that; everything else only changes what `run` sees next.
+    """
 
     def __init__(
-        self, device: str, *, factory: WorkerFactory, source: Source, timing: Timing, warm: bool
+        self,
+        device: str,
+        *,
+        factory: WorkerFactory,
+        queue: JobQueue,
+        counters: Counters,
+        default_model: Callable[[], str],
+        timing: Timing,
+        keep_loaded: bool,
+        on_start_failed: Callable[[str, str], None],
     ) -> None:
+        """
+        Args:
+            device: as the settings name it.
+            factory: makes a worker for it.
+            queue: where its jobs come from.
+            counters: where it counts its starts and its jobs.
+            default_model: gives the model to load when no job says which.
+            timing: time limits.
+            keep_loaded: whether to have a worker without a job too.
+            on_start_failed: called with the model and the reason when a start has failed.
+        """
         self.device = device
         self.worker: Worker | None = None
         self.job: Job | None = None
@@ -77,9 +83,12 @@ class Slot:
         self.known_device: Device | None = None
         self.reason = ""
         self._factory = factory
-        self._source = source
+        self._queue = queue
+        self._counters = counters
+        self._default_model = default_model
         self._timing = timing
-        self._warm = warm
+        self._keep_loaded = keep_loaded
+        self._on_start_failed = on_start_failed
         self._changed = asyncio.Event()
         self._starting: asyncio.Task[Worker] | None = None
         self._lost: asyncio.Task[str] | None = None
@@ -87,7 +96,9 @@ class Slot:
         self._not_before = 0.0
         self._wanted_model = ""
         self._ready_since = 0.0
-        self._idle = Patience(self._tick(timing.unload_after))
+        self._finished_a_job = False
+        self._idle = SuspendAwareTimer(self._tick(timing.unload_after))
+        queue.on_change(self._changed.set)
 
     @property
     def state(self) -> WorkerState:
@@ -100,13 +111,9 @@ class Slot:
         return "failed" if self._failures else "unloaded"
 
     @property
-    def _keeps_warm(self) -> bool:
-        """Whether to start a worker without a job that needs one; not again and again in vain."""
-        return self._warm and self._failures < _VAIN_STARTS
-
-    def wake(self) -> None:
-        """Something about the queue has changed."""
-        self._changed.set()
+    def _starts_without_a_job(self) -> bool:
+        """Whether to start a worker that no job needs yet; not again and again without success."""
+        return self._keep_loaded and self._failures < _MAX_FAILED_STARTS
 
     async def run(self) -> None:
         """Serve jobs until cancelled; then the worker is ended."""
@@ -115,10 +122,10 @@ class Slot:
                 self._changed.clear()
                 if not await self._step():
                     with contextlib.suppress(asyncio.TimeoutError):
-                        await asyncio.wait_for(self._changed.wait(), self._patience())
+                        await asyncio.wait_for(self._changed.wait(), self._wait_seconds())
         finally:
             if self._starting is not None:
-                await settle(self._starting)
+                await cancel_and_wait(self._starting)
             await self._end_worker()
 
     async def _step(self) -> bool:
@@ -127,36 +134,34 @@ class Slot:
             self._take_started(self._starting)
         if self._lost is not None and self._lost.done():
             await self._replace_lost(self._lost.result())
-        job = self._source.waiting()
+        job = self._queue.peek()
         if self.worker is not None:
             return await self._serve(job)
-        if self._starting is not None or (job is None and not self._keeps_warm):
-            return False
-        if not self._backing_off(job):
+        wanted = job is not None or self._starts_without_a_job
+        if self._starting is None and wanted and not self._is_too_early(job):
             self._begin_start(job)
-            return False
-        return job is not None and self._refuse()
+        return False
 
     async def _serve(self, job: Job | None) -> bool:
         if job is not None:
-            taken = self._source.take()
+            taken = self._queue.pop()
             assert taken is not None
             await self._work(taken)
             self._idle.reset()
             return True
         limit = self._timing.unload_after
-        if limit and self._idle.spent() >= limit:
+        if limit and self._idle.elapsed() >= limit:
             log.info("unloading the idle worker on %s", self.device)
             await self._end_worker()
-            self._warm = False
+            self._keep_loaded = False
             self._failures = 0
         return False
 
-    def _patience(self) -> float | None:
+    def _wait_seconds(self) -> float | None:
         """How long to wait for a change before looking again; None for as long as it takes."""
         if self.worker is not None:
             return self._idle.tick if self._timing.unload_after else None
-        if self._starting is None and self._failures and (self._keeps_warm or self._source.waiting()):
+        if self._starting is None and self._failures and (self._starts_without_a_job or len(self._queue)):
             return max(0.0, self._not_before - time.monotonic()) + 0.001
         return None
 
@@ -166,28 +171,18 @@ class Slot:
 
     # Starting and ending
 
-    def _backing_off(self, job: Job | None) -> bool:
+    def _is_too_early(self, job: Job | None) -> bool:
         """Whether it is too early to try the same thing again."""
         same = job is None or job.fill.model == self._wanted_model
         return same and time.monotonic() < self._not_before
 
-    def _refuse(self) -> bool:
-        """Fail the next job, since no device can take it; False when another one may."""
-        if not self._source.hopeless():
-            return False
-        job = self._source.take()
-        if job is None:
-            return False
-        self._source.finished(job, JobError("model_failed", self.reason))
-        return True
-
     def _begin_start(self, job: Job | None) -> None:
-        self._wanted_model = job.fill.model if job is not None else self._source.default_model()
+        self._wanted_model = job.fill.model if job is not None else self._default_model()
         self._starting = asyncio.create_task(
             self._start(self._wanted_model), name=f"start worker on {self.device}"
         )
         self._starting.add_done_callback(lambda _: self._changed.set())
-        self._warm = True
+        self._keep_loaded = True
 
     async def _start(self, model: str) -> Worker:
         worker = self._factory(self.device)
@@ -211,20 +206,26 @@ class Slot:
             self.worker = started.result()
         except (WorkerStartError, WorkerLostError) as error:
             log.error("no worker on %s: %s", self.device, error)
-            self._failed(str(error))
+            self._start_failed(str(error))
         except Exception:
             log.exception("no worker on %s", self.device)
-            self._failed("the worker could not be started; the server's log says more")
+            self._start_failed("the worker could not be started; the server's log says more")
         else:
             self.reason = ""
-            self._source.started()
+            self._counters.workers_started += 1
             self.known_device = self.worker.device
             self._ready_since = time.monotonic()
+            self._finished_a_job = False
+            self._not_before = 0.0
             self._idle.reset()
             self._lost = asyncio.create_task(self.worker.lost(), name=f"watch worker on {self.device}")
             self._lost.add_done_callback(lambda _: self._changed.set())
 
-    def _failed(self, reason: str) -> None:
+    def _start_failed(self, reason: str) -> None:
+        self._back_off(reason)
+        self._on_start_failed(self._wanted_model, reason)
+
+    def _back_off(self, reason: str) -> None:
         """Note a failure, and wait longer after each before the next start."""
         self.reason = reason
         wait = min(self._timing.backoff * 2 ** min(self._failures, 20), self._timing.backoff_limit)
@@ -235,8 +236,9 @@ class Slot:
         """An idle worker has died. One that dies soon after each start must not be started without end."""
         log.warning("the idle worker on %s is gone: %s", self.device, why)
         await self._end_worker()
-        if time.monotonic() - self._ready_since < self._timing.steady_after:
-            self._failed(f"the worker on {self.device} ends soon after its start: {why}")
+        lived = time.monotonic() - self._ready_since
+        if lived < self._timing.steady_after and not self._finished_a_job:
+            self._back_off(f"the worker on {self.device} ends soon after its start: {why}")
         else:
             self._failures = 0
 
@@ -260,9 +262,10 @@ class Slot:
         finally:
             self.job = None
             self.jobs_done += 1
-            self._source.finished(job, ending)
+            self._counters.add_ending(ending)
+            job.end(ending)
             if self.worker is not None:
-                self.worker.rest()
+                self.worker.release_caches()
 
     async def _ending(self, job: Job) -> Ending:
         worker = self.worker
@@ -276,6 +279,7 @@ class Slot:
                 return given_up
             result = work.result()
             self._failures = 0
+            self._finished_a_job = True
             return JobCancelledError("cancelled") if job.cancelled.is_set() else result
         except (JobError, JobCancelledError) as error:
             return error
@@ -290,7 +294,7 @@ class Slot:
             await self._end_worker()
             return JobError("internal", "the server failed; its log says more (lama-fill logs)")
         finally:
-            await settle(work, cancelled)
+            await cancel_and_wait(work, cancelled)
 
     async def _watch(
         self, job: Job, worker: Worker, work: asyncio.Task[object], cancelled: asyncio.Task[object]
@@ -299,24 +303,24 @@ class Slot:
         timing = self._timing
         told = False
         signs = job.signs
-        patience = Patience(self._tick(min(timing.stall_timeout, 10.0)))
+        timer = SuspendAwareTimer(self._tick(min(timing.stall_timeout, 10.0)))
         while True:
             waiting_for: set[asyncio.Task[object]] = {work} if told else {work, cancelled}
-            tick = min(patience.tick, timing.cancel_grace) if told else patience.tick
+            tick = min(timer.tick, timing.cancel_grace) if told else timer.tick
             await asyncio.wait(waiting_for, timeout=tick, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return None
             if cancelled.done() and not told:
                 told = True
                 worker.cancel()
-                patience = Patience(self._tick(timing.cancel_grace))
+                timer = SuspendAwareTimer(self._tick(timing.cancel_grace))
             elif told:
-                if patience.spent() >= timing.cancel_grace:
+                if timer.elapsed() >= timing.cancel_grace:
                     log.info("a cancelled fill did not end by itself: ending its worker")
                     return JobCancelledError("cancelled")
             elif job.signs != signs:
                 signs = job.signs
-                patience.reset()
-            elif patience.spent() >= timing.stall_timeout:
+                timer.reset()
+            elif timer.elapsed() >= timing.stall_timeout:
                 log.error("a fill made no progress for %.0f s: ending its worker", timing.stall_timeout)
                 return JobError("timeout", "the fill made no progress and was given up; try again")

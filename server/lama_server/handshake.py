@@ -1,4 +1,4 @@
-"""Lets in who may come in: everything that is decided before a connection is a websocket."""
+"""The checks before a connection becomes a websocket: its origin, its token, how many there are."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lama_server.logs import one_line
 
 log = logging.getLogger(__name__)
 
-MAX_HANDSHAKES = 64
-"""Connections in their handshake beyond which one that dawdles is dropped for each newcomer, so that no
-number of connections that say nothing keeps out one that does."""
-DAWDLING_SECONDS = 1.0
+MAX_SLOW_HANDSHAKES = 64
+"""Connections in their handshake beyond which a slow one is dropped for each new one, so that no number of
+connections that send nothing keeps out one that does."""
+SLOW_HANDSHAKE_SECONDS = 1.0
 """An honest handshake takes milliseconds, also when a hundred come at once."""
-MOST_HANDSHAKES = 512
-"""With that many the oldest is dropped, dawdling or not."""
+MAX_HANDSHAKES = 512
+"""With that many the oldest is dropped, slow or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,73 +38,87 @@ class Page:
 PageMaker = Callable[[], Awaitable[Page]]
 
 
-class Visitor(ServerConnection):
-    """A connection of websockets' with what its door knows of it; made by `Door.visitor_type`."""
+class Connection(ServerConnection):
+    """A websocket with what its guard knows of it; made by `HandshakeGuard.connection_type`.
 
-    door: Door
+    Attributes:
+        proof: the server's proof for the answer that opens the websocket.
+        is_open: whether the handshake is over.
+        is_lost: whether the connection has ended.
+    """
+
+    guard: HandshakeGuard
     proof = ""
-    entered = False
-    gone = False
+    is_open = False
+    is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.door.arrive(self)
+        self.guard.began(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.door.leave(self)
+        self.guard.ended(self)
 
     def abort(self) -> None:
         """Drop the connection at once, without a word."""
         self.transport.abort()
 
 
-class Door:
-    """Judges requests by place, token and room, and serves the plain pages.
+class HandshakeGuard:
+    """Checks requests by Host, Origin and token, limits their number, and serves the plain pages.
 
-    `open`: websockets that are open now; `visits`: that have been opened since the start.
+    Attributes:
+        connections: websockets that are open now.
+        total_connections: websockets that have been opened since the start.
     """
 
-    def __init__(self, *, port: int, token: str, pages: dict[str, PageMaker], room: int) -> None:
-        """`room`: websockets open at once. `pages`: by path; they need no token."""
+    def __init__(self, *, port: int, token: str, pages: dict[str, PageMaker], max_connections: int) -> None:
+        """
+        Args:
+            port: of the server.
+            token: that clients prove to know.
+            pages: by path; they need no token.
+            max_connections: websockets open at once.
+        """
         self._port = port
         self._token = token
         self._pages = pages
-        self._room = room
+        self._max_connections = max_connections
         self._nonces = auth.Nonces()
-        self._handshaking: dict[Visitor, float] = {}  # when each arrived, the oldest first
-        self.open = 0
-        self.visits = 0
+        self._handshakes: dict[Connection, float] = {}  # when each began, the oldest first
+        self.connections = 0
+        self.total_connections = 0
 
-    def visitor_type(self) -> type[Visitor]:
+    def connection_type(self) -> type[Connection]:
         """The connection class to give to websockets."""
-        this_door = self
+        this_guard = self
 
-        class OwnVisitor(Visitor):
-            door = this_door
+        class GuardedConnection(Connection):
+            guard = this_guard
 
-        return OwnVisitor
+        return GuardedConnection
 
-    def arrive(self, visitor: Visitor) -> None:
-        """A connection was made and has said nothing yet."""
+    def began(self, connection: Connection) -> None:
+        """Note that a connection was made; it has sent nothing yet."""
         now = time.monotonic()
-        if len(self._handshaking) >= MAX_HANDSHAKES:
-            oldest, arrived = next(iter(self._handshaking.items()))
-            if now - arrived > DAWDLING_SECONDS or len(self._handshaking) >= MOST_HANDSHAKES:
-                del self._handshaking[oldest]
+        if len(self._handshakes) >= MAX_SLOW_HANDSHAKES:
+            oldest, begun = next(iter(self._handshakes.items()))
+            if now - begun > SLOW_HANDSHAKE_SECONDS or len(self._handshakes) >= MAX_HANDSHAKES:
+                del self._handshakes[oldest]
                 oldest.abort()
-        self._handshaking[visitor] = now
+        self._handshakes[connection] = now
 
-    def leave(self, visitor: Visitor) -> None:
-        """A connection is gone."""
-        visitor.gone = True
-        self._handshaking.pop(visitor, None)
-        if visitor.entered:
-            self.open -= 1
+    def ended(self, connection: Connection) -> None:
+        """Note that a connection has ended."""
+        connection.is_lost = True
+        self._handshakes.pop(connection, None)
+        if connection.is_open:
+            self.connections -= 1
 
-    async def judge(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def authorize(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a request, or None to let it become a websocket (websockets' process_request)."""
-        assert isinstance(connection, Visitor)
+        assert isinstance(connection, Connection)
         hosts, origins = request.headers.get_all("Host"), request.headers.get_all("Origin")
         refused = auth.check_place(hosts=hosts, origins=origins, port=self._port)
         if refused is not None:
@@ -127,24 +141,24 @@ class Door:
         )
         if not verdict.admitted:
             return self._refuse(connection, verdict)
-        if self.open >= self._room:
+        if self.connections >= self._max_connections:
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "no room; try again\n")
         connection.proof = verdict.proof
         return None
 
-    def greet(self, connection: ServerConnection, request: Request, response: Response) -> None:
+    def complete(self, connection: ServerConnection, request: Request, response: Response) -> None:
         """Give the server's own proof with the answer that opens the websocket (process_response)."""
-        assert isinstance(connection, Visitor)
-        self._handshaking.pop(connection, None)
-        if connection.gone:
+        assert isinstance(connection, Connection)
+        self._handshakes.pop(connection, None)
+        if connection.is_lost:
             return
         if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
             response.headers[auth.SERVER_PROOF] = connection.proof
-            connection.entered = True
-            self.open += 1
-            self.visits += 1
+            connection.is_open = True
+            self.connections += 1
+            self.total_connections += 1
 
-    def _refuse(self, connection: Visitor, verdict: auth.Verdict) -> Response:
+    def _refuse(self, connection: Connection, verdict: auth.Verdict) -> Response:
         log.info("refused a request: %d, %s", verdict.status, one_line(verdict.reason))
         response = connection.respond(http.HTTPStatus(verdict.status), f"{verdict.reason}\n")
         if verdict.status == http.HTTPStatus.UNAUTHORIZED:

@@ -23,7 +23,7 @@ class RuntimeFolderError(LamaFillError):
     """The runtime folder cannot be used; the message says why and what to do."""
 
 
-class Place:
+class InstanceLock:
     """At most one process holds it. Only the holder writes or removes the runtime file."""
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class Place:
         self._lock = Lock(folder / LOCK_NAME)
         self._published: RuntimeFile | None = None
 
-    def claim(self) -> bool:
+    def acquire(self) -> bool:
         """Hold the place from now on; False when another process holds it.
 
         Raises:
@@ -84,7 +84,7 @@ class Place:
                 f"{path}: cannot be written ({error.strerror or error}); remove what is there"
             ) from error
 
-    def withdraw(self) -> None:
+    def release(self) -> None:
         """Remove the runtime file if it is still the published one, and let go of the place."""
         if self._published is not None and find_server(self.folder) == self._published:
             with contextlib.suppress(OSError):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from lama_core.client.protocol.messages import Device, Fill, Result
 from lama_server.errors import JobCancelledError, JobError
+
+log = logging.getLogger(__name__)
 
 Ending = Result | JobError | JobCancelledError
 """How a job ends: with a result, an error, or cancelled."""
@@ -46,7 +49,7 @@ class Worker(Protocol):
     def cancel(self) -> None:
         """Ask the running job to end soon."""
 
-    def rest(self) -> None:
+    def release_caches(self) -> None:
         """Free the memory of the last result, which nobody needs any more."""
 
     async def lost(self) -> str:
@@ -93,6 +96,9 @@ class Job:
             self._progressed(self)
 
     def end(self, ending: Ending) -> None:
-        """Hand the ending to whom the job belongs to."""
+        """Tell the job's owner how it ended. What the owner raises is only logged."""
         self.take_fill()
-        self._ended(self, ending)
+        try:
+            self._ended(self, ending)
+        except Exception:
+            log.exception("the ending of a job could not be told")

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lama_server.errors import JobCancelledError, JobError
+from lama_server.jobs import Ending
+
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
@@ -25,12 +28,17 @@ class Counters:
     seconds: float = 0.0
     within: list[int] = field(default_factory=lambda: [0] * len(SECONDS_BOUNDS))
 
-    def add_fill(self, seconds: float) -> None:
-        """Count a fill that ended with a result."""
-        self.done += 1
-        self.seconds += seconds
-        for index, bound in enumerate(SECONDS_BOUNDS):
-            self.within[index] += seconds <= bound
+    def add_ending(self, ending: Ending) -> None:
+        """Count a fill that has ended."""
+        if isinstance(ending, JobCancelledError):
+            self.stopped += 1
+        elif isinstance(ending, JobError):
+            self.failed += 1
+        else:
+            self.done += 1
+            self.seconds += ending.seconds
+            for index, bound in enumerate(SECONDS_BOUNDS):
+                self.within[index] += ending.seconds <= bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,14 @@
-"""What goes out to one client: in order, and not for ever to one that does not read."""
+"""What is sent to one client: in order, and only as long as the client reads."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
-from lama_server.handshake import Visitor
-from lama_server.tasks import settle
-from lama_server.timeout import Patience
+from lama_server.tasks import cancel_and_wait
+from lama_server.timeout import SuspendAwareTimer
 
 _LARGE = 1 << 16
 
@@ -17,26 +17,40 @@ class UnreadError(Exception):
     """The client has read nothing of what it was sent for too long."""
 
 
-class Outbox:
+class Socket(Protocol):
+    """A websocket, as far as sending needs it."""
+
+    @property
+    def transport(self) -> asyncio.WriteTransport:
+        """The connection below it."""
+
+    async def send(self, message: bytes) -> None:
+        """Send one message."""
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+
+
+class SendQueue:
     """Frames that wait to be sent, and jobs whose progress waits to be told.
 
     Progress is not queued but asked for when its turn comes: a slow client gets the newest, and nothing piles
     up.
     """
 
-    def __init__(self, socket: Visitor, *, timeout: float, progress: Callable[[int], bytes | None]) -> None:
+    def __init__(self, socket: Socket, *, timeout: float, progress: Callable[[int], bytes | None]) -> None:
         """`timeout`: seconds in which a client must have read something. `progress`: gives a job's frame."""
         self._socket = socket
         self._timeout = timeout
         self._progress = progress
         self._frames: deque[bytes] = deque()
-        self._stirred: dict[int, None] = {}
+        self._progressed_jobs: dict[int, None] = {}
         self._something = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
-    def unread(self) -> int:
+    def pending_large(self) -> int:
         """Large frames that wait, the one that is being sent included."""
         return sum(len(frame) >= _LARGE for frame in self._frames)
 
@@ -46,9 +60,9 @@ class Outbox:
         self._idle.clear()
         self._something.set()
 
-    def stir(self, job: int) -> None:
+    def mark_progress(self, job: int) -> None:
         """Send the job's progress when there is nothing else to send."""
-        self._stirred[job] = None
+        self._progressed_jobs[job] = None
         self._something.set()
 
     async def empty(self) -> None:
@@ -65,13 +79,13 @@ class Outbox:
         while True:
             await self._something.wait()
             self._something.clear()
-            while self._frames or self._stirred:
+            while self._frames or self._progressed_jobs:
                 if self._frames:
                     await self._send(self._frames[0])
                     self._frames.popleft()
                     continue
-                job = next(iter(self._stirred))
-                del self._stirred[job]
+                job = next(iter(self._progressed_jobs))
+                del self._progressed_jobs[job]
                 frame = self._progress(job)
                 if frame is not None:
                     await self._send(frame)
@@ -80,21 +94,21 @@ class Outbox:
     async def _send(self, frame: bytes) -> None:
         sending = asyncio.create_task(self._socket.send(frame), name="send frame")
         transport = self._socket.transport
-        patience = Patience(self._timeout / 10)
+        timer = SuspendAwareTimer(self._timeout / 10)
         left = -1
         try:
             while True:
-                await asyncio.wait({sending}, timeout=patience.tick)
+                await asyncio.wait({sending}, timeout=timer.tick)
                 if sending.done():
                     sending.result()
                     return
                 now = transport.get_write_buffer_size()
                 if now != left:
                     left = now
-                    patience.reset()
-                elif patience.spent() >= self._timeout:
+                    timer.reset()
+                elif timer.elapsed() >= self._timeout:
                     raise UnreadError
         finally:
             if not sending.done():
                 self._socket.abort()
-            await settle(sending)
+            await cancel_and_wait(sending)

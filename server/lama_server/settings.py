@@ -106,14 +106,12 @@ class Settings:
         low=0,
         high=1e7,
     )
-    queue: int = _setting(
-        limits.MAX_QUEUED_JOBS, "fills that may wait, of all clients together", low=1, high=10000
-    )
+    queue: int = _setting(256, "fills that may wait, of all clients together", low=1, high=10000)
     queue_per_client: int = _setting(
         limits.Limits.max_jobs, "fills that one connection may have unanswered", low=1, high=1000
     )
     queue_memory_mib: int = _setting(
-        limits.MAX_QUEUED_BYTES // limits.MIB,
+        2048,
         "memory for the pixels of all waiting fills",
         low=16,
         high=1 << 20,
@@ -124,7 +122,7 @@ class Settings:
         low=1,
         high=2047,
     )
-    connections: int = _setting(limits.MAX_CONNECTIONS, "clients connected at once", low=1, high=10000)
+    connections: int = _setting(256, "clients connected at once", low=1, high=10000)
     handshake_timeout: float = _setting(
         limits.AUTHENTICATE_SECONDS,
         "time in which a connection must have made its request and proved the token",

@@ -14,10 +14,10 @@ import tempfile
 
 _GRAIN = 1 << 20
 _KEEP = 64 << 20
-"""Memory that an arena keeps between jobs; what a larger job needed is given back after it."""
+"""Memory that the buffer keeps between jobs; what a larger job needed is given back after it."""
 
 
-class Arena:
+class SharedBuffer:
     """The server's side: owns the memory."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Arena:
         """File descriptors that the worker has to inherit."""
         return () if sys.platform == "win32" else (self._fd,)
 
-    def hold(self, size: int) -> memoryview:
+    def resize(self, size: int) -> memoryview:
         """The first `size` bytes, writable. Views from before must not be used any more."""
         if size > self._size or self._map is None:
             self._map = None
@@ -52,7 +52,7 @@ class Arena:
                 self._map = mmap.mmap(self._fd, self._size)
         return memoryview(self._map)[:size]
 
-    def trim(self) -> None:
+    def shrink(self) -> None:
         """Give back what a large job needed. The worker must not be using it."""
         if self._size > _KEEP:
             self._map = None
@@ -69,8 +69,8 @@ class Arena:
             self._fd = -1
 
 
-def open_arena(handle: str, size: int) -> memoryview:
-    """The worker's side: the first `size` bytes of the arena, writable, as long as the view is kept."""
+def open_shared_buffer(handle: str, size: int) -> memoryview:
+    """The worker's side: the first `size` bytes of the buffer, writable, as long as the view is kept."""
     if sys.platform == "win32":
         return memoryview(mmap.mmap(-1, size, tagname=handle))[:size]
     return memoryview(mmap.mmap(int(handle), size))[:size]

@@ -10,7 +10,7 @@ WORDING = "a size such as 800MB or 2GB, or nothing"
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
-def read_size(text: str) -> int:
+def parse_size(text: str) -> int:
     """Bytes of a size: "2GB" is 2e9, "2GiB" is 2 * 2**30, "2G" is taken for the first; "" is 0.
 
     Raises:

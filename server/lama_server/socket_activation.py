@@ -44,7 +44,7 @@ def take_passed_socket(environ: MutableMapping[str, str]) -> socket.socket | Non
     return passed
 
 
-def turn_away(passed: socket.socket) -> None:
+def drain(passed: socket.socket) -> None:
     """Close the connections that wait at a socket that this process does not serve after all.
 
     Else systemd would see them, and start the server again and again.

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 
-async def settle(*tasks: asyncio.Task[Any]) -> None:
+async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks and wait until they have ended, with whatever result or error; it is not looked at."""
     for task in tasks:
         task.cancel()

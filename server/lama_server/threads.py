@@ -6,7 +6,7 @@ import os
 import sys
 
 
-def let_idle_threads_sleep() -> None:
+def set_omp_wait_policy() -> None:
     """Have OpenMP's threads sleep between two of torch's operations, where that is the quicker way.
 
     Call it before torch is imported. By default they spin for a while. On Linux the compiled kernels work on

@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable
 
 
-class Patience:
+class SuspendAwareTimer:
     """How long something has not happened, as far as this process was there to see it.
 
     A laptop that slept or a server that was stopped (SIGSTOP) for minutes must not take its clients for gone
-    or its worker for stuck. So time counts only in the ticks in which `spent` is called, and a tick that took
-    more than twice as long as it should counts as two.
+    or its worker for stuck. So time counts only in the ticks in which `elapsed` is called, and a tick that
+    took more than twice as long as it should counts as two.
     """
 
     def __init__(self, tick: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`tick`: seconds between two calls of `spent`."""
+        """`tick`: seconds between two calls of `elapsed`."""
         self.tick = tick
         self._clock = clock
         self._spent = 0.0
@@ -26,7 +26,7 @@ class Patience:
         self._spent = 0.0
         self._last = self._clock()
 
-    def spent(self) -> float:
+    def elapsed(self) -> float:
         """Seconds since the last reset, pauses left out."""
         now = self._clock()
         self._spent += min(now - self._last, 2 * self.tick)

@@ -25,7 +25,7 @@ from lama_core.client.protocol.messages import (
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
 from lama_server.logs import one_line
-from lama_server.shared_memory import Arena
+from lama_server.shared_memory import SharedBuffer
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class WorkerProcess:
         self._command = command
         self._flags = flags
         self._folder = folder
-        self._arena = Arena()
+        self._shared = SharedBuffer()
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._complaints: asyncio.Task[None] | None = None
@@ -74,7 +74,7 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=self._folder,
-                pass_fds=self._arena.descriptors,
+                pass_fds=self._shared.descriptors,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:
@@ -97,14 +97,14 @@ class WorkerProcess:
     async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
         self._job += 1
         size, job = len(fill.pixels), fill.job
-        shared = self._arena.hold(size + len(fill.hole))
+        shared = self._shared.resize(size + len(fill.hole))
         shared[:size] = fill.pixels
         shared[size:] = fill.hole
         message = to_fields(replace(fill, pixels=b"", hole=b"", job=self._job))
         del fill  # its pixels are in the shared memory now
         self._answer = asyncio.get_running_loop().create_future()
         self._progress = progress
-        self._send({**message, "shared": self._arena.handle})
+        self._send({**message, "shared": self._shared.handle})
         try:
             answer = await self._answer
         finally:
@@ -127,8 +127,8 @@ class WorkerProcess:
     def cancel(self) -> None:
         self._send(to_fields(Cancel(job=self._job)))
 
-    def rest(self) -> None:
-        self._arena.trim()
+    def release_caches(self) -> None:
+        self._shared.shrink()
 
     async def lost(self) -> str:
         assert self._process is not None
@@ -146,7 +146,7 @@ class WorkerProcess:
             if task is not None:
                 task.cancel()
         self._fail_answer("the worker was ended")
-        self._arena.close()
+        self._shared.close()
 
     def _send(self, message: Message) -> None:
         # The messages are small and few: what the pipe does not take at once, asyncio keeps. A worker that is

@@ -6,7 +6,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from lama_server.threads import let_idle_threads_sleep
+from lama_server.threads import set_omp_wait_policy
 
 NAMES = ("floor", "kernels", "generator", "gpu", "memory", "load", "fills", "batch", "server", "training")
 
@@ -22,7 +22,7 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no bench {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
     # As the worker does, before torch is imported.
-    let_idle_threads_sleep()
+    set_omp_wait_policy()
     from tests.bench.report import write, write_into
 
     sections = {}

@@ -33,7 +33,7 @@ class MirrorEngine(Engine):
     def load(self, model: str) -> None:
         """There is nothing to load."""
 
-    def rest(self) -> None:
+    def release_caches(self) -> None:
         """There is nothing to give back."""
 
     def fill(

@@ -258,7 +258,7 @@ def test_cancel_is_heeded_in_the_middle_of_the_network(data_folder: Path) -> Non
 
 
 def test_long_network_shows_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.Watch, "_SIGN_SECONDS", 0.01)
+    monkeypatch.setattr(engine.LayerHook, "_SIGN_SECONDS", 0.01)
     parts = nn.Sequential(*(nn.Sequential(Pause()) for _ in range(5)))
     told: list[tuple[str, float]] = []
     _engine(Slow(parts)).fill(

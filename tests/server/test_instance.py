@@ -15,7 +15,7 @@ from lama_core.client.connection.launch import find_command
 from lama_core.client.connection.runtime import RuntimeFile, read_runtime_file
 from lama_core.client.places import COMMAND_VARIABLE
 from lama_core.client.protocol.auth import new_token
-from lama_server.instance import Place, RuntimeFolderError, find_server
+from lama_server.instance import InstanceLock, RuntimeFolderError, find_server
 from lama_server.lock import Lock
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="files of POSIX")
@@ -42,8 +42,8 @@ def folder(tmp_path: Path) -> Path:
 def test_publish_and_withdraw(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A command that the environment names would come before the one that is written down.
     monkeypatch.delenv(COMMAND_VARIABLE, raising=False)
-    place = Place(folder)
-    assert place.claim()
+    place = InstanceLock(folder)
+    assert place.acquire()
     assert find_server(folder) is None
     file = _file()
     place.publish(file, [sys.executable, "-m", "lama_cli"])
@@ -54,21 +54,21 @@ def test_publish_and_withdraw(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    place.withdraw()
-    place.withdraw()
+    place.release()
+    place.release()
     assert [entry.name for entry in folder.iterdir()] == ["launch.json"]
 
 
 def test_only_one_holds_the_place(folder: Path) -> None:
-    first, second = Place(folder), Place(folder)
-    assert first.claim()
+    first, second = InstanceLock(folder), InstanceLock(folder)
+    assert first.acquire()
     first.publish(_file(), ["x"])
-    assert not second.claim()
-    second.withdraw()
+    assert not second.acquire()
+    second.release()
     assert find_server(folder) is not None
-    first.withdraw()
-    assert second.claim()
-    second.withdraw()
+    first.release()
+    assert second.acquire()
+    second.release()
 
 
 def test_lock_goes_with_its_process(tmp_path: Path) -> None:
@@ -125,13 +125,13 @@ def test_what_was_left_in_the_file_does_not_matter(folder: Path, left: bytes) ->
     folder.mkdir(parents=True, mode=0o700)
     (folder / "server.json").write_bytes(left)
     (folder / "server.json.new").write_bytes(b"half a fi")
-    place = Place(folder)
-    assert place.claim()
+    place = InstanceLock(folder)
+    assert place.acquire()
     assert not (folder / "server.json").exists(), "nobody must take a dead server's file for this one's"
     file = _file()
     place.publish(file, ["x"])
     assert find_server(folder) == file
-    place.withdraw()
+    place.release()
 
 
 @posix_only
@@ -141,12 +141,12 @@ def test_link_in_place_of_the_file_is_replaced_not_followed(folder: Path, tmp_pa
     victim.write_text("precious")
     for name in ("server.json", "server.json.new", "launch.json.new"):
         (folder / name).symlink_to(victim)
-    place = Place(folder)
-    assert place.claim()
+    place = InstanceLock(folder)
+    assert place.acquire()
     place.publish(_file(), ["x"])
     assert victim.read_text() == "precious"
     assert not (folder / "server.json").is_symlink()
-    place.withdraw()
+    place.release()
     assert victim.exists()
 
 
@@ -154,30 +154,30 @@ def test_folder_in_place_of_the_file(folder: Path) -> None:
     (folder / "server.json" / "x").mkdir(parents=True)
     folder.chmod(0o700)
     with pytest.raises(RuntimeFolderError, match="remove what is there"):
-        Place(folder).claim()
+        InstanceLock(folder).acquire()
     (folder / "server.json" / "x").rmdir()
     (folder / "server.json").rmdir()
-    place = Place(folder)
-    assert place.claim(), "the failure let go of the lock"
-    place.withdraw()
+    place = InstanceLock(folder)
+    assert place.acquire(), "the failure let go of the lock"
+    place.release()
 
 
 def test_file_that_somebody_else_wrote_meanwhile_is_left(folder: Path) -> None:
-    place = Place(folder)
-    assert place.claim()
+    place = InstanceLock(folder)
+    assert place.acquire()
     place.publish(_file(1), ["x"])
     (folder / "server.json").write_text("foreign")
-    place.withdraw()
+    place.release()
     assert (folder / "server.json").read_text() == "foreign"
 
 
 def test_file_that_is_gone_already(folder: Path) -> None:
-    place = Place(folder)
-    assert place.claim()
+    place = InstanceLock(folder)
+    assert place.acquire()
     place.publish(_file(), ["x"])
     (folder / "server.json").unlink()
-    place.withdraw()
-    assert Place(folder).claim()
+    place.release()
+    assert InstanceLock(folder).acquire()
 
 
 @posix_only
@@ -185,7 +185,7 @@ def test_folder_that_others_may_write_in(folder: Path) -> None:
     folder.mkdir(parents=True)
     folder.chmod(0o777)
     with pytest.raises(RuntimeFolderError, match="others may write in it; run: chmod go-w"):
-        Place(folder).claim()
+        InstanceLock(folder).acquire()
 
 
 @posix_only
@@ -194,10 +194,10 @@ def test_folder_of_another_user(folder: Path) -> None:
     folder.mkdir(parents=True, mode=0o700)
     os.chown(folder, 12345, 12345)
     with pytest.raises(RuntimeFolderError, match="belongs to another user"):
-        Place(folder).claim()
+        InstanceLock(folder).acquire()
 
 
 def test_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RuntimeFolderError, match="set LAMA_FILL_RUNTIME_DIR"):
-        Place(tmp_path / "file").claim()
+        InstanceLock(tmp_path / "file").acquire()

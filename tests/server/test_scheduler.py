@@ -12,9 +12,10 @@ import pytest
 from lama_core.client.protocol.messages import Device, Fill, Result
 from lama_server.device_supervisor import Timing
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
+from lama_server.job_queue import JobQueue
 from lama_server.jobs import Ending, Job
 from lama_server.scheduler import Scheduler
-from lama_server.timeout import Patience
+from lama_server.timeout import SuspendAwareTimer
 from tests.server.harness import make_fill
 
 FAST = Timing(
@@ -69,7 +70,7 @@ class FakeWorker:
         if self.obeys:
             self.fail(JobCancelledError("cancelled"))
 
-    def rest(self) -> None:
+    def release_caches(self) -> None:
         pass
 
     async def lost(self) -> str:
@@ -125,7 +126,12 @@ class Bench:
         self.endings: dict[Job, Ending] = {}
         self.told: list[tuple[str, float]] = []
         settings: dict[str, Any] = {"devices": ["cpu"], "timing": FAST, "preload": False, **options}
-        self.scheduler = Scheduler(factory=self._make, default_model=lambda: "default", **settings)
+        self.queue = JobQueue(
+            max_jobs=settings.pop("queue_limit", 256), max_bytes=settings.pop("queue_bytes", 1 << 31)
+        )
+        self.scheduler = Scheduler(
+            factory=self._make, queue=self.queue, default_model=lambda: "default", **settings
+        )
 
     def _make(self, device: str) -> FakeWorker:
         self.workers.append(FakeWorker(self, device))
@@ -323,6 +329,56 @@ def test_worker_that_dies_soon_after_each_start_is_not_started_for_ever() -> Non
     run(test, preload=True)
 
 
+def test_worker_that_dies_idle_soon_after_it_has_finished_a_fill_is_replaced_at_once() -> None:
+    async def test(bench: Bench) -> None:
+        for count in range(1, 4):
+            await bench.next_fill_succeeds()
+            bench.worker.die()
+            await bench.until(lambda count=count: len(bench.workers) == count + 1)
+            await bench.until(lambda: bench.scheduler.state == "ready")
+            assert bench.scheduler.reasons == ()
+        await bench.next_fill_succeeds()
+
+    run(test)
+
+
+def test_job_that_comes_before_the_next_start_is_served_by_it() -> None:
+    async def test(bench: Bench) -> None:
+        bench.starts = [WorkerStartError("not yet")]
+        assert error_of(await bench.ending(bench.submit())) == "model_failed"
+        await bench.next_fill_succeeds()
+        assert len(bench.workers) == 2
+
+    run(test)
+
+
+def test_job_that_comes_after_an_idle_worker_has_died_at_its_start_is_served_by_the_next() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.until(lambda: bench.scheduler.state == "ready")
+        bench.worker.die()
+        await bench.until(lambda: bench.scheduler.state == "degraded")
+        await bench.next_fill_succeeds()
+        assert len(bench.workers) == 2
+
+    run(test, preload=True)
+
+
+def test_wait_after_a_failure_is_over_once_a_worker_has_started() -> None:
+    async def test(bench: Bench) -> None:
+        bench.starts = [WorkerStartError("damaged")]
+        assert error_of(await bench.ending(bench.submit(model="damaged"))) == "model_failed"
+        good = bench.submit(model="good")
+        (await bench.working()).finish()
+        await bench.ending(good)
+        bench.worker.die()
+        again = bench.submit(model="good")
+        await bench.until(lambda: bench.worker.is_working)
+        bench.worker.finish()
+        assert isinstance(await bench.ending(again), Result)
+
+    run(test, timing=replace(FAST, backoff=60, backoff_limit=60))
+
+
 def test_start_that_fails_is_told_and_tried_again_later_each_time() -> None:
     async def test(bench: Bench) -> None:
         bench.starts = [WorkerStartError(f"reason {n}") for n in range(3)]
@@ -331,10 +387,12 @@ def test_start_that_fails_is_told_and_tried_again_later_each_time() -> None:
         assert error_of(ending) == "model_failed"
         assert "reason 0" in str(ending)
         assert bench.scheduler.state == "degraded"
-        at_once = bench.submit()
-        assert "reason 0" in str(await bench.ending(at_once))
-        assert len(bench.workers) == 1, "not tried again so soon"
         begun = asyncio.get_running_loop().time()
+        at_once = bench.submit()
+        await asyncio.sleep(FAST.backoff / 4)
+        assert len(bench.workers) == 1, "not tried again so soon"
+        assert at_once not in bench.endings, "it waits for the next start"
+        assert "reason 1" in str(await bench.ending(at_once))
         await bench.until(lambda: bench.scheduler.state == "ready")
         # 0.1, 0.2 and again 0.2 seconds lie between four starts.
         assert asyncio.get_running_loop().time() - begun > 0.35
@@ -364,7 +422,7 @@ def test_a_device_that_fails_leaves_its_jobs_to_the_others() -> None:
             await bench.next_fill_succeeds()
         assert bench.scheduler.state == "degraded"
 
-    run(test, devices=["a", "b"], preload=True, timing=Timing(backoff=60, backoff_limit=60))
+    run(test, devices=["a", "b"], preload=True, timing=replace(FAST, backoff=60, backoff_limit=60))
 
 
 def test_start_that_hangs_is_given_up() -> None:
@@ -576,17 +634,17 @@ def test_idle_worker_is_unloaded_and_comes_back_by_itself() -> None:
         await bench.next_fill_succeeds()
         assert len(bench.workers) == 2
 
-    run(test, preload=True, timing=Timing(unload_after=0.3))
+    run(test, preload=True, timing=replace(FAST, unload_after=0.3))
 
 
 def test_patience_does_not_count_a_pause() -> None:
     now = 0.0
-    patience = Patience(1.0, clock=lambda: now)
+    patience = SuspendAwareTimer(1.0, clock=lambda: now)
     for _ in range(3):
         now += 1.0
-        patience.spent()
-    assert patience.spent() == 3.0
+        patience.elapsed()
+    assert patience.elapsed() == 3.0
     now += 3600.0
-    assert patience.spent() == 5.0
+    assert patience.elapsed() == 5.0
     patience.reset()
-    assert patience.spent() == 0.0
+    assert patience.elapsed() == 0.0

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from lama_server.threads import let_idle_threads_sleep
+from lama_server.threads import set_omp_wait_policy
 
 _WORKER = """
 from lama_server.worker.__main__ import make_engine
@@ -54,5 +54,5 @@ def test_idle_threads_sleep_elsewhere(
     monkeypatch.setenv("OMP_WAIT_POLICY", "")
     monkeypatch.delenv("OMP_WAIT_POLICY")
     monkeypatch.setattr(sys, "platform", platform)
-    let_idle_threads_sleep()
+    set_omp_wait_policy()
     assert os.environ.get("OMP_WAIT_POLICY") == policy

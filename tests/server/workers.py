@@ -37,7 +37,7 @@ class ScriptedEngine:
         if model == "missing":
             raise LamaFillError("the model missing cannot be loaded: it is missing")
 
-    def rest(self) -> None:
+    def release_caches(self) -> None:
         """Nothing is kept."""
 
     def fill(

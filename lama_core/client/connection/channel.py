@@ -37,7 +37,7 @@ from lama_core.client.protocol.messages import (
 )
 from lama_core.client.protocol.session import ClientSession
 
-TICK_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.05
 """How often a caller is asked whether it still wants what it waits for."""
 CLOSE_SECONDS: Final = 2.0
 
@@ -80,7 +80,7 @@ class Connection:
         sender.start()
         try:
             while True:
-                sender.join(TICK_SECONDS)
+                sender.join(POLL_SECONDS)
                 if not sender.is_alive():
                     break
                 waiting()
@@ -152,7 +152,7 @@ def open_connection(server: RuntimeFile, hello: Hello, *, seconds: float) -> Con
     connection = Connection(stack, websocket)
     try:
         connection.send(hello, lambda: _check_deadline(deadline, server))
-        while connection.receive(TICK_SECONDS) is None:
+        while connection.receive(POLL_SECONDS) is None:
             _check_deadline(deadline, server)
     except BaseException:
         connection.drop()

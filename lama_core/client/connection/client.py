@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Final
 
 from lama_core.client import places
-from lama_core.client.connection.channel import TICK_SECONDS, Connection
-from lama_core.client.connection.discovery import StartProgress, reach
+from lama_core.client.connection.channel import POLL_SECONDS, Connection
+from lama_core.client.connection.discovery import StartProgress, connect_or_start
 from lama_core.client.connection.errors import (
     ConnectionLostError,
     FillCancelledError,
@@ -122,7 +122,7 @@ class Client:
         if self._connection is not None and self._connection.is_alive():
             return
         self.close()
-        self._connection = reach(
+        self._connection = connect_or_start(
             self._hello,
             folder=self._folder,
             start=self._start,
@@ -164,10 +164,10 @@ class Client:
         connection = self._connection
         assert connection is not None
         message = replace(fill, job=connection.session.next_job())
-        patience = _Patience(connection)
+        silence = _SilenceLimit(connection)
         try:
-            connection.send(message, lambda: _go_on(cancelled, patience))
-            return _wait_for_result(connection, message.job, patience, on_progress, cancelled)
+            connection.send(message, lambda: _go_on(cancelled, silence))
+            return _wait_for_result(connection, message.job, silence, on_progress, cancelled)
         except ProtocolError as error:
             raise FillFailedError(error.code, error.message, retryable=ERROR_CODES[error.code]) from None
         except BaseException:
@@ -182,14 +182,14 @@ class Client:
         self.reach()
         assert self._connection is not None
         connection = self._connection
-        patience = _Patience(connection)
+        silence = _SilenceLimit(connection)
         try:
-            connection.send(StatusRequest(), patience.check)
+            connection.send(StatusRequest(), silence.check)
             while True:
-                message = connection.receive(TICK_SECONDS)
+                message = connection.receive(POLL_SECONDS)
                 if isinstance(message, ServerStatus):
                     return message
-                patience.check()
+                silence.check()
         except BaseException:
             connection.drop()
             self._connection = None
@@ -207,7 +207,7 @@ class Client:
         try:
             connection.send(Shutdown(), lambda: None)
             while time.monotonic() < deadline:
-                connection.receive(TICK_SECONDS)
+                connection.receive(POLL_SECONDS)
         except ConnectionLostError:
             return
         finally:
@@ -215,7 +215,7 @@ class Client:
         raise ServerSilentError(f"the LaMa Fill server did not end within {seconds:g} s: end its process")
 
 
-class _Patience:
+class _SilenceLimit:
     """How long a silent server is waited for."""
 
     def __init__(self, connection: Connection) -> None:
@@ -233,24 +233,24 @@ class _Patience:
             )
 
 
-def _go_on(cancelled: Callable[[], bool], patience: _Patience) -> None:
+def _go_on(cancelled: Callable[[], bool], silence: _SilenceLimit) -> None:
     if cancelled():
         raise FillCancelledError("the fill was cancelled")
-    patience.check()
+    silence.check()
 
 
 def _wait_for_result(
     connection: Connection,
     job: int,
-    patience: _Patience,
+    silence: _SilenceLimit,
     on_progress: FillProgress | None,
     cancelled: Callable[[], bool],
 ) -> Result:
-    patience.renew()
+    silence.renew()
     while True:
-        message = connection.receive(TICK_SECONDS)
+        message = connection.receive(POLL_SECONDS)
         if message is not None:
-            patience.renew()
+            silence.renew()
         if isinstance(message, Result):
             return message
         if isinstance(message, Error):
@@ -263,7 +263,7 @@ def _wait_for_result(
             on_progress(message.stage, message.fraction, message.position)
         if cancelled():
             _cancel(connection, job)
-        patience.check()
+        silence.check()
 
 
 def _cancel(connection: Connection, job: int) -> None:
@@ -271,5 +271,5 @@ def _cancel(connection: Connection, job: int) -> None:
     deadline = time.monotonic() + CANCEL_SECONDS
     connection.send(Cancel(job=job), lambda: None)
     while connection.session.is_open(job) and time.monotonic() < deadline:
-        connection.receive(TICK_SECONDS)
+        connection.receive(POLL_SECONDS)
     raise FillCancelledError("the fill was cancelled")

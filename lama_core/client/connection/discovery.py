@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lama_core.client.connection import launch, runtime
-from lama_core.client.connection.channel import TICK_SECONDS, Connection, open_connection
+from lama_core.client.connection.channel import POLL_SECONDS, Connection, open_connection
 from lama_core.client.connection.errors import (
     ClientError,
     ConnectionLostError,
@@ -29,7 +29,7 @@ RESTART_SECONDS: Final = 1.0
 """Time between two tries to start, for a server that is just ending."""
 
 
-def reach(
+def connect_or_start(
     hello: Hello,
     *,
     folder: Path,
@@ -41,7 +41,7 @@ def reach(
 ) -> Connection:
     """A connection to the server of a folder, which is started when nothing that can be trusted answers."""
     deadline = time.monotonic() + seconds
-    starter: launch.Starter | launch.Knocked | None = None
+    starter: launch.Starter | launch.ActivatedServer | None = None
     started = 0.0
     try:
         while True:
@@ -56,12 +56,12 @@ def reach(
             if starter is None:
                 starter, started = launch.start(folder, command), time.monotonic()
             elif starter.status:
-                words = starter.last_words() or f"status {starter.status}"
+                words = starter.stderr_tail() or f"status {starter.status}"
                 raise ServerStartError(f"the LaMa Fill server did not start ({words}): run `lama-fill serve`")
             elif starter.status == 0:
                 # Another server holds the place: one that does not answer, or one that is just ending. Behind
                 # a door that was knocked at, silence is that of a server that is just starting.
-                if isinstance(problem, ServerSilentError) and not isinstance(starter, launch.Knocked):
+                if isinstance(problem, ServerSilentError) and not isinstance(starter, launch.ActivatedServer):
                     raise problem
                 if time.monotonic() - started > RESTART_SECONDS:
                     starter.close()
@@ -73,7 +73,7 @@ def reach(
                     f"the LaMa Fill server is not up after {seconds:g} s: run `lama-fill serve` to see why"
                 )
             progress("starting")
-            time.sleep(TICK_SECONDS)
+            time.sleep(POLL_SECONDS)
     finally:
         if starter is not None:
             starter.close()

@@ -29,9 +29,9 @@ from lama_core.client.connection.errors import SandboxError, ServerStartError
 from lama_core.client.protocol.auth import LOOPBACK
 
 LAUNCH_FILE: Final = "launch.json"
-DOOR_FILE: Final = "autostart.json"
+ACTIVATION_FILE: Final = "autostart.json"
 """Beside it: `{"port": N}`, where the operating system waits for a knock."""
-KNOCK_SECONDS: Final = 5.0
+ACTIVATION_SECONDS: Final = 5.0
 SAFE_PATH: Final = {"PYTHONSAFEPATH": "1"}
 """Has Python (3.11 and later) leave the current folder out of its path, in a process and its children."""
 SERVE: Final = ("serve", "--started-by-client")
@@ -173,7 +173,7 @@ class Starter:
         """The exit status; None while it runs. 0 means that another server runs already."""
         return self._process.returncode
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """The last line of what it wrote to its standard error."""
         self._errors.seek(0)
         lines = self._errors.read(runtime.MAX_FILE_BYTES).decode("utf-8", "replace").split("\n")
@@ -193,7 +193,7 @@ def _detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-class Knocked:
+class ActivatedServer:
     """A server that the operating system was asked to start. A `Starter` that never says how it went.
 
     As that of one which found another server there: knock again, if nothing is there after a while.
@@ -201,36 +201,36 @@ class Knocked:
 
     status: int | None = 0
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         return ""
 
     def close(self) -> None:
         pass
 
 
-def knock(folder: Path) -> bool:
+def trigger_activation(folder: Path) -> bool:
     """Have the operating system start the server; False when it does not wait for that.
 
     Nothing is said there: whoever has the port learns only that somebody would like to fill.
     """
-    content = runtime.read_private(folder / DOOR_FILE)
+    content = runtime.read_private(folder / ACTIVATION_FILE)
     try:
         port: Any = json.loads(content or b"{}").get("port")
         if type(port) is not int or not 0 < port < 65536:
             return False
-        socket.create_connection((LOOPBACK, port), timeout=KNOCK_SECONDS).close()
+        socket.create_connection((LOOPBACK, port), timeout=ACTIVATION_SECONDS).close()
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
     return True
 
 
-def start(folder: Path, command: Sequence[str] = ()) -> Starter | Knocked:
+def start(folder: Path, command: Sequence[str] = ()) -> Starter | ActivatedServer:
     """Have a server started, by `command` where the operating system does not do it.
 
     Empty: by what `find_command` finds. Raises `ServerStartError`.
     """
-    if knock(folder):
-        return Knocked()
+    if trigger_activation(folder):
+        return ActivatedServer()
     name = sandbox()
     if name:
         raise SandboxError(

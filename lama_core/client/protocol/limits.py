@@ -28,13 +28,7 @@ class Limits:
     heartbeat_seconds: float = 2.0
 
 
-# The server's defaults.
-MAX_CONNECTIONS: Final = 256
-"""Open connections, those still in their handshake included; beyond it the upgrade is answered by 503."""
-MAX_QUEUED_JOBS: Final = 256
-"""Jobs of all connections that wait for a device; beyond it a fill is answered by `busy`."""
-MAX_QUEUED_BYTES: Final = 2048 * MIB
-"""Pixels and holes that wait with them; beyond it a fill is answered by `busy`."""
+# How long a server waits for a client.
 AUTHENTICATE_SECONDS: Final = 10.0
 """From a connection to the end of its upgrade request, and from there to the end of `hello`."""
 SEND_SECONDS: Final = 60.0

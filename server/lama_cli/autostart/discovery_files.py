@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from lama_cli.autostart.base import AutostartError
-from lama_core.client.connection.launch import DOOR_FILE, LAUNCH_FILE
+from lama_core.client.connection.launch import ACTIVATION_FILE, LAUNCH_FILE
 from lama_core.client.files import write_atomically
 from lama_core.client.protocol.auth import LOOPBACK
 
@@ -19,12 +19,12 @@ _PORTS = range(20_000, 30_000)
 
 def write_door(folder: Path, port: int) -> None:
     """Say at which port to knock so that the system starts the server. Raises `AutostartError`."""
-    _write(folder, DOOR_FILE, {"port": port})
+    _write(folder, ACTIVATION_FILE, {"port": port})
 
 
 def remove_door(folder: Path) -> None:
     """Nobody needs to knock any more."""
-    (folder / DOOR_FILE).unlink(missing_ok=True)
+    (folder / ACTIVATION_FILE).unlink(missing_ok=True)
 
 
 def record_command(folder: Path) -> None:

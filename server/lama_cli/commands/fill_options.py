@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from lama_core.client.options import OPTIONS, FillOptions
-from lama_server.sizes import read_size
+from lama_server.sizes import parse_size
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 
@@ -110,7 +110,7 @@ def takes_transfer_of_file(args: argparse.Namespace) -> bool:
 
 def _size(text: str) -> int | None:
     try:
-        return read_size(text) or None
+        return parse_size(text) or None
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

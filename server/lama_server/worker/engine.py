@@ -73,7 +73,7 @@ class FillEngine:
         self.device = describe_device(self._device)
         self._memory = memory or None
         self._load = load or _loader(precision)
-        self._watch = Watch()
+        self._watch = LayerHook()
         self._generators: dict[torch.device, tuple[str, Predictor]] = {}
 
     @property
@@ -89,7 +89,7 @@ class FillEngine:
             # Other programs may need less by the time of the first fill, and there is the CPU.
             log.warning("%s has not the memory for the model now", self._device)
 
-    def rest(self) -> None:
+    def release_caches(self) -> None:
         self._free(self._device)
 
     def fill(
@@ -187,7 +187,7 @@ class FillEngine:
         give_back_freed_memory()
 
 
-class Watch:
+class LayerHook:
     """Looks up from the work many times during one call of a network: to be cancelled, to be seen alive."""
 
     _SIGN_SECONDS = 0.5
@@ -199,7 +199,7 @@ class Watch:
         self._told = 0.0
 
     def begin(self, tell: Callable[[str, float], None], cancelled: Callable[[], bool]) -> None:
-        """Watch over one job from now on."""
+        """LayerHook over one job from now on."""
         self._tell = tell
         self.cancelled = cancelled
 

@@ -32,7 +32,7 @@ from lama_core.client.protocol.messages import (
 )
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
-from lama_server.shared_memory import open_arena
+from lama_server.shared_memory import open_shared_buffer
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Engine(Protocol):
     def load(self, model: str) -> None:
         """Have `model` ready. Raises LamaFillError."""
 
-    def rest(self) -> None:
+    def release_caches(self) -> None:
         """Give back the memory that is kept for the next job: there has been none for a while."""
 
     def fill(
@@ -139,7 +139,7 @@ class _Process:
             try:
                 message = self._messages.get(timeout=_REST_SECONDS)
             except queue.Empty:
-                engine.rest()
+                engine.release_caches()
                 message = self._messages.get()
             self._work(engine, message)
 
@@ -197,7 +197,7 @@ class _Process:
         """Run the engine on the pixels in the shared memory, and leave the result in their place."""
         area = message["width"] * message["height"]
         size = area * pixel_bytes(message["format"], message["depth"])
-        shared = open_arena(message["shared"], size + area)
+        shared = open_shared_buffer(message["shared"], size + area)
         fill = client_message({**message, "pixels": shared[:size], "hole": shared[size:]}, _LIMITS)
         assert isinstance(fill, Fill)
 

@@ -24,9 +24,9 @@ from lama_core.client.connection import (
     discovery,
     launch,
 )
-from lama_core.client.connection.launch import DOOR_FILE, knock
+from lama_core.client.connection.launch import ACTIVATION_FILE, trigger_activation
 from lama_server.lock import Lock
-from lama_server.socket_activation import take_passed_socket, turn_away
+from lama_server.socket_activation import drain, take_passed_socket
 
 needs_activator = pytest.mark.skipif(
     shutil.which("systemd-socket-activate") is None, reason="systemd-socket-activate passes the socket"
@@ -76,7 +76,9 @@ def test_a_client_in_a_sandbox_gets_its_server(
         status = server.status()
         assert status.pid == activator.pid
         port = json.loads((folder / "server.json").read_text())["port"]
-        assert port == json.loads((folder / DOOR_FILE).read_text())["port"], "it serves at systemd's socket"
+        assert port == json.loads((folder / ACTIVATION_FILE).read_text())["port"], (
+            "it serves at systemd's socket"
+        )
     activator.send_signal(signal.SIGTERM)
     assert activator.wait(10) == 0
     assert not (folder / "server.json").exists()
@@ -95,7 +97,7 @@ def test_a_server_that_is_not_needed_turns_away_who_knocked(
     (folder / "server.json").write_text(json.dumps(runtime))
     (folder / "server.json").chmod(0o600)
     with socket.create_connection(
-        ("127.0.0.1", json.loads((folder / DOOR_FILE).read_text())["port"])
+        ("127.0.0.1", json.loads((folder / ACTIVATION_FILE).read_text())["port"])
     ) as knocking:
         knocking.settimeout(10)
         assert knocking.recv(1) == b""
@@ -107,9 +109,9 @@ def test_a_server_that_is_not_needed_turns_away_who_knocked(
     "content", ["", "[]", "{}", '{"port": 0}', '{"port": "1"}', '{"port": 9}', "[" * 9999]
 )
 def test_a_door_that_leads_nowhere(folder: Path, content: str) -> None:
-    (folder / DOOR_FILE).write_text(content)
-    (folder / DOOR_FILE).chmod(0o600)
-    assert not knock(folder)
+    (folder / ACTIVATION_FILE).write_text(content)
+    (folder / ACTIVATION_FILE).chmod(0o600)
+    assert not trigger_activation(folder)
 
 
 def test_nobody_comes_to_the_door(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,9 +127,9 @@ def test_nobody_comes_to_the_door(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_door_that_others_may_have_made(folder: Path) -> None:
     discovery_files.write_door(folder, 9)
-    (folder / DOOR_FILE).chmod(0o666)
+    (folder / ACTIVATION_FILE).chmod(0o666)
     with pytest.raises(ClientError, match="can be written by other users"):
-        knock(folder)
+        trigger_activation(folder)
 
 
 def test_a_socket_for_somebody_else_is_left_alone() -> None:
@@ -184,7 +186,7 @@ def test_turning_away() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         waiting = [socket.create_connection(listener.getsockname()) for _ in range(3)]
-        turn_away(listener)
+        drain(listener)
         for connection in waiting:
             assert connection.recv(1) == b""
             connection.close()

@@ -188,7 +188,7 @@ def test_the_door_is_where_the_socket_is(tmp_path: Path, system: System, how: La
     kind = Systemd(tmp_path / "units", tmp_path / "state", system.run, port=23456)
     kind.install(how)
     assert "ListenStream=127.0.0.1:23456\n" in (tmp_path / "units" / "lama-fill.socket").read_text()
-    door = tmp_path / "state" / launch.DOOR_FILE
+    door = tmp_path / "state" / launch.ACTIVATION_FILE
     assert door.read_text() == '{"port": 23456}'
     assert door.stat().st_mode & 0o777 == 0o600
 

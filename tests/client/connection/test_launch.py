@@ -157,7 +157,7 @@ def test_what_starts_is_free_of_this_process(folder: Path, monkeypatch: pytest.M
     assert "PYTHONHOME_OF_EDITOR" not in facts["environment"]
     assert facts["environment"]["LAMA_FILL_RUNTIME_DIR"] == str(folder)
     assert starter.status == 3
-    assert starter.last_words() == "last words"
+    assert starter.stderr_tail() == "last words"
     starter.close()
     assert not [child for child in psutil.Process().children() if child.pid == facts["pid"]], "no zombie"
 
@@ -198,7 +198,7 @@ class FakeStarter:
             self.timer = threading.Timer(seconds, begin)
             self.timer.start()
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         return "lama-fill: port 1 cannot be used"
 
     def close(self) -> None:
