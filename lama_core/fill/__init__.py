@@ -13,19 +13,21 @@ if TYPE_CHECKING:
     from lama_core.client.options import FillOptions
     from lama_core.fill.errors import FillCancelled, FillError, PredictionError
     from lama_core.fill.filled_region import FilledRegion, composite
-    from lama_core.fill.plan import plan_fill
+    from lama_core.fill.plan import FillPlan, plan_fill
     from lama_core.fill.progress import Progress
-    from lama_core.fill.run import fill, fill_region, fill_windows
+    from lama_core.fill.run import fill, fill_planned, fill_region, fill_windows
 
 __all__ = [
     "FillCancelled",
     "FillError",
     "FillOptions",
+    "FillPlan",
     "FilledRegion",
     "PredictionError",
     "Progress",
     "composite",
     "fill",
+    "fill_planned",
     "fill_region",
     "fill_windows",
     "plan_fill",
@@ -35,11 +37,13 @@ _HOMES = {
     "FillCancelled": "lama_core.fill.errors",
     "FillError": "lama_core.fill.errors",
     "FillOptions": "lama_core.client.options",
+    "FillPlan": "lama_core.fill.plan",
     "FilledRegion": "lama_core.fill.filled_region",
     "PredictionError": "lama_core.fill.errors",
     "Progress": "lama_core.fill.progress",
     "composite": "lama_core.fill.filled_region",
     "fill": "lama_core.fill.run",
+    "fill_planned": "lama_core.fill.run",
     "fill_region": "lama_core.fill.run",
     "fill_windows": "lama_core.fill.run",
     "plan_fill": "lama_core.fill.plan",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,15 +11,34 @@ from lama_core.client.geometry import Window, feather_of, grow_of, plan_windows
 from lama_core.client.options import FillOptions
 from lama_core.fill.errors import FillError
 from lama_core.image.mask_ops import HoleMask, find_holes, read_hole, thickness
-from lama_core.image.pixels import Pixels, as_channels, pixel_format
+from lama_core.image.pixels import PixelFormat, Pixels, as_channels, pixel_format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillPlan:
+    """A fill that only needs a network, or a server.
+
+    Attributes:
+        picture: (H, W, C), a view of the image; whoever fills in place writes to it.
+        pixel: what a pixel of it is.
+        mask: the hole.
+        windows: what the network sees and writes; at least one.
+        options: how to fill.
+    """
+
+    picture: Pixels
+    pixel: PixelFormat
+    mask: HoleMask
+    windows: tuple[Window, ...]
+    options: FillOptions
 
 
 def plan_fill(
     image: NDArray[Any],
     hole: NDArray[Any],
     options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
-) -> list[Window]:
-    """What `fill` would do, without a generator: the windows, at least one.
+) -> FillPlan:
+    """Decide all of a fill that can be decided without a network.
 
     Args:
         image, hole, options: as for `fill`.
@@ -27,11 +46,14 @@ def plan_fill(
     Raises:
         FillError, PixelError, HoleError: as `fill`, but for what only shows while filling.
     """
-    pixel_format(image)
-    return planned_windows(checked_hole(as_channels(image), hole), options)
+    pixel = pixel_format(image)
+    picture = as_channels(image)
+    mask = _checked_hole(picture, hole)
+    windows = tuple(_planned_windows(mask, options))
+    return FillPlan(picture=picture, pixel=pixel, mask=mask, windows=windows, options=options)
 
 
-def planned_windows(mask: HoleMask, options: FillOptions) -> list[Window]:
+def _planned_windows(mask: HoleMask, options: FillOptions) -> list[Window]:
     """The windows for a mask, with an automatic grow and feather by how thick the hole is.
 
     Where the windows are is planned from the bounds of the holes alone, as a client plans it.
@@ -55,7 +77,7 @@ def planned_windows(mask: HoleMask, options: FillOptions) -> list[Window]:
     return exact
 
 
-def checked_hole(picture: Pixels, hole: NDArray[Any]) -> HoleMask:
+def _checked_hole(picture: Pixels, hole: NDArray[Any]) -> HoleMask:
     """Read the mask of a picture.
 
     Args:

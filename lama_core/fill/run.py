@@ -19,7 +19,7 @@ from lama_core.fill.errors import FillError
 from lama_core.fill.filled_region import FilledRegion, composite_into
 from lama_core.fill.grain import match_grain
 from lama_core.fill.multiscale import predict_window
-from lama_core.fill.plan import checked_hole, planned_windows
+from lama_core.fill.plan import FillPlan, plan_fill
 from lama_core.fill.progress import Progress
 from lama_core.fill.seam import correct_seam
 from lama_core.image.mask_ops import HoleMask, feather, grow, join_islands
@@ -30,7 +30,6 @@ from lama_core.image.pixels import (
     Planes,
     as_channels,
     from_planes,
-    pixel_format,
     to_planes,
 )
 from lama_core.model.predictor import Predict, as_predictor
@@ -121,10 +120,18 @@ def fill_windows(
     so the order does not matter.
     """
     progress.report(0.0)
-    pixel = pixel_format(image)
-    picture = as_channels(image)
-    mask = checked_hole(picture, hole)
-    windows = planned_windows(mask, options)
+    yield from fill_planned(plan_fill(image, hole, options), generator, progress=progress)
+
+
+def fill_planned(
+    plan: FillPlan,
+    generator: Predict,
+    *,
+    progress: Progress = Progress(),  # noqa: B008 - it is frozen
+) -> Iterator[FilledRegion]:
+    """As `fill_windows`, for a fill that was planned before. The picture is not written to."""
+    picture, mask, pixel, options = plan.picture, plan.mask, plan.pixel, plan.options
+    windows = plan.windows
     predictor = as_predictor(generator)
     costs = np.cumsum([0] + [window.rect.area for window in windows])
     for number, window in enumerate(windows):

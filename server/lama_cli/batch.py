@@ -10,16 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from lama_cli.filling import FillReport
 from lama_cli.pictures import Picture, check_output, read_mask, read_picture, write_picture
 from lama_cli.pictures.transparency import transparent_hole
 from lama_core.client.errors import LamaFillError
 from lama_core.client.options import FillOptions
-from lama_core.fill import plan_fill
+from lama_core.fill import FillPlan, plan_fill
 
 if TYPE_CHECKING:
     from lama_cli.filler import Filler
@@ -60,7 +58,7 @@ class Done:
 class _Loaded:
     task: Task
     picture: Picture
-    hole: NDArray[Any]
+    plan: FillPlan
 
 
 def find_tasks(folder: Path, *, masks: Path | None, output: Path, ending: str | None = None) -> list[Task]:
@@ -143,12 +141,23 @@ def run_batch(
     for filler in fillers:
         free.put(filler)
 
+    def load(task: Task) -> _Loaded:
+        picture = read_picture(task.picture, max_pixels=max_pixels)
+        if task.mask is None:
+            hole = transparent_hole(picture, task.picture)
+        else:
+            hole = read_mask(task.mask, picture=picture, max_pixels=max_pixels)
+        how = replace(options, transfer=picture.transfer) if transfer_of_files else options
+        plan = plan_fill(picture.pixels, hole, how)
+        task.output.parent.mkdir(parents=True, exist_ok=True)
+        check_output(task.output, picture.pixels, changed=[window.written for window in plan.windows])
+        return _Loaded(task=task, picture=picture, plan=plan)
+
     def filled(reading: Future[_Loaded]) -> tuple[_Loaded, FillReport]:
         loaded = reading.result()
         filler = free.get()
         try:
-            how = replace(options, transfer=loaded.picture.transfer) if transfer_of_files else options
-            return loaded, filler(loaded.picture.pixels, loaded.hole, how, _silent)
+            return loaded, filler(loaded.plan, _silent)
         finally:
             free.put(filler)
 
@@ -168,7 +177,7 @@ def run_batch(
         waiting: deque[tuple[Task, Future[tuple[FillReport, str]]]] = deque()
         try:
             for task in tasks:
-                reading = readers.submit(_load, task, options, max_pixels)
+                reading = readers.submit(load, task)
                 waiting.append((task, writers.submit(written, hands.submit(filled, reading))))
                 if len(waiting) > ahead:
                     tell(_outcome(*waiting.popleft()))
@@ -187,18 +196,6 @@ def _pictures(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
     )
-
-
-def _load(task: Task, options: FillOptions, max_pixels: int) -> _Loaded:
-    picture = read_picture(task.picture, max_pixels=max_pixels)
-    if task.mask is None:
-        hole = transparent_hole(picture, task.picture)
-    else:
-        hole = read_mask(task.mask, picture=picture, max_pixels=max_pixels)
-    windows = plan_fill(picture.pixels, hole, options)
-    task.output.parent.mkdir(parents=True, exist_ok=True)
-    check_output(task.output, picture.pixels, changed=[window.written for window in windows])
-    return _Loaded(task=task, picture=picture, hole=hole)
 
 
 def _outcome(task: Task, work: Future[tuple[FillReport, str]]) -> Done:

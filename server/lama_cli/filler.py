@@ -8,20 +8,17 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
-
-from numpy.typing import NDArray
 
 from lama_cli.filling import FillReport, InProcessFiller, Progress, fill_through_server
 from lama_core.client.connection import ServerStartError, connect
-from lama_core.client.options import FillOptions
 from lama_core.client.places import COMMAND_VARIABLE
+from lama_core.fill import FillPlan
 from lama_core.model.installed import registry
 from lama_server import __version__
 from lama_server.settings import load_settings
 
-#: Fills a hole in place; pixels, hole and options as for `lama_core.fill.fill`.
-Filler = Callable[[NDArray[Any], NDArray[Any], FillOptions, Progress], FillReport]
+#: Fills the hole of the plan's picture, in place.
+Filler = Callable[[FillPlan, Progress], FillReport]
 
 
 @contextlib.contextmanager

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from lama_core.client.geometry import Rect, Window
 from lama_core.client.options import FillOptions
 from lama_core.client.protocol.messages import Depth, Fill, PixelFormat, Result
-from lama_core.fill import FilledRegion, FillError, plan_fill
+from lama_core.fill import FilledRegion, FillError, FillPlan
 from lama_core.fill import Progress as FillProgress
 from lama_core.fill.filled_region import composite_into
-from lama_core.image.mask_ops import HoleMask, read_hole
-from lama_core.image.pixels import as_channels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,19 +63,17 @@ class InProcessFiller:
         self._precision = precision
         self._generator: FastGenerator | None = None
 
-    def __call__(
-        self, image: NDArray[Any], hole: NDArray[Any], options: FillOptions, progress: Progress
-    ) -> FillReport:
+    def __call__(self, plan: FillPlan, progress: Progress) -> FillReport:
         """Fill the hole of a picture, in place.
 
         Args:
-            image, hole, options: as for `lama_core.fill.fill`.
+            plan: what to fill, and how.
             progress: told how far it is.
 
         Raises:
             LamaFillError: of whatever stands in the way; the picture is as it was.
         """
-        from lama_core.fill import fill_windows
+        from lama_core.fill import fill_planned
         from lama_core.inference import load_fast, precision_of
         from lama_server.worker.devices import is_out_of_memory
 
@@ -90,7 +86,7 @@ class InProcessFiller:
             begin = time.perf_counter()
             # All windows first: each sees the picture as it was.
             reports = FillProgress(on_report=progress)
-            regions = list(fill_windows(image, hole, self._generator, options, progress=reports))
+            regions = list(fill_planned(plan, self._generator, progress=reports))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -99,23 +95,15 @@ class InProcessFiller:
                 + ("" if self._device.type == "cpu" else ", or --device cpu")
             ) from error
         for region in regions:
-            composite_into(image, region)
+            composite_into(plan.picture, region)
         return FillReport(model=self._model, device=self._name, seconds=time.perf_counter() - begin)
 
 
-def fill_through_server(
-    image: NDArray[Any],
-    hole: NDArray[Any],
-    options: FillOptions,
-    progress: Progress,
-    *,
-    server: Client,
-    model: str,
-) -> FillReport:
+def fill_through_server(plan: FillPlan, progress: Progress, *, server: Client, model: str) -> FillReport:
     """Fill the hole of a picture, in place, by a server: one request for each window.
 
     Args:
-        image, hole, options: as for `lama_core.fill.fill`; not float64.
+        plan: what to fill, and how; not a picture of float64.
         progress: told how far it is.
         server: connected.
         model: the name of an installed model; "" for the server's default.
@@ -123,8 +111,7 @@ def fill_through_server(
     Raises:
         FillError, ClientError: the picture is as it was.
     """
-    windows = plan_fill(image, hole, options)
-    picture, mask = as_channels(image), read_hole(hole)
+    windows = plan.windows
     costs = np.cumsum([0] + [window.rect.area for window in windows])
     regions, seconds = [], 0.0
     for number, window in enumerate(windows):
@@ -133,22 +120,20 @@ def fill_through_server(
         def told(stage: str, fraction: float, position: int, begin: float = begin, end: float = end) -> None:
             progress(stage, begin + fraction * (end - begin))
 
-        alone = len(windows) == 1
-        request = _request(picture, mask, window, _window_options(window, options, alone), model)
-        result = _send(server, request, told)
-        regions.append(_region(picture, window, result))
+        result = _send(server, _request(plan, window, model), told)
+        regions.append(_region(plan.picture, window, result))
         seconds += result.seconds
     for region in regions:
-        composite_into(image, region)
+        composite_into(plan.picture, region)
     progress("blending", 1.0)
     return FillReport(model=result.model, device=result.device, seconds=seconds)
 
 
-def _request(picture: NDArray[Any], mask: HoleMask, window: Window, options: FillOptions, model: str) -> Fill:
+def _request(plan: FillPlan, window: Window, model: str) -> Fill:
     rect = window.rect
-    pixels = picture[rect.y : rect.bottom, rect.x : rect.right]
+    pixels = plan.picture[rect.y : rect.bottom, rect.x : rect.right]
     # Upwards, so that whatever is selected at all stays so.
-    hole = np.ceil(mask.window(rect) * 255).astype(np.uint8)
+    hole = np.ceil(plan.mask.window(rect) * 255).astype(np.uint8)
     return Fill(
         width=rect.width,
         height=rect.height,
@@ -156,7 +141,7 @@ def _request(picture: NDArray[Any], mask: HoleMask, window: Window, options: Fil
         depth=_DEPTHS[pixels.dtype.name],
         pixels=_little_endian(pixels).tobytes(),
         hole=hole.tobytes(),
-        options=options,
+        options=_window_options(plan, window),
         model=model,
     )
 
@@ -175,14 +160,14 @@ def _send(server: Client, request: Fill, told: Callable[[str, float, int], None]
         ) from error
 
 
-def _window_options(window: Window, options: FillOptions, alone: bool) -> FillOptions:
+def _window_options(plan: FillPlan, window: Window) -> FillOptions:
     """What is sent is the window, so the server takes the whole of it.
 
     Beside other windows grow and feather are said, because other windows' holes may reach into this one.
     """
-    if alone:
-        return replace(options, context="whole")
-    return replace(options, context="whole", grow=window.grow, feather=window.feather)
+    if len(plan.windows) == 1:
+        return replace(plan.options, context="whole")
+    return replace(plan.options, context="whole", grow=window.grow, feather=window.feather)
 
 
 def _region(picture: NDArray[Any], window: Window, result: Result) -> FilledRegion:

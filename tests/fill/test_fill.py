@@ -251,7 +251,8 @@ def test_thin_strokes_across_a_picture_grow_by_their_width_and_not_by_their_boun
     strokes = np.zeros((450, 450), np.uint8)
     strokes[60:69, 20:430] = strokes[300:309, 20:430] = strokes[20:430, 200:209] = 255
     solid = square(450, 450, Rect(20, 20, 410, 410))
-    (thin,), (thick,) = plan_fill(noise(450, 450, 3), strokes), plan_fill(noise(450, 450, 3), solid)
+    (thin,) = plan_fill(noise(450, 450, 3), strokes).windows
+    (thick,) = plan_fill(noise(450, 450, 3), solid).windows
     assert (thin.grow, thin.feather) == (2, 2)
     assert (thick.grow, thick.feather) == (7, 5)
     assert thin.rect == thick.rect

@@ -115,7 +115,8 @@ def context(bench: Bench) -> str:
         cases = list(data.cases("object"))
         for name, chosen in options.items():
             seen = [
-                sum(window.rect.area for window in plan_fill(case.photo, case.hole, chosen)) for case in cases
+                sum(window.rect.area for window in plan_fill(case.photo, case.hole, chosen).windows)
+                for case in cases
             ]
             score = table[name].score
             pictures = "photos, enlarged" if isinstance(data, EvaluationSet) else "periodic, rendered"

@@ -83,15 +83,15 @@ def run(args: argparse.Namespace) -> int:
         hole = read_mask(args.mask, picture=picture, max_pixels=max_pixels)
     else:
         hole = transparent_hole(picture, args.picture)
-    windows = plan_fill(picture.pixels, hole, options)
-    check_output(output, picture.pixels, changed=[window.written for window in windows])
+    plan = plan_fill(picture.pixels, hole, options)
+    check_output(output, picture.pixels, changed=[window.written for window in plan.windows])
 
     with _progress_bar() as progress, open_fillers(args, progress=progress) as fillers:
-        report = fillers[0](picture.pixels, hole, options, progress)
+        report = fillers[0](plan, progress)
     write_picture(picture, output)
 
-    bounds = windows[0].hole
-    for window in windows[1:]:
+    bounds = plan.windows[0].hole
+    for window in plan.windows[1:]:
         bounds = bounds.union(window.hole)
     height, width = picture.pixels.shape[:2]
     if picture.note:
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
                     "grow": window.grow,
                     "feather": window.feather,
                 }
-                for window in windows
+                for window in plan.windows
             ],
         }
         print(json.dumps(facts))

@@ -14,7 +14,7 @@ from PIL import Image
 from lama_cli import main
 from lama_cli.batch import Done, find_tasks, run_batch
 from lama_cli.filling import FillReport
-from lama_core.fill import FillOptions, fill
+from lama_core.fill import FillOptions, FillPlan, fill
 from lama_core.inference import load_fast
 
 Run = Callable[..., tuple[int, str, str]]
@@ -203,7 +203,7 @@ def test_one_is_read_and_one_is_written_while_another_is_filled(tmp_path: Path) 
     calls = 0
     fourth_read = threading.Event()
 
-    def filler(pixels: np.ndarray, mask: np.ndarray, options: FillOptions, progress: object) -> FillReport:
+    def filler(plan: FillPlan, progress: object) -> FillReport:
         nonlocal calls
         calls += 1
         if calls == 3:
@@ -212,7 +212,7 @@ def test_one_is_read_and_one_is_written_while_another_is_filled(tmp_path: Path) 
                     fourth_read.set()
                     break
                 threading.Event().wait(0.05)
-        pixels[mask > 0] = calls
+        plan.picture[hole() > 0] = calls
         return FillReport(model="m", device="cpu", seconds=0.0)
 
     told: list[Done] = []
@@ -234,7 +234,7 @@ def test_memory_is_bounded_by_few_pictures_ahead(tmp_path: Path) -> None:
         task.picture.rename(task.picture.with_suffix(".later"))
     first = True
 
-    def filler(pixels: np.ndarray, mask: np.ndarray, options: FillOptions, progress: object) -> FillReport:
+    def filler(plan: FillPlan, progress: object) -> FillReport:
         nonlocal first
         if first:
             threading.Event().wait(0.3)
@@ -255,7 +255,7 @@ def test_interrupting_ends_it(tmp_path: Path) -> None:
         save(hole(), str(folder / f"{seed}_mask.png"))
     calls = 0
 
-    def filler(pixels: np.ndarray, mask: np.ndarray, options: FillOptions, progress: object) -> FillReport:
+    def filler(plan: FillPlan, progress: object) -> FillReport:
         nonlocal calls
         calls += 1
         return FillReport(model="m", device="cpu", seconds=0.0)
