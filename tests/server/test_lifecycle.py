@@ -223,7 +223,7 @@ def test_server_that_a_client_started_ends_when_nobody_needs_it(start: Start) ->
         fill_with(client, make_fill())
     assert server.process.wait(10) == 0
     assert not _left(server)
-    assert "nobody needed the server for 1 s" in server.log()
+    assert "no client needed the server for 1 s" in server.log()
     with pytest.raises(ServerNotFoundError):
         server.connect()
 
