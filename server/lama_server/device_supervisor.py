@@ -65,7 +65,8 @@ class DeviceSupervisor:
         keep_loaded: bool,
         on_start_failed: Callable[[str, str], None],
     ) -> None:
-        """
+        """Prepare to supervise; `run` begins.
+
         Args:
             device: as the settings name it.
             factory: makes a worker for it.

@@ -74,7 +74,8 @@ class HandshakeGuard:
     """
 
     def __init__(self, *, port: int, token: str, pages: dict[str, PageMaker], max_connections: int) -> None:
-        """
+        """Guard the port of one server.
+
         Args:
             port: of the server.
             token: that clients prove to know.

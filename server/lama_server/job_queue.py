@@ -16,7 +16,8 @@ class JobQueue:
     """
 
     def __init__(self, *, max_jobs: int, max_bytes: int) -> None:
-        """
+        """Begin empty.
+
         Args:
             max_jobs: that may wait, of all clients together.
             max_bytes: of their pixels and holes; a single job may be larger.

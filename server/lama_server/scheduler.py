@@ -29,7 +29,8 @@ class Scheduler:
         timing: Timing,
         preload: bool,
     ) -> None:
-        """
+        """Prepare the supervisors; `start` begins.
+
         Args:
             devices: as the settings name them; each gets one worker.
             factory: makes the workers.
