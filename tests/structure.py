@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from collections import defaultdict
@@ -79,9 +80,16 @@ def pairs_that_stand_twice() -> list[tuple[str, str]]:
 
 
 def _counted_lines(path: Path) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    source = path.read_text(encoding="utf-8")
+    imports = {
+        number
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    for number, line in enumerate(source.splitlines(), 1):
         text = line.strip()
-        if re.search(r"\w{2}", text) and not text.startswith(("from ", "import ", "#")):
+        if number not in imports and re.search(r"\w{2}", text) and not text.startswith("#"):
             yield number, text
 
 

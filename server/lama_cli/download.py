@@ -106,7 +106,9 @@ def download(
             raise DownloadError(f"{wanted.name} is being downloaded by another process: wait for it")
         try:
             _check_room(part, wanted, room_after)
-            _fetch_from_any(wanted, part, progress, policy)
+            opener = _opener(policy)
+            fetching = _Download(wanted=wanted, part=part, progress=progress, policy=policy, opener=opener)
+            fetching.fetch()
             os.replace(part, target)
         finally:
             lock.release()
@@ -133,103 +135,108 @@ def check_file(path: Path, wanted: Wanted) -> None:
         )
 
 
-def _fetch_from_any(wanted: Wanted, part: Path, progress: Progress, policy: Policy) -> None:
-    opener = _opener(policy)
-    reasons = []
-    for address in wanted.mirrors:
-        reason = _try_mirror(address, wanted, part, progress, policy, opener)
-        if not reason:
-            return
-        reasons.append(f"{urllib.parse.urlsplit(address).hostname}: {reason}")
-    kept = part.stat().st_size if part.is_file() else 0
-    again = f"; {kept / _MB:.0f} MB are kept, run it again to go on" if kept else ""
-    raise DownloadError(
-        f"{wanted.name} could not be downloaded ({'; '.join(reasons)}){again}; or fetch it with a browser "
-        f"from {wanted.mirrors[0]} and give it with --file"
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Download:
+    """One file on its way: what it is, where it grows, and how it is fetched."""
 
+    wanted: Wanted
+    part: Path
+    progress: Progress
+    policy: Policy
+    opener: urllib.request.OpenerDirector
 
-def _try_mirror(
-    address: str,
-    wanted: Wanted,
-    part: Path,
-    progress: Progress,
-    policy: Policy,
-    opener: urllib.request.OpenerDirector,
-) -> str:
-    """Have the whole file, right, as `part`, and return ""; or return why this mirror does not give it."""
-    try:
-        _fetch_from(address, wanted, part, progress, policy, opener)
-    except (_RefusedError, _BrokenError) as error:
-        return str(error)
-    return ""
+    def fetch(self) -> None:
+        """Have the whole file, right, as `part`, from the first mirror that gives it.
 
+        Raises:
+            DownloadError: none does; what has come is kept.
+        """
+        reasons = []
+        for address in self.wanted.mirrors:
+            try:
+                self._fetch_from(address)
+            except (_RefusedError, _BrokenError) as error:  # noqa: PERF203 - the next mirror's turn
+                reasons.append(f"{urllib.parse.urlsplit(address).hostname}: {error}")
+            else:
+                return
+        kept = self._kept()
+        again = f"; {kept / _MB:.0f} MB are kept, run it again to go on" if kept else ""
+        raise DownloadError(
+            f"{self.wanted.name} could not be downloaded ({'; '.join(reasons)}){again}; or fetch it with a "
+            f"browser from {self.wanted.mirrors[0]} and give it with --file"
+        )
 
-def _fetch_from(
-    address: str,
-    wanted: Wanted,
-    part: Path,
-    progress: Progress,
-    policy: Policy,
-    opener: urllib.request.OpenerDirector,
-) -> None:
-    in_vain = 0
-    fresh = False  # whether every byte of the part came from this address
-    while True:
-        before = part.stat().st_size if part.is_file() else 0
-        fresh = fresh or before == 0
+    def _kept(self) -> int:
+        return self.part.stat().st_size if self.part.is_file() else 0
+
+    def _fetch_from(self, address: str) -> None:
+        policy = self.policy
+        in_vain = 0
+        fresh = False  # whether every byte of the part came from this address
+        while True:
+            before = self._kept()
+            fresh = fresh or before == 0
+            try:
+                if before < self.wanted.size:
+                    self._transfer(address, before)
+            except _BrokenError:
+                in_vain = 0 if self._kept() - before >= policy.slow_bytes else in_vain + 1
+                if in_vain >= policy.attempts:
+                    raise
+                policy.sleep(policy.pause * 2**in_vain)
+                continue
+            if _is_right(self.part, self.wanted):
+                return
+            self.part.unlink()
+            if fresh:
+                raise _RefusedError("sent other bytes than it should (SHA-256 differs)")
+
+    def _transfer(self, address: str, start: int) -> None:
+        """Append to the part what is missing of it."""
+        if urllib.parse.urlsplit(address).scheme not in self.policy.schemes:
+            raise _RefusedError("is not an https address")
+        headers = {"User-Agent": f"lama-fill/{__version__}", "Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        request = urllib.request.Request(address, headers=headers)
         try:
-            if before < wanted.size:
-                _transfer(address, wanted, part, before, progress, policy, opener)
-        except _BrokenError:
-            reached = part.stat().st_size if part.is_file() else 0
-            in_vain = 0 if reached - before >= policy.slow_bytes else in_vain + 1
-            if in_vain >= policy.attempts:
-                raise
-            policy.sleep(policy.pause * 2**in_vain)
-            continue
-        if _is_right(part, wanted):
-            return
-        part.unlink()
-        if fresh:
-            raise _RefusedError("sent other bytes than it should (SHA-256 differs)")
+            with self.opener.open(request, timeout=self.policy.silence) as response:
+                start = _start_of(response.status, response.headers, start, self.wanted)
+                with self.part.open("r+b" if start else "wb") as file:
+                    file.truncate(start)
+                    file.seek(start)
+                    self._copy(response, file, start)
+                    file.flush()
+                    os.fsync(file.fileno())
+        except urllib.error.HTTPError as error:
+            if 300 <= error.code < 400:
+                raise _RefusedError("sends us on to an address that is not followed") from error
+            # Asked for later or not at all: the first may pass, the second will not.
+            kind = _BrokenError if error.code in (408, 429) or error.code >= 500 else _RefusedError
+            raise kind(f"answered {error.code} {error.reason}") from error
+        except urllib.error.URLError as error:
+            raise _network_error(error.reason) from error
+        except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            raise _network_error(error) from error
 
-
-def _transfer(
-    address: str,
-    wanted: Wanted,
-    part: Path,
-    start: int,
-    progress: Progress,
-    policy: Policy,
-    opener: urllib.request.OpenerDirector,
-) -> None:
-    """Append to the part what is missing of it."""
-    if urllib.parse.urlsplit(address).scheme not in policy.schemes:
-        raise _RefusedError("is not an https address")
-    headers = {"User-Agent": f"lama-fill/{__version__}", "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    request = urllib.request.Request(address, headers=headers)
-    try:
-        with opener.open(request, timeout=policy.silence) as response:
-            start = _start_of(response.status, response.headers, start, wanted)
-            with part.open("r+b" if start else "wb") as file:
-                file.truncate(start)
-                file.seek(start)
-                _copy(response, file, start, wanted.size, progress, policy)
-                file.flush()
-                os.fsync(file.fileno())
-    except urllib.error.HTTPError as error:
-        if 300 <= error.code < 400:
-            raise _RefusedError("sends us on to an address that is not followed") from error
-        # Asked for later or not at all: the first may pass, the second will not.
-        kind = _BrokenError if error.code in (408, 429) or error.code >= 500 else _RefusedError
-        raise kind(f"answered {error.code} {error.reason}") from error
-    except urllib.error.URLError as error:
-        raise _network_error(error.reason) from error
-    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
-        raise _network_error(error) from error
+    def _copy(self, response: http.client.HTTPResponse, file: IO[bytes], start: int) -> None:
+        done, size, policy = start, self.wanted.size, self.policy
+        self.progress(done, size)
+        window, window_bytes = time.monotonic(), 0
+        # One byte more than is missing would be read as a sign of a wrong file.
+        while chunk := _read(response, min(_CHUNK, size - done + 1)):
+            if done + len(chunk) > size:
+                raise _RefusedError(f"sent more than the {size} bytes of the file")
+            file.write(chunk)
+            done += len(chunk)
+            window_bytes += len(chunk)
+            self.progress(done, size)
+            if time.monotonic() - window > policy.slow_seconds:
+                if window_bytes < policy.slow_bytes:
+                    raise _BrokenError(f"sent only {window_bytes} bytes in {policy.slow_seconds:g} s")
+                window, window_bytes = time.monotonic(), 0
+        if done < size:
+            raise _BrokenError(f"stopped after {done} of {size} bytes")
 
 
 def _read(response: http.client.HTTPResponse, most: int) -> bytes:
@@ -237,33 +244,6 @@ def _read(response: http.client.HTTPResponse, most: int) -> bytes:
         return response.read1(most)
     except (http.client.HTTPException, OSError) as error:
         raise _network_error(error) from error
-
-
-def _copy(
-    response: http.client.HTTPResponse,
-    file: IO[bytes],
-    start: int,
-    size: int,
-    progress: Progress,
-    policy: Policy,
-) -> None:
-    done = start
-    progress(done, size)
-    window, window_bytes = time.monotonic(), 0
-    # One byte more than is missing would be read as a sign of a wrong file.
-    while chunk := _read(response, min(_CHUNK, size - done + 1)):
-        if done + len(chunk) > size:
-            raise _RefusedError(f"sent more than the {size} bytes of the file")
-        file.write(chunk)
-        done += len(chunk)
-        window_bytes += len(chunk)
-        progress(done, size)
-        if time.monotonic() - window > policy.slow_seconds:
-            if window_bytes < policy.slow_bytes:
-                raise _BrokenError(f"sent only {window_bytes} bytes in {policy.slow_seconds:g} s")
-            window, window_bytes = time.monotonic(), 0
-    if done < size:
-        raise _BrokenError(f"stopped after {done} of {size} bytes")
 
 
 def _start_of(status: int, headers: Message, asked: int, wanted: Wanted) -> int:

@@ -29,11 +29,11 @@ from lama_core.client.protocol.messages import (
     Welcome,
 )
 from lama_core.client.protocol.session import ServerSession
+from lama_core.client.text import one_line
 from lama_server import __version__
 from lama_server.errors import JobCancelledError, JobError
 from lama_server.handshake import Connection
 from lama_server.jobs import Ending, Job
-from lama_server.logs import one_line
 from lama_server.scheduler import Scheduler
 from lama_server.send_queue import SendQueue, UnreadError
 from lama_server.settings import Settings

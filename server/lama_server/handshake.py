@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from lama_core.client.protocol import auth
-from lama_server.logs import one_line
+from lama_core.client.text import one_line
 
 log = logging.getLogger(__name__)
 

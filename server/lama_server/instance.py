@@ -14,6 +14,7 @@ from pathlib import Path
 from lama_core.client.connection.launch import LAUNCH_FILE
 from lama_core.client.connection.runtime import SERVER_FILE, RuntimeFile, read_runtime_file
 from lama_core.client.errors import LamaFillError
+from lama_core.client.files import write_atomically
 from lama_server.lock import Lock
 
 LOCK_NAME = "server.lock"
@@ -71,14 +72,8 @@ class InstanceLock:
     def _write(self, name: str, content: dict[str, object]) -> None:
         """Write a file whole or not at all, for this user's eyes only."""
         path = self.folder / name
-        draft = self.folder / f"{name}.new"
         try:
-            # Whatever a killed server, or somebody else, left in its place is replaced, not written to.
-            draft.unlink(missing_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                json.dump(content, stream)
-            os.replace(draft, path)
+            write_atomically(path, json.dumps(content).encode(), mode=0o600)
         except OSError as error:
             raise RuntimeFolderError(
                 f"{path}: cannot be written ({error.strerror or error}); remove what is there"

@@ -7,6 +7,7 @@ import logging.handlers
 from pathlib import Path
 
 from lama_core.client.errors import LamaFillError
+from lama_core.client.text import one_line
 from lama_server.console import ConsoleHandler
 
 LOG_NAME = "server.log"
@@ -16,12 +17,6 @@ LINE_LIMIT = 2000
 
 class LogError(LamaFillError):
     """The log cannot be kept."""
-
-
-def one_line(text: str, limit: int = 500) -> str:
-    """`text` on one line and of bounded length: what does not print is shown by its escape."""
-    cut = text if len(text) <= limit else text[:limit] + "..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
 
 
 class LineFormatter(logging.Formatter):

@@ -22,9 +22,9 @@ from lama_core.client.protocol.messages import (
     Fill,
     Result,
 )
+from lama_core.client.text import one_line
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
-from lama_server.logs import one_line
 from lama_server.shared_memory import SharedBuffer
 
 log = logging.getLogger(__name__)

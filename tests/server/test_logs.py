@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from lama_cli import main
 from lama_cli.commands import logs as logs_command
-from lama_server.logs import LINE_LIMIT, LOG_NAME, LogError, one_line, set_up_logs
+from lama_core.client.text import one_line
+from lama_server.logs import LINE_LIMIT, LOG_NAME, LogError, set_up_logs
 
 
 @pytest.fixture
