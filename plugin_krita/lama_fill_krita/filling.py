@@ -106,14 +106,9 @@ def fill(
     filled = len(frames)
     if times is not None:
         frames = _with_empty_ends(frames, times)
-    yield from insert_layer(
-        # A fill from this layer starts from it again the next time, so it stays active.
-        snapshot,
-        frames,
-        with_mask=with_mask,
-        active=active,
-        keep_active=source is not None,
-    )
+    # The next fill of a layer starts from that layer again, so it stays active.
+    keep_active = source is not None
+    yield from insert_layer(snapshot, frames, with_mask=with_mask, active=active, keep_active=keep_active)
     if plan.marker is not None and document.node(plan.marker) is not None:
         document.clear(plan.marker)
     return Outcome(
