@@ -643,7 +643,9 @@ def deselect_in_window():
 
 def look_at_window():
     image = shown()
-    return {"tree": tree(image), "sum": hash_of(flattened(image)), "fills": len(fills(image))}
+    # The fills first: what is counted here is in the tree and in the sum too.
+    count = len(fills(image))
+    return {"fills": count, "tree": tree(image), "sum": hash_of(flattened(image))}
 
 
 def hash_of(data):
