@@ -62,7 +62,7 @@ def import_archive():
         "asked": asked,
         "desktop": os.path.exists(os.path.join(place, "pykrita", "lama_fill_krita.desktop")),
         "module": os.path.exists(os.path.join(place, "pykrita", "lama_fill_krita", "private", "lama_core")),
-        "action": os.path.exists(os.path.join(place, "actions", "lama_fill.action")),
+        "action": os.path.exists(os.path.join(place, "actions", "lama_fill_krita.action")),
     }
 
 

@@ -89,7 +89,7 @@ class Krita:
         with zipfile.ZipFile(archive) as files:
             names = [name for name in files.namelist() if not name.startswith("actions/")]
             files.extractall(self.resources / "pykrita", names)
-            files.extract("actions/lama_fill.action", self.resources)
+            files.extract("actions/lama_fill_krita.action", self.resources)
         with (self.folder / ".config" / "kritarc").open("a") as file:
             file.write("enable_lama_fill_krita=true\n")
 

@@ -267,8 +267,13 @@ def test_the_desktop_file_names_what_is_there() -> None:
     assert "%" not in text
 
 
+def test_the_actions_have_the_name_that_kritas_importer_looks_for() -> None:
+    (module,) = [path.parent.name for path in PLUGIN.glob("*/__init__.py")]
+    assert [path.name for path in (PLUGIN / "actions").iterdir()] == [f"{module}.action"]
+
+
 def test_the_actions_are_those_that_are_made() -> None:
-    tree = ElementTree.parse(PLUGIN / "actions" / "lama_fill.action")
+    tree = ElementTree.parse(PLUGIN / "actions" / "lama_fill_krita.action")
     host = (PLUGIN / "lama_fill_krita" / "host.py").read_text(encoding="utf-8")
     names = [action.get("name") for action in tree.iter("Action")]
     assert names == ["lama_fill", "lama_fill_again"]

@@ -19,7 +19,7 @@ GIMP_FILES = {"lama-fill/lama-fill.py": 0o755, "lama-fill/private/lama_core/clie
 KRITA_FILES = {
     "lama_fill_krita.desktop": 0o644,
     "lama_fill_krita/__init__.py": 0o644,
-    "actions/lama_fill.action": 0o644,
+    "actions/lama_fill_krita.action": 0o644,
 }
 
 
@@ -144,7 +144,7 @@ def test_all_of_it_comes_and_goes(
     plugins = home / ".config/GIMP/3.0/plug-ins"
     assert (plugins / "lama-fill/lama-fill.py").stat().st_mode & 0o777 == 0o755
     assert (home / ".local/share/krita/pykrita/lama_fill_krita.desktop").is_file()
-    assert (home / ".local/share/krita/actions/lama_fill.action").is_file()
+    assert (home / ".local/share/krita/actions/lama_fill_krita.action").is_file()
     assert (
         "[python]\nenable_lama_fill_krita=true\nenable_other=true\n" in (home / ".config/kritarc").read_text()
     )
