@@ -150,7 +150,12 @@ def run_batch(
         how = replace(options, transfer=picture.transfer) if transfer_of_files else options
         plan = plan_fill(picture.pixels, hole, how)
         task.output.parent.mkdir(parents=True, exist_ok=True)
-        check_output(task.output, picture.pixels, changed=[window.written for window in plan.windows])
+        check_output(
+            task.output,
+            picture.pixels,
+            changed=[window.written for window in plan.windows],
+            extra_channels=picture.extra_channels,
+        )
         return _Loaded(task=task, picture=picture, plan=plan)
 
     def filled(reading: Future[_Loaded]) -> tuple[_Loaded, FillReport]:

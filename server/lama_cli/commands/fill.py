@@ -84,7 +84,12 @@ def run(args: argparse.Namespace) -> int:
     else:
         hole = transparent_hole(picture, args.picture)
     plan = plan_fill(picture.pixels, hole, options)
-    check_output(output, picture.pixels, changed=[window.written for window in plan.windows])
+    check_output(
+        output,
+        picture.pixels,
+        changed=[window.written for window in plan.windows],
+        extra_channels=picture.extra_channels,
+    )
 
     with _progress_bar() as progress, open_fillers(args, progress=progress) as fillers:
         report = fillers[0](plan, progress)

@@ -58,10 +58,14 @@ def clean_exif(exif: bytes) -> tuple[bytes, bool]:
         # One that is cut short: what can be seen is still taken out below.
         with contextlib.suppress(struct.error):
             found = _clean_directories(memoryview(block)[start:], order)
-    for match in _EMBEDDED_JPEG.finditer(bytes(block)):
-        block[match.start() : match.end()] = bytes(match.end() - match.start())
-        found = True
-    return bytes(block), found
+    cleaned, embedded = clean_embedded(bytes(block))
+    return cleaned, found or embedded
+
+
+def clean_embedded(data: bytes) -> tuple[bytes, bool]:
+    """Bytes of the same length in which JPEG streams are zeros, and whether there was one."""
+    cleaned, count = _EMBEDDED_JPEG.subn(lambda match: bytes(len(match[0])), data)
+    return cleaned, count > 0
 
 
 def _clean_directories(tiff: memoryview, order: Literal["<", ">"]) -> bool:

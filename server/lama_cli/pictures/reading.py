@@ -14,6 +14,8 @@ from lama_cli.pictures import jpeg, png, tiff
 from lama_cli.pictures.kinds import find_loader
 from lama_cli.pictures.picture import Metadata, Picture, PictureError
 from lama_cli.pictures.previews import clean_exif, clean_xmp
+from lama_cli.pictures.samples import ASSOCIATED, Samples, split
+from lama_cli.pictures.tiff_tags import Entry
 from lama_cli.pictures.transfer import transfer_of
 
 #: The default limit for width times height of a picture: beyond every camera, far below a decompression bomb.
@@ -52,11 +54,14 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         PictureError: no such file, none of these kinds, damaged, larger than `max_pixels` (its header is
             enough to know), or colours that are neither gray nor RGB.
     """
-    image = open_image(path, max_pixels)
+    image = open_image(path, max_pixels, max_channels=3 + tiff.MAX_EXTRA_SAMPLES)
     loader = find_loader(path)
     pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
     upright, orientation = turn_upright(image)
     pixels = decode(upright, path)
+    samples: Samples | None = None
+    if loader == "tiffload":
+        pixels, samples = split(pixels, _extra_samples(path, pixels))
     metadata, notes = _metadata(image, path, loader, turned=orientation >= 5)
     if image.get_typeof(_NO_END):
         notes.append(f"{path} lacks its end, but nothing of the picture")
@@ -64,12 +69,22 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         notes.append(f"{path} is an animation, only its first picture was taken")
     if pages > 1:
         notes.append(f"{path} has {pages} pages, only the first was taken")
+    if samples is not None and samples.beside:
+        notes.append(
+            f"{path} has channels that are neither colour nor transparency ({samples.beside}): "
+            "they stay as they are"
+        )
     profile = bytes(image.get(_PROFILE)) if image.get_typeof(_PROFILE) else None
     transfer = transfer_of(profile, is_float=pixels.dtype.kind == "f")
     if loader == "pngload" and png.is_linear(metadata.parts):
         transfer = "linear"
     return Picture(
-        pixels=pixels, metadata=metadata, transfer=transfer, note="; ".join(notes), orientation=orientation
+        pixels=pixels,
+        metadata=metadata,
+        transfer=transfer,
+        note="; ".join(notes),
+        orientation=orientation,
+        samples=samples,
     )
 
 
@@ -98,8 +113,13 @@ def decode(image: pyvips.Image, path: Path) -> NDArray[Any]:
     return pixels
 
 
-def open_image(path: Path, max_pixels: int) -> pyvips.Image:
+def open_image(path: Path, max_pixels: int, *, max_channels: int = 4) -> pyvips.Image:
     """The header of a file, checked; no pixel is decoded yet.
+
+    Args:
+        path: of the file.
+        max_pixels: the limit for its width times height.
+        max_channels: more channels than these are not supported.
 
     Raises:
         PictureError: the file cannot be read, or holds what is not supported.
@@ -118,7 +138,7 @@ def open_image(path: Path, max_pixels: int) -> pyvips.Image:
             f"{path} has {image.width} x {image.height} pixels, more than the limit of {max_pixels}: "
             "if it is what you expect, raise the limit with --max-pixels"
         )
-    if image.interpretation not in _COLOURS or image.bands > 4:
+    if image.interpretation not in _COLOURS or image.bands > max_channels:
         raise PictureError(
             f"{path} has {image.bands} channels of {image.interpretation}: convert it to gray or RGB first"
         )
@@ -142,9 +162,25 @@ def _loaded(path: Path, loader: str) -> pyvips.Image:
         image: pyvips.Image = pyvips.Image.jpegload_buffer(data, fail_on="warning").copy_memory()
         image.set_type(pyvips.GValue.gint_type, _NO_END, 1)
         return image
+    if loader == "tiffload" and ASSOCIATED in tiff.read_extra_samples(path):
+        # libvips would divide by alpha, and lose the colours where it is 0.
+        data = tiff.as_unassociated(path)
+        return pyvips.Image.tiffload_buffer(data, access="sequential", fail_on="error")
     load = getattr(pyvips.Image, loader)
     opened: pyvips.Image = load(str(path), access="sequential", fail_on="error", revalidate=True)
     return opened
+
+
+def _extra_samples(path: Path, pixels: NDArray[Any]) -> tuple[int, ...]:
+    """What a TIFF's channels after gray or RGB are."""
+    try:
+        extra = tiff.read_extra_samples(path)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
+    colours = pixels.shape[2] - len(extra)
+    if colours not in (1, 3):
+        raise PictureError(f"{path} has {colours} channels of colour: convert it to gray or RGB first")
+    return extra
 
 
 def _unreadable(path: Path, error: pyvips.Error) -> PictureError:
@@ -172,17 +208,25 @@ def _metadata(image: pyvips.Image, path: Path, loader: str, *, turned: bool) -> 
             fields.append((image.get_typeof(name), name, value))
     fields.append((pyvips.GValue.gint_type, "orientation", 1))
     parts: tuple[tuple[bytes, bytes, bool], ...] = ()
-    kind = {"pngload": "PNG", "jpegload": "JPEG"}.get(loader, "")
+    tags: tuple[Entry, ...] = ()
+    kind = {"pngload": "PNG", "jpegload": "JPEG", "tiffload": "TIFF"}.get(loader, "")
     try:
         if kind == "PNG":
             parts, found = png.read_chunks(path, turned=turned)
         elif kind == "JPEG":
             parts, found = jpeg.read_segments(path)
+        elif kind == "TIFF":
+            tags, found = tiff.read_tags(path, turned=turned)
     except OSError as error:
         raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
     notes = [f"{path}: its preview was left out, because it shows what is removed"] if found else []
     metadata = Metadata(
-        fields=tuple(fields), x_resolution=image.xres, y_resolution=image.yres, kind=kind, parts=parts
+        fields=tuple(fields),
+        x_resolution=image.xres,
+        y_resolution=image.yres,
+        kind=kind,
+        parts=parts,
+        tags=tags,
     )
     return metadata, notes
 

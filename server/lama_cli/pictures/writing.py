@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from lama_cli.pictures import jpeg, png
+from lama_cli.pictures import jpeg, png, tiff_writing
 from lama_cli.pictures.picture import Picture, PictureError
+from lama_cli.pictures.samples import join
+from lama_cli.pictures.tiff_tags import EXTRA_SAMPLES, SHORT, Entry
 from lama_core.client.files import write_atomically
 from lama_core.client.geometry import Rect
 
@@ -83,22 +86,24 @@ _VIPS_FORMATS: Final = {"uint8": "uchar", "uint16": "ushort", "float32": "float"
 _GRAY: Final = {"uint8": "b-w", "uint16": "grey16", "float32": "b-w"}
 _RGB: Final = {"uint8": "srgb", "uint16": "rgb16", "float32": "scrgb"}
 
-#: A classic TIFF ends at 4 GB; compressed data is rarely larger than what it was made of.
-_BIGTIFF_BYTES: Final = 2**32 - 2**28
 
-
-def check_output(path: Path, pixels: NDArray[Any], *, changed: Sequence[Rect]) -> None:
+def check_output(
+    path: Path, pixels: NDArray[Any], *, changed: Sequence[Rect], extra_channels: int = 0
+) -> None:
     """Find out before the work whether a picture of this form can be written there.
 
     Args:
         path: where it is to be written.
         pixels: (H, W, C), as they are before the fill.
         changed: where they may become opaque.
+        extra_channels: the number of channels that the file has beside them.
 
     Raises:
         PictureError: the kind of file cannot hold these pixels, or the folder takes no files.
     """
     kind = _suitable(path, pixels)
+    if extra_channels and kind is not _TIFF:
+        raise _no_extra_channels(kind, extra_channels)
     if pixels.shape[2] in (2, 4) and not kind.alpha:
         opaque = _opaque(pixels)
         for rect in changed:
@@ -154,20 +159,30 @@ def _encoded(picture: Picture, path: Path) -> bytes:
         if not _opaque(pixels).all():
             raise _no_transparency(kind)
         pixels = pixels[:, :, :-1]
+    if picture.extra_channels and kind is not _TIFF:
+        raise _no_extra_channels(kind, picture.extra_channels)
+    is_gray = pixels.shape[2] < 3
     settings = dict(kind.settings)
+    tags = picture.metadata.tags
     if kind is _TIFF:
+        if picture.samples is not None:
+            pixels = join(pixels, picture.samples)
+            extra = picture.samples.extra
+            tags += (Entry(tag=EXTRA_SAMPLES, kind=SHORT, value=struct.pack(f"<{len(extra)}H", *extra)),)
         settings["predictor"] = "float" if pixels.dtype.kind == "f" else "horizontal"
-        settings["bigtiff"] = pixels.nbytes > _BIGTIFF_BYTES
+        settings["bigtiff"] = tiff_writing.needs_big(tags, pixels.nbytes)
     own_parts = kind.name == picture.metadata.kind
     if own_parts:
         settings["keep"] = "none"
     try:
-        data: bytes = getattr(_image(pixels, picture), kind.saver)(**settings)
+        data: bytes = getattr(_image(pixels, picture, is_gray=is_gray), kind.saver)(**settings)
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"{path} cannot be encoded ({reason}): write another kind of file") from error
     if not own_parts:
         return data
+    if kind is _TIFF:
+        return tiff_writing.insert_tags(data, tags)
     insert = png.insert_chunks if kind is _PNG else jpeg.insert_segments
     return insert(data, picture.metadata.parts)
 
@@ -177,6 +192,14 @@ def _opaque(pixels: NDArray[Any]) -> NDArray[np.bool_]:
     return opaque
 
 
+def _no_extra_channels(kind: _Kind, count: int) -> PictureError:
+    channels = "a channel that is" if count == 1 else f"{count} channels that are"
+    return PictureError(
+        f"{kind.name} has no place for {channels} neither colour nor transparency: "
+        "write TIFF instead, by -o's ending"
+    )
+
+
 def _no_transparency(kind: _Kind) -> PictureError:
     return PictureError(
         f"{kind.name} has no transparency, and the picture has transparent pixels: "
@@ -184,14 +207,14 @@ def _no_transparency(kind: _Kind) -> PictureError:
     )
 
 
-def _image(pixels: NDArray[Any], picture: Picture) -> pyvips.Image:
+def _image(pixels: NDArray[Any], picture: Picture, *, is_gray: bool) -> pyvips.Image:
     height, width, channels = pixels.shape
     dtype = pixels.dtype.name
     image = pyvips.Image.new_from_memory(
         np.ascontiguousarray(pixels).data, width, height, channels, _VIPS_FORMATS[dtype]
     )
     image = image.copy(
-        interpretation=(_GRAY if channels < 3 else _RGB)[dtype],
+        interpretation=(_GRAY if is_gray else _RGB)[dtype],
         xres=picture.metadata.x_resolution,
         yres=picture.metadata.y_resolution,
     )
