@@ -25,7 +25,8 @@ _STRIP_LENGTHS: Final = 0x0117
 #: Bytes of a value of each of TIFF's types (TIFF 6.0, section 2).
 _TYPE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
-_EMBEDDED_JPEG: Final = re.compile(rb"\xff\xd8\xff[\xc0-\xfe].*?\xff\xd9", re.DOTALL)
+_JPEG_START: Final = re.compile(rb"\xff\xd8\xff[\xc0-\xfe]")
+_JPEG_END: Final = b"\xff\xd9"
 
 _XMP_ORIENTATION: Final = re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)[2-8]")
 _XMP_PICTURES: Final = re.compile(
@@ -64,8 +65,13 @@ def clean_exif(exif: bytes) -> tuple[bytes, bool]:
 
 def clean_embedded(data: bytes) -> tuple[bytes, bool]:
     """Bytes of the same length in which JPEG streams are zeros, and whether there was one."""
-    cleaned, count = _EMBEDDED_JPEG.subn(lambda match: bytes(len(match[0])), data)
-    return cleaned, count > 0
+    cleaned = bytearray(data)
+    end = 0
+    # Where one has no end, none behind it has: each byte is looked at once, however many begin.
+    while (start := _JPEG_START.search(data, end)) and (last := data.find(_JPEG_END, start.end())) >= 0:
+        end = last + len(_JPEG_END)
+        cleaned[start.start() : end] = bytes(end - start.start())
+    return bytes(cleaned), end > 0
 
 
 def _clean_directories(tiff: memoryview, order: Literal["<", ">"]) -> bool:

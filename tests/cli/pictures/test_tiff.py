@@ -300,6 +300,13 @@ def test_a_kind_without_a_place_for_a_channel_is_refused_before_the_work(tmp_pat
     check_output(tmp_path / "b.tif", read.pixels, changed=[], extra_channels=read.extra_channels)
 
 
+def test_a_private_tag_full_of_beginnings_of_pictures_comes_to_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    value = JPEG[:4] * 1_000_000
+    path.write_bytes(made(values("uint8", 3), [(65001, 7, value)]))
+    assert tags_of(path)[65001].value == value
+
+
 def test_a_directory_that_holds_itself_comes_to_an_end(tmp_path: Path) -> None:
     pixels = values("uint8", 3)
     start = 8 + pixels.size
