@@ -168,7 +168,7 @@ enum {
     LFK_NEVER = 1 << 24,    /* what it costs to use a pixel that is known and must not be used */
     LFK_UNKNOWN = LFK_NEVER + 1, /* ... and one of which nothing is known */
     LFK_UNLABELLED = 0xffff,
-    LFK_EXPAND_SCRATCH = 64 /* bytes for each pixel that may change */
+    LFK_EXPAND_SCRATCH = 72 /* bytes for each pixel that may change */
 };
 
 typedef struct {
@@ -177,7 +177,7 @@ typedef struct {
     const int32_t *costs;    /* (planes, height, width): of using a pixel, up to LFK_UNKNOWN */
     const int32_t *labels;   /* (labels, 4): plane, down, across, cost of a pixel */
     uint16_t *chosen;        /* (height, width): the labels; LFK_UNLABELLED: no pixel of the energy. Changed */
-    const uint8_t *guide;    /* (height, width, 4): three features and how much they count, in 1/16 */
+    const uint8_t *guide;    /* (height, width, 4): three features and how much they count, in 1/64 */
     const int32_t *pixels;   /* (count): those that may change, all of them labelled */
     int64_t count;
     int32_t label;           /* that they may take */

@@ -3,7 +3,8 @@
 fast      one pass at the picture's own scale
 balanced  a pass at the scale at which the network sees across the hole, which says what belongs where; a
           pass at the picture's own, which brings the edges; patches of the picture itself for what
-          networks draw softly
+          networks draw softly; a montage of all that and of the picture shifted, for what goes on
+          through the hole
 best      feature refinement over several scales in place of the first pass
 """
 
@@ -19,6 +20,7 @@ from lama_core.client.options import FillOptions
 from lama_core.fill.checkerboard import remove_checkerboard
 from lama_core.fill.filters import gaussian_blur
 from lama_core.fill.fusion import fuse
+from lama_core.fill.montage.montage import montage_fill
 from lama_core.fill.patches import patch_fill
 from lama_core.fill.prediction import predict
 from lama_core.fill.progress import Progress
@@ -95,7 +97,8 @@ def _predict_at_scales(
     thick = thickness(unknown)
     memory = DEFAULT_MEMORY if options.memory is None else options.memory
     share = NETWORK_SHARE[options.quality] if thick >= MIN_PATCH_THICKNESS else 1.0
-    network, patches = progress.part(0.0, share), progress.part(share, 1.0)
+    network, patches = progress.part(0.0, share), progress.part(share, (1 + share) / 2)
+    montages = progress.part((1 + share) / 2, 1.0)
 
     prediction: Floats | None = None
     if options.quality == "best":
@@ -112,8 +115,12 @@ def _predict_at_scales(
         if thick >= MIN_CHECKERBOARD_CELLS * predictor.output_stride:
             prediction = remove_checkerboard(prediction, unknown, predictor.output_stride)
         patched = patch_fill(colour, unknown, prediction, seed=options.seed, memory=memory, progress=patches)
+        painters = [prediction]
         if patched is not None:
-            prediction = fuse(prediction, patched, colour, unknown)
+            painters.append(fuse(prediction, patched, colour, unknown))
+        montage = montage_fill(colour, unknown, painters, seed=options.seed, memory=memory, progress=montages)
+        if montage is not None:
+            prediction = montage.picture
     return prediction
 
 

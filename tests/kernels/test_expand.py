@@ -34,7 +34,7 @@ def case(height: int, width: int, planes: int, labels: int, seed: int) -> Case:
     costs[chance.random(costs.shape) < 0.2] = UNKNOWN
     costs[chance.random(costs.shape) < 0.1] = NEVER
     shifts = chance.integers((0, -5, -5, 0), (planes, 6, 6, 300), (labels, 4)).astype(np.int32)
-    guide = chance.integers(0, (256, 256, 256, 32), (height, width, 4)).astype(np.uint8)
+    guide = chance.integers(0, (256, 256, 256, 128), (height, width, 4)).astype(np.uint8)
     chosen = chance.integers(0, labels, (height, width)).astype(np.uint16)
     chosen[chance.random(chosen.shape) < 0.2] = UNLABELLED
     free = (chosen != UNLABELLED) & (chance.random(chosen.shape) < 0.8)
@@ -57,7 +57,7 @@ def energy_of(energy: Energy, chosen: Labelling) -> int:
             return NEVER
         wanted = energy.guide[row, column].astype(int)
         unlike = int(np.square(energy.features[at][5:].astype(int) - wanted[:3]).sum())
-        return min(NEVER, int(energy.costs[at] + energy.labels[label, 3]) + unlike * int(wanted[3]) // 16)
+        return min(NEVER, int(energy.costs[at] + energy.labels[label, 3]) + unlike * int(wanted[3]) // 64)
 
     def difference(row: int, column: int, one: int, other: int) -> int | None:
         at, there = shown(row, column, one), shown(row, column, other)

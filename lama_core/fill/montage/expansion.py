@@ -47,7 +47,7 @@ class Energy:
         costs: (P, H, W) int32, of using a pixel of a plane, 0 to `UNKNOWN`.
         labels: (K, 4) int32: plane, how far down and across from a pixel is what it shows, and its cost.
         guide: (H, W, 4) uint8: what a pixel's last three features should be, and how much they count, in
-            1/16.
+            1/64.
     """
 
     features: Bytes
@@ -82,6 +82,11 @@ def expand_by_kernels(energy: Energy, chosen: Labelling, pixels: Numbers, label:
     index = scratch[: 4 * chosen.size].view(np.int32)
     index.fill(-1)
     given = (energy.features, energy.costs, energy.labels, chosen, energy.guide, pixels)
+    types = (np.uint8, np.int32, np.int32, np.uint16, np.uint8, np.int32)
+    for array, kind in zip(given, types, strict=True):
+        assert isinstance(array, np.ndarray)
+        assert array.dtype == kind
+        assert array.flags.c_contiguous
     job = ExpandJob(
         *chosen.shape,
         *(x.ctypes.data for x in given),
@@ -181,7 +186,7 @@ def _price(energy: Energy, places: Places, labels: Places) -> NDArray[np.int64]:
     costs = energy.costs.reshape(-1)[sources]
     guide = energy.guide.reshape(-1, 4)[places].astype(np.int64)
     shown = energy.features.reshape(-1, FEATURES)[sources, SEAM_FEATURES:]
-    unlike = np.square(guide[:, :3] - shown).sum(axis=1) * guide[:, 3] // 16
+    unlike = np.square(guide[:, :3] - shown).sum(axis=1) * guide[:, 3] // 64
     total: NDArray[np.int64] = np.minimum(costs + energy.labels[labels, 3] + unlike, NEVER)
     total[~there | (costs >= NEVER)] = NEVER
     return total
@@ -192,8 +197,9 @@ def _difference(energy: Energy, places: Places, one: Places, other: Places) -> N
     (first, is_first), (second, is_second) = (_sources(energy, places, labels) for labels in (one, other))
     costs = energy.costs.reshape(-1)
     known = is_first & is_second & (costs[first] <= NEVER) & (costs[second] <= NEVER)
-    shown = energy.features.reshape(-1, FEATURES)[:, :SEAM_FEATURES].astype(np.int64)
-    return np.where(known, np.square(shown[first] - shown[second]).sum(axis=1), -1)
+    features = energy.features.reshape(-1, FEATURES)
+    shown, beside = (features[at, :SEAM_FEATURES].astype(np.int64) for at in (first, second))
+    return np.where(known, np.square(shown - beside).sum(axis=1), -1)
 
 
 def _seam(
