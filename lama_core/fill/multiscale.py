@@ -20,7 +20,7 @@ from lama_core.client.options import FillOptions
 from lama_core.fill.checkerboard import remove_checkerboard
 from lama_core.fill.filters import gaussian_blur
 from lama_core.fill.fusion import fuse
-from lama_core.fill.montage.montage import montage_fill
+from lama_core.fill.montage.montage import Effort, montage_fill
 from lama_core.fill.patches import patch_fill
 from lama_core.fill.prediction import predict
 from lama_core.fill.progress import Progress
@@ -52,6 +52,9 @@ DEFAULT_MEMORY = 4 << 30
 
 NETWORK_SHARE = {"balanced": 0.5, "best": 0.9}
 """Shares of the time that the network takes where patches follow."""
+
+MONTAGE_EFFORT = {"balanced": Effort(), "best": Effort(offsets=100, rounds=3)}
+"""How long the montage tries."""
 
 
 def predict_window(
@@ -118,7 +121,15 @@ def _predict_at_scales(
         painters = [prediction]
         if patched is not None:
             painters.append(fuse(prediction, patched, colour, unknown))
-        montage = montage_fill(colour, unknown, painters, seed=options.seed, memory=memory, progress=montages)
+        montage = montage_fill(
+            colour,
+            unknown,
+            painters,
+            effort=MONTAGE_EFFORT[options.quality],
+            seed=options.seed,
+            memory=memory,
+            progress=montages,
+        )
         if montage is not None:
             prediction = montage.picture
     return prediction

@@ -9,7 +9,13 @@ from torch.nn import functional as F
 
 from lama_core.fill import FillCancelled, FillOptions, Progress
 from lama_core.fill import refine as refinement
-from lama_core.fill.multiscale import MIN_PATCH_THICKNESS, NATIVE_THICKNESS, downsampled, predict_window
+from lama_core.fill.multiscale import (
+    MIN_PATCH_THICKNESS,
+    MONTAGE_EFFORT,
+    NATIVE_THICKNESS,
+    downsampled,
+    predict_window,
+)
 from lama_core.fill.prediction import predict as predict_by
 from lama_core.image.mask_ops import thickness
 from lama_core.model import Generator, GeneratorConfig
@@ -116,6 +122,12 @@ def test_a_thick_hole_is_looked_at_from_further_away_too() -> None:
     generator = Soft(truth)
     run(generator, colour, hole)
     assert generator.sizes == [(side // 2, side // 2), (side, side)]
+
+
+def test_the_better_quality_tries_more_offsets_and_goes_round_again() -> None:
+    balanced, best = MONTAGE_EFFORT["balanced"], MONTAGE_EFFORT["best"]
+    assert best.offsets > balanced.offsets
+    assert best.rounds > balanced.rounds
 
 
 def test_structure_is_the_coarse_pass_s() -> None:
