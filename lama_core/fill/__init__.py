@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lama_core.client.options import FillOptions
-    from lama_core.fill.errors import FillCancelled, FillError, PredictionError
+    from lama_core.fill.common.errors import FillCancelled, FillError, PredictionError
+    from lama_core.fill.common.progress import Progress
     from lama_core.fill.filled_region import FilledRegion, composite
     from lama_core.fill.plan import FillPlan, plan_fill
-    from lama_core.fill.progress import Progress
     from lama_core.fill.run import fill, fill_planned, fill_region, fill_windows
 
 __all__ = [
@@ -34,13 +34,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FillCancelled": "lama_core.fill.errors",
-    "FillError": "lama_core.fill.errors",
+    "FillCancelled": "lama_core.fill.common.errors",
+    "FillError": "lama_core.fill.common.errors",
     "FillOptions": "lama_core.client.options",
     "FillPlan": "lama_core.fill.plan",
     "FilledRegion": "lama_core.fill.filled_region",
-    "PredictionError": "lama_core.fill.errors",
-    "Progress": "lama_core.fill.progress",
+    "PredictionError": "lama_core.fill.common.errors",
+    "Progress": "lama_core.fill.common.progress",
     "composite": "lama_core.fill.filled_region",
     "fill": "lama_core.fill.run",
     "fill_planned": "lama_core.fill.run",

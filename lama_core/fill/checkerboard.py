@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fill.filters import gaussian_blur, separable_filter
+from lama_core.fill.common.filters import gaussian_blur, separable_filter
 from lama_core.image.mask_ops import bounding_slices
 from lama_core.image.pixels import Floats, Mask
 

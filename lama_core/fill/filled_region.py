@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lama_core.client.geometry import Rect
-from lama_core.fill.errors import FillError
+from lama_core.fill.common.errors import FillError
 from lama_core.image.blend import blend_into
 from lama_core.image.pixels import Floats, Pixels, as_channels
 

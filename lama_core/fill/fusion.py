@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lama_core.fill.filters import gaussian_blur
+from lama_core.fill.common.filters import gaussian_blur
 from lama_core.image.mask_ops import bounding_slices
 from lama_core.image.pixels import Floats, Mask
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fill.filters import box_sum
+from lama_core.fill.common.filters import box_sum
 from lama_core.fill.noise import BLOCK, BOX, Noise, find_noise, highpass_response
 from lama_core.image.mask_ops import bounding_slices
 from lama_core.image.pixels import Floats, Mask

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core.client.geometry import MIN_CONTEXT, Rect
-from lama_core.fill.pyramid import downsample_window
+from lama_core.fill.common.pyramid import downsample_window
 from lama_core.image.mask_ops import bounds_of
 from lama_core.model.predictor import Predict, Predictor
 

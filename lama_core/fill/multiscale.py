@@ -18,13 +18,13 @@ from torch.nn import functional as F
 
 from lama_core.client.options import FillOptions
 from lama_core.fill.checkerboard import remove_checkerboard
-from lama_core.fill.filters import gaussian_blur
+from lama_core.fill.common.filters import gaussian_blur
+from lama_core.fill.common.progress import Progress
+from lama_core.fill.common.pyramid import downsample_mask, downsample_window
 from lama_core.fill.fusion import fuse
 from lama_core.fill.montage.montage import Effort, montage_fill
 from lama_core.fill.patches import patch_fill
 from lama_core.fill.prediction import predict
-from lama_core.fill.progress import Progress
-from lama_core.fill.pyramid import downsample_mask, downsample_window
 from lama_core.fill.refine import refine
 from lama_core.fill.seeded_view import SeededView
 from lama_core.image.mask_ops import thickness

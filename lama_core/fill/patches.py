@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lama_core.fill.filters import dilate, gaussian_blur
-from lama_core.fill.patch_search import MAX_EXHAUSTIVE_SOURCES, PatchMatcher
-from lama_core.fill.progress import Progress
-from lama_core.fill.pyramid import downsample_mask
+from lama_core.fill.common.filters import dilate, gaussian_blur
+from lama_core.fill.common.patch_search import MAX_EXHAUSTIVE_SOURCES, PatchMatcher
+from lama_core.fill.common.progress import Progress
+from lama_core.fill.common.pyramid import downsample_mask
 from lama_core.image.mask_ops import bounding_slices
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import downsample2, harmonic_fill

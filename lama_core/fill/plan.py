@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lama_core.client.geometry import Window, feather_of, grow_of, plan_windows
 from lama_core.client.options import FillOptions
-from lama_core.fill.errors import FillError
+from lama_core.fill.common.errors import FillError
 from lama_core.image.mask_ops import HoleMask, find_holes, read_hole, thickness
 from lama_core.image.pixels import PixelFormat, Pixels, as_channels, pixel_format
 

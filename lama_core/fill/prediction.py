@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lama_core.fill.errors import PredictionError
+from lama_core.fill.common.errors import PredictionError
 from lama_core.fill.memory_limit import within_memory
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.predictor import Predictor

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lama_core.fill.filters import dilate
-from lama_core.fill.progress import Progress
-from lama_core.fill.pyramid import downsample_mask, downsample_window
+from lama_core.fill.common.filters import dilate
+from lama_core.fill.common.progress import Progress
+from lama_core.fill.common.pyramid import downsample_mask, downsample_window
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.generator import Generator, predict_with
 from lama_core.model.prefill import downsample2

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from lama_core.client.geometry import Rect, Window
 from lama_core.client.options import FillOptions
-from lama_core.fill.errors import FillError
+from lama_core.fill.common.errors import FillError
+from lama_core.fill.common.progress import Progress
 from lama_core.fill.filled_region import FilledRegion, composite_into
 from lama_core.fill.grain import match_grain
 from lama_core.fill.multiscale import predict_window
 from lama_core.fill.plan import FillPlan, plan_fill
-from lama_core.fill.progress import Progress
 from lama_core.fill.seam import correct_seam
 from lama_core.image.mask_ops import HoleMask, feather, grow, join_islands
 from lama_core.image.pixels import (

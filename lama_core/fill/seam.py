@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lama_core.fill.filters import dilate
+from lama_core.fill.common.filters import dilate
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import harmonic_fill
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core import kernels
-from lama_core.fill import patch_search
+from lama_core.fill.common import patch_search
 from lama_core.inference import fourier
 from lama_core.inference.convolution import OneDnn
 from lama_core.inference.winograd import Tile, WinogradConv

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lama_core.fill.checkerboard import remove_checkerboard
-from lama_core.fill.filters import gaussian_blur
+from lama_core.fill.common.filters import gaussian_blur
 from lama_core.inference import compile_generator
 from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.predictor import as_predictor

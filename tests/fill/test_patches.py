@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from lama_core.fill import patches as module
-from lama_core.fill.filters import gaussian_blur
+from lama_core.fill.common.filters import gaussian_blur
+from lama_core.fill.common.patch_search import BASIS, REACH, SIDE, PatchMatcher, descriptors
+from lama_core.fill.common.progress import Progress
 from lama_core.fill.fusion import fuse
-from lama_core.fill.patch_search import BASIS, REACH, SIDE, PatchMatcher, descriptors
 from lama_core.fill.patches import patch_fill
-from lama_core.fill.progress import Progress
 
 
 def checks(height: int, width: int, period: int = 10) -> np.ndarray:

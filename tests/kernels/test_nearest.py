@@ -13,7 +13,7 @@ pytest.importorskip(
     "lama_fill_kernels", reason="the kernels are not built: pip install --no-build-isolation ./kernels"
 )
 
-from lama_core.fill.patch_search import nearest_by_kernels, nearest_by_torch
+from lama_core.fill.common.patch_search import nearest_by_kernels, nearest_by_torch
 
 
 def numbers(targets: int, sources: int, depth: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -11,7 +11,7 @@ pytest.importorskip(
     "lama_fill_kernels", reason="the kernels are not built: pip install --no-build-isolation ./kernels"
 )
 
-from lama_core.fill.patch_search import REACH, PatchMatcher
+from lama_core.fill.common.patch_search import REACH, PatchMatcher
 
 
 def matcher_of(height: int, width: int, hole: tuple[slice, slice], seed: int = 0) -> PatchMatcher:

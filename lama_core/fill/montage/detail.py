@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fill.filters import dilate, gaussian_blur
+from lama_core.fill.common.filters import dilate, gaussian_blur
 from lama_core.fill.montage.scale import Scale
 from lama_core.model.prefill import downsample2, harmonic_fill
 

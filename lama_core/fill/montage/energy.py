@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fill.filters import gaussian_blur
+from lama_core.fill.common.filters import gaussian_blur
 from lama_core.fill.montage.cut import Numbers
 from lama_core.fill.montage.expansion import NEVER, UNKNOWN, Bytes, Energy
 from lama_core.fill.montage.scale import Scale

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from lama_core.fill.filters import dilate
+from lama_core.fill.common.filters import dilate
 from lama_core.fill.montage.cut import Numbers
 from lama_core.fill.montage.expansion import (
     NEVER,

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lama_core.fill.common.progress import Progress
 from lama_core.fill.montage.cut import Numbers
 from lama_core.fill.montage.detail import lacking_detail
 from lama_core.fill.montage.energy import coarsest_energy, finer_energy, labels_of
@@ -23,7 +24,6 @@ from lama_core.fill.montage.labelling import aligned, finer_labelling, first_lab
 from lama_core.fill.montage.offsets import dominant_offsets, find_matches, finer_matches, rarity_of
 from lama_core.fill.montage.scale import Scale, pyramid
 from lama_core.fill.montage.tone import join
-from lama_core.fill.progress import Progress
 from lama_core.image.pixels import Floats, Mask
 
 #: The longest side of the picture at the scale where labels are found, and where offsets are, pixels.

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lama_core.fill.filters import dilate, gaussian_blur
-from lama_core.fill.patch_search import REACH, descriptors
+from lama_core.fill.common.filters import dilate, gaussian_blur
+from lama_core.fill.common.patch_search import REACH, descriptors
 from lama_core.image.mask_ops import bounding_slices
 
 #: Patches that are asked for, and patches that they are compared with, at most.

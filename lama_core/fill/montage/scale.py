@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lama_core.fill.pyramid import downsample_mask
+from lama_core.fill.common.pyramid import downsample_mask
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import downsample2
 

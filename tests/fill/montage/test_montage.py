@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lama_core import kernels
-from lama_core.fill.errors import FillCancelled
+from lama_core.fill.common.errors import FillCancelled
+from lama_core.fill.common.progress import Progress
 from lama_core.fill.montage.montage import Effort, Montage, montage_fill
-from lama_core.fill.progress import Progress
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import harmonic_fill
 

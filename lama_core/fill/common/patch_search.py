@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core import kernels
-from lama_core.fill.filters import box_sum, dilate
+from lama_core.fill.common.filters import box_sum, dilate
 
 REACH = 3
 SIDE = 2 * REACH + 1

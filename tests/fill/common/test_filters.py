@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from lama_core.fill.filters import BLOCK, box_sum, dilate, gaussian_blur, separable_filter
+from lama_core.fill.common.filters import BLOCK, box_sum, dilate, gaussian_blur, separable_filter
 
 
 def summed(image: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lama_core.fill.errors import FillCancelled
+from lama_core.fill.common.errors import FillCancelled
 
 Stage = Literal["preparing", "filling", "blending"]
 
