@@ -126,7 +126,7 @@ def _predict_at_scales(
             unknown,
             painters,
             effort=MONTAGE_EFFORT[options.quality],
-            seed=options.seed,
+            rng=torch.Generator().manual_seed(options.seed),
             memory=memory,
             progress=montages,
         )

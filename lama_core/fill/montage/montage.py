@@ -68,7 +68,7 @@ def montage_fill(
     *,
     source: Mask | None = None,
     effort: Effort = Effort(),
-    seed: int,
+    rng: torch.Generator,
     memory: int,
     progress: Progress,
 ) -> Montage | None:
@@ -81,7 +81,7 @@ def montage_fill(
             patches.
         source: (H, W), True where the picture may be copied from; None: wherever it is known.
         effort: how long to try.
-        seed: another one finds other offsets.
+        rng: for what is chosen by chance: another one finds other offsets.
         memory: bytes it may take; where they end, seams are as fine as they are by then.
         progress: reported to after each move, asked before it whether to go on.
 
@@ -93,7 +93,7 @@ def montage_fill(
     """
     scales = pyramid(Scale.of(colour, unknown, painters, source), LABEL_SIDE)
     at = next(level for level, scale in enumerate(scales) if _fits(scale, OFFSET_SIDE) or scale is scales[-1])
-    found = _offsets(scales, at, effort.offsets, torch.Generator().manual_seed(seed))
+    found = _offsets(scales, at, effort.offsets, rng)
     if found is None:
         return None
     steps, rarity = found

@@ -51,7 +51,7 @@ def filled(
         [smooth(colour, unknown)],
         source=source,
         effort=Effort(offsets=30),
-        seed=seed,
+        rng=torch.Generator().manual_seed(seed),
         memory=memory,
         progress=Progress(),
     )
@@ -140,7 +140,7 @@ def test_any_hole_is_filled_and_nothing_else_changes(data: st.DataObject, height
         unknown,
         [smooth(colour, unknown), picture],
         effort=Effort(offsets=8, rounds=1),
-        seed=0,
+        rng=torch.Generator().manual_seed(0),
         memory=ENOUGH,
         progress=Progress(),
     )
@@ -159,7 +159,7 @@ def test_progress_moves_and_cancelling_ends_it() -> None:
             colour,
             unknown,
             [smooth(colour, unknown)],
-            seed=0,
+            rng=torch.Generator().manual_seed(0),
             memory=ENOUGH,
             progress=Progress(
                 on_report=lambda _, fraction: seen.append(fraction),
