@@ -109,6 +109,8 @@ def _predict_at_scales(
         plain = predictor.plain
         if plain is not None:
             prediction = _refined(predictor, plain, colour, unknown, options, memory, network)
+    # What cannot be refined is filled as "balanced" does.
+    effort = MONTAGE_EFFORT["balanced" if prediction is None else "best"]
     if prediction is None:
         halvings = max(halvings, math.ceil(math.log2(max(thick, 1) / NATIVE_THICKNESS)))
         prediction = _balanced(predictor, colour, unknown, halvings, options, network)
@@ -125,7 +127,7 @@ def _predict_at_scales(
             colour,
             unknown,
             painters,
-            effort=MONTAGE_EFFORT[options.quality],
+            effort=effort,
             rng=torch.Generator().manual_seed(options.seed),
             memory=memory,
             progress=montages,
