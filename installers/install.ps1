@@ -64,11 +64,9 @@ function Uninstall {
         Write-Host "LaMa Fill is not installed in $environment"
         return
     }
-    $state = & $python -c 'from lama_core.client.connection.runtime import state_folder; print(state_folder())'
+    $state = & $python -c 'from lama_core.client.places import state_folder; print(state_folder())'
     $models = & $python -c 'from lama_core.model.installed.registry import models_folder; print(models_folder())'
-    $code = "import os, platformdirs; print(os.environ.get('LAMA_FILL_CACHE_DIR') or " +
-        "platformdirs.user_cache_dir('lama-fill', appauthor=False))"
-    $cache = & $python -c $code
+    $cache = & $python -c 'from lama_core.client.places import cache_folder; print(cache_folder())'
     if ($LASTEXITCODE -ne 0) {
         Fail "what is in $environment does not run any more: run install.ps1, which mends it, then uninstall"
     }

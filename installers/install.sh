@@ -90,7 +90,7 @@ uninstall() {
     run "$command" service uninstall
     run "$command" stop
     # What the server wrote: its logs and its lock, nothing that anybody else put there.
-    state=$("$environment/bin/python" -c 'from lama_core.client.connection.runtime import state_folder; print(state_folder())')
+    state=$("$environment/bin/python" -c 'from lama_core.client.places import state_folder; print(state_folder())')
     for name in launch.json autostart.json server.json server.lock; do
         run rm -f "$state/$name"
     done
@@ -98,8 +98,7 @@ uninstall() {
         if [ -f "$log" ]; then run rm -f "$log"; fi
     done
     models=$("$environment/bin/python" -c 'from lama_core.model.installed.registry import models_folder; print(models_folder())')
-    cache=$("$environment/bin/python" -c 'import os, platformdirs
-print(os.environ.get("LAMA_FILL_CACHE_DIR") or platformdirs.user_cache_dir("lama-fill", appauthor=False))')
+    cache=$("$environment/bin/python" -c 'from lama_core.client.places import cache_folder; print(cache_folder())')
     run rm -rf "$cache/fast"
     if [ -L "$link" ] && [ "$(readlink "$link")" = "$command" ]; then run rm -f "$link"; fi
     run rm -rf "$environment"
