@@ -68,7 +68,7 @@ def test_it_builds(manifest: Path, tmp_path: Path) -> None:
     assert (plugin / "lama-fill.py").stat().st_mode & 0o111
     assert (plugin / "private/lama_core/client/connection/client.py").is_file()
     # An extension is read-only: what is not compiled now would be compiled at every fill.
-    assert list((plugin / "private/lama_core/client/__pycache__").glob("client.*.pyc"))
+    assert list((plugin / "private/lama_core/client/connection/__pycache__").glob("client.*.pyc"))
     assert (built / "share/licenses/lama-fill/LICENSE").is_file()
     assert (built / f"share/metainfo/{flatpak_extension.NAME}.metainfo.xml").is_file()
 
