@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lama_cli.pictures.kinds import find_loader
 from lama_cli.pictures.picture import Picture, PictureError
 from lama_cli.pictures.reading import MAX_PIXELS, decode, open_image, turn_upright
+from lama_core.image.pixels import WHITE
 
 #: A lossy file's black and white are only nearly so: a mask from one is stretched, from these shares of
 #: white.
@@ -52,11 +53,11 @@ def read_mask(path: Path, *, picture: Picture | None = None, max_pixels: int = M
         value = _as_stored(value, stored, picture)
         alpha = None if alpha is None else _as_stored(alpha, stored, picture)
     if find_loader(path) in ("jpegload", "webpload"):
-        white = _white(value)
+        white = WHITE[value.dtype]
         value = value.astype(np.float32) / white
         value = ((value - _LOSSY_BLACK) / (_LOSSY_WHITE - _LOSSY_BLACK)).clip(0, 1)
     mask = _hole(value, alpha, path)
-    marked = float(mask.sum(dtype=np.float64)) / _white(mask)
+    marked = float(mask.sum(dtype=np.float64)) / WHITE[mask.dtype]
     if 0 < marked < 1:
         raise PictureError(f"{path} marks less than a pixel, so nothing would change: mark the hole in it")
     return mask
@@ -91,7 +92,7 @@ def _as_stored(plane: NDArray[Any], stored: tuple[int, int], picture: Picture) -
 
 
 def _hole(value: NDArray[Any], alpha: NDArray[Any] | None, path: Path) -> NDArray[Any]:
-    white = _white(value)
+    white = WHITE[value.dtype]
     if alpha is not None:
         value = _painted(value, alpha, white)
     low, high = value.min(), value.max()
@@ -119,7 +120,7 @@ def _painted(value: NDArray[Any], alpha: NDArray[Any], white: float) -> NDArray[
     low, high = float(seen.min()), float(seen.max())
     if low > _DARK * white or high - low < _ONE_COLOUR * white:
         return alpha
-    mixed: NDArray[Any] = value.astype(np.float32) * (alpha / np.float32(_white(alpha)))
+    mixed: NDArray[Any] = value.astype(np.float32) * (alpha / np.float32(WHITE[alpha.dtype]))
     return mixed if value.dtype.kind == "f" else np.rint(mixed).astype(value.dtype)
 
 
@@ -139,7 +140,3 @@ def _is_flat(value: NDArray[Any], high: Any) -> bool:
     if 2 * int(np.count_nonzero(flat)) <= count:
         return False
     return len(np.unique(inner[flat])) <= _MAX_LABELS
-
-
-def _white(values: NDArray[Any]) -> float:
-    return float(np.iinfo(values.dtype).max) if values.dtype.kind == "u" else 1.0
