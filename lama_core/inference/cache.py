@@ -53,7 +53,7 @@ class Cache:
         except OSError:  # a folder, say
             return None
         identity = f"{_VERSION} {path.resolve()} {state.st_size} {state.st_mtime_ns}\n"
-        return cls(hashlib.sha256(identity.encode() + head).hexdigest()[:32])
+        return cls(hashlib.sha256(os.fsencode(identity) + head).hexdigest()[:32])
 
     def read_weights(self, precision: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Folded weights, mapped from the file, and what was written with them; None: there are none."""

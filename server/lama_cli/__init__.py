@@ -12,7 +12,9 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from typing import NoReturn
 
+from lama_cli.saying import MAX_SAID, say
 from lama_core.client.errors import LamaFillError
 from lama_core.client.text import one_line
 from lama_server import __version__
@@ -34,13 +36,18 @@ COMMANDS: tuple[str, ...] = (
 )
 
 USAGE_ERROR = 2
-MAX_ERROR = 2000
-"""Characters of an error that are shown: it may name several paths."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors show what does not print by its escape."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message, MAX_SAID))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, with every sub-command's own parser in it."""
-    parser = argparse.ArgumentParser(prog="lama-fill", description="Remove things from pictures.")
+    parser = _Parser(prog="lama-fill", description="Remove things from pictures.")
     parser.add_argument("--version", action="version", version=f"lama-fill {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
@@ -64,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout:  # there is none without a console on Windows
             sys.stdout.flush()
     except LamaFillError as error:
-        print(f"lama-fill: {one_line(str(error), MAX_ERROR)}", file=sys.stderr)
+        say(str(error), error=True)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return 130

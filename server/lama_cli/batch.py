@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+import unicodedata
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,15 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from lama_cli.filling import FillReport
-from lama_cli.pictures import Picture, check_output, read_mask, read_picture, write_picture
+from lama_cli.pictures import (
+    ENDINGS,
+    Picture,
+    check_mask_size,
+    check_output,
+    read_mask,
+    read_picture,
+    write_picture,
+)
 from lama_cli.pictures.transparency import transparent_hole
 from lama_core.client.errors import LamaFillError
 from lama_core.client.options import FillOptions
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
     from lama_cli.filler import Filler
 
 #: Endings of what is taken for a picture; what is in the file decides how it is read.
-SUFFIXES: Final = (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".webp", ".tif", ".tiff")
+SUFFIXES: Final = ENDINGS | {".avif"}
 
 #: A file beside a picture is its mask when it is called so after the picture's name: `_mask`, `-mask`, and
 #: with a number behind them, as LaMa's own tools name them.
@@ -44,6 +53,14 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What there is to do in a folder, and a line about each file that is left out."""
+
+    tasks: tuple[Task, ...]
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """How it went: what the fill says of itself, or why there is none."""
 
@@ -59,9 +76,10 @@ class _Loaded:
     task: Task
     picture: Picture
     plan: FillPlan
+    note: str
 
 
-def find_tasks(folder: Path, *, masks: Path | None, output: Path, ending: str | None = None) -> list[Task]:
+def find_tasks(folder: Path, *, masks: Path | None, output: Path, ending: str | None = None) -> Found:
     """The pictures of a folder, by name, each with its mask.
 
     Args:
@@ -69,38 +87,53 @@ def find_tasks(folder: Path, *, masks: Path | None, output: Path, ending: str | 
         masks: a folder with a mask of the same name for each picture, whatever its ending; None: masks lie
             beside the pictures as NAME_mask.png, or a picture's transparent part is its hole.
         output: the folder for the filled ones.
-        ending: the ending of their names, with its dot; None: as the picture's.
+        ending: the ending of their names, with its dot; None: as the picture's, and PNG's where that kind is
+            only read.
 
     Raises:
-        BatchError: a folder is missing, there is no picture, or two would be written to the same place.
+        BatchError: a folder is missing or cannot be read, there is no picture, or two would be written to the
+            same place.
     """
     for place in (folder, masks):
         if place is not None and not place.is_dir():
             raise BatchError(f"{place} is not a folder: give the folder of the pictures, and of their masks")
     if output.exists() and output.samefile(folder):
         raise BatchError(f"{output} is the folder of the pictures themselves: choose another with -o")
-    files = _pictures(folder)
-    of_picture: dict[str, Path] = {}
-    names = {path.stem for path in files}
-    beside = []
-    for path in files if masks is None else _pictures(masks):
+    files, others = _pictures(folder)
+    candidates = files
+    if masks is not None:
+        candidates, more = _pictures(masks)
+        others += more
+    left_out = [f"{path} is left out: its ending is not that of a picture that is read" for path in others]
+    names = _Names(path.stem for path in files)
+    masks_of: dict[str, list[Path]] = {}
+    beside = set()
+    for path in candidates:
         match = _MASK_OF.fullmatch(path.stem)
-        if match is not None and match["picture"] in names:
-            of_picture.setdefault(match["picture"], path)
-            beside.append(path)
+        of = None if match is None else names.find(match["picture"])
+        if of is not None:
+            beside.add(path)
         elif masks is not None:
-            of_picture[path.stem] = path
+            of = names.find(path.stem)
+            if of is None:
+                left_out.append(f"{path} is left out: there is no picture of its name in {folder}")
+        if of is not None:
+            masks_of.setdefault(of, []).append(path)
+    for name, several in masks_of.items():
+        # The one of just the picture's name first.
+        several.sort(key=lambda path: (path.stem != name, path in beside, path.name))
+        left_out += [f"{path} is left out: {several[0]} is the mask of that picture" for path in several[1:]]
     tasks = [
         Task(
             picture=path,
-            mask=of_picture.get(path.stem),
-            output=output / (path.stem + (ending or path.suffix)),
+            mask=next(iter(masks_of.get(path.stem, ())), None),
+            output=output / (path.stem + (ending or _own_ending(path))),
         )
         for path in files
         if path not in beside
     ]
     if not tasks:
-        raise BatchError(f"no pictures in {folder}: it needs PNG, JPEG, WebP or TIFF files")
+        raise BatchError(f"no pictures in {folder}: it needs PNG, JPEG, WebP, AVIF or TIFF files")
     places: dict[Path, Path] = {}
     for task in tasks:
         other = places.setdefault(task.output, task.picture)
@@ -108,7 +141,35 @@ def find_tasks(folder: Path, *, masks: Path | None, output: Path, ending: str | 
             raise BatchError(
                 f"{other} and {task.picture} would both be written to {task.output}: rename one of them"
             )
-    return tasks
+    return Found(tasks=tuple(tasks), left_out=tuple(left_out))
+
+
+class _Names:
+    """Names of pictures, found again by how masks are called.
+
+    Some systems change letters from one Unicode form to the other, or their case, when files are copied.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._exact = set(names)
+        self._folded: dict[str, set[str]] = {}
+        for name in self._exact:
+            self._folded.setdefault(_folded(name), set()).add(name)
+
+    def find(self, name: str) -> str | None:
+        """The picture's name; None where there is none, or where several could be meant."""
+        if name in self._exact:
+            return name
+        alike = self._folded.get(_folded(name), set())
+        return next(iter(alike)) if len(alike) == 1 else None
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _own_ending(path: Path) -> str:
+    return path.suffix if path.suffix.lower() in ENDINGS else ".png"
 
 
 def run_batch(
@@ -142,11 +203,15 @@ def run_batch(
         free.put(filler)
 
     def load(task: Task) -> _Loaded:
-        picture = read_picture(task.picture, max_pixels=max_pixels)
+        notes: list[str] = []
+        _check_not_replaced(task)
         if task.mask is None:
+            picture = read_picture(task.picture, max_pixels=max_pixels)
             hole = transparent_hole(picture, task.picture)
         else:
-            hole = read_mask(task.mask, picture=picture, max_pixels=max_pixels)
+            check_mask_size(task.mask, task.picture, max_pixels=max_pixels)
+            picture = read_picture(task.picture, max_pixels=max_pixels)
+            hole = read_mask(task.mask, picture=picture, max_pixels=max_pixels, notes=notes)
         how = replace(options, transfer=picture.transfer) if transfer_of_files else options
         plan = plan_fill(picture.pixels, hole, how)
         task.output.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +221,8 @@ def run_batch(
             changed=[window.written for window in plan.windows],
             extra_channels=picture.extra_channels,
         )
-        return _Loaded(task=task, picture=picture, plan=plan)
+        note = "; ".join(filter(None, (picture.note, *notes)))
+        return _Loaded(task=task, picture=picture, plan=plan, note=note)
 
     def filled(reading: Future[_Loaded]) -> tuple[_Loaded, FillReport]:
         loaded = reading.result()
@@ -166,11 +232,21 @@ def run_batch(
         finally:
             free.put(filler)
 
+    new: dict[tuple[int, int], Path] = {}
+
     def written(filling: Future[tuple[_Loaded, FillReport]]) -> tuple[FillReport, str]:
         loaded, report = filling.result()
-        loaded.task.output.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(loaded.picture, loaded.task.output)
-        return report, loaded.picture.note
+        output = loaded.task.output
+        output.parent.mkdir(parents=True, exist_ok=True)
+        # Two names may be one file: some drives do not tell case, or Unicode's two forms of a letter, apart.
+        other = new.get(_identity(output)) if output.exists() else None
+        if other is not None:
+            raise BatchError(
+                f"{output} is the same file here as what was written for {other}: rename one of them"
+            )
+        write_picture(loaded.picture, output)
+        new[_identity(output)] = loaded.task.picture
+        return report, loaded.note
 
     begin = time.perf_counter()
     ahead = 2 * len(fillers)
@@ -195,12 +271,28 @@ def run_batch(
     return time.perf_counter() - begin
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
+def _pictures(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files of a folder that are pictures by their ending, and the others; hidden ones are neither."""
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    except OSError as error:
+        raise BatchError(f"{folder} cannot be read: {error.strerror or error}") from error
+    pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
+    return pictures, [path for path in files if path.suffix.lower() not in SUFFIXES]
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _check_not_replaced(task: Task) -> None:
+    """Raise BatchError where the output is a link to the picture itself or to its mask."""
+    if not task.output.exists():
+        return
+    for source in (task.picture, task.mask):
+        if source is not None and task.output.samefile(source):
+            raise BatchError(f"{task.output} is {source} itself: choose another folder with -o")
 
 
 def _outcome(task: Task, work: Future[tuple[FillReport, str]]) -> Done:

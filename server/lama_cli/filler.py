@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from lama_cli.filling import FillReport, InProcessFiller, Progress, fill_through_server
+from lama_cli.saying import say
 from lama_core.client.connection import ServerStartError, connect
 from lama_core.client.places import COMMAND_VARIABLE
 from lama_core.fill import FillPlan
@@ -55,7 +56,7 @@ def open_fillers(
                     for _ in range(connections)
                 ]
             except ServerStartError as error:
-                print(f"lama-fill: filling without the server: {error}", file=sys.stderr)
+                say(f"filling without the server: {error}", error=True)
             else:
                 yield [partial(fill_through_server, server=server, model=name) for server in servers]
                 return

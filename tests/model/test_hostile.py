@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from lama_core.model import Generator
-from lama_core.model.checkpoint import CheckpointError, DamagedFileError, detect
+from lama_core.model.checkpoint import ArchitectureError, CheckpointError, DamagedFileError, detect
 from lama_core.model.checkpoint.safe_unpickler import MAX_OPCODES, BadPickleError, Global, Opaque, read_pickle
 from lama_core.model.checkpoint.torch_pickle import CONSTRUCTORS, named_tensors, storage_of
 from lama_core.model.installed.load import load_generator
@@ -385,3 +385,16 @@ class TestBombs:
         torch.save(state, tmp_path / "x.pth")
         with pytest.raises(CheckpointError, match="more than 536870912 weights"):
             load_generator(tmp_path / "x.pth")
+
+    @pytest.mark.parametrize("field", ["kind", "padding_type", "add_out_act"])
+    def test_of_aliases_in_yaml_that_unfold_to_billions(
+        self, tmp_path: Path, official: FFCResNetGenerator, field: str
+    ) -> None:
+        folder = files.save_folder(tmp_path / "lama", official)
+        lines = ["x0: &x0 [a]"]
+        lines += [f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]" for n in range(1, 14)]
+        fields = {"kind": "ffc_resnet", field: "*x13"}
+        lines += ["generator:", *(f"  {name}: {value}" for name, value in fields.items())]
+        (folder / "config.yaml").write_text("\n".join(lines))
+        with pytest.raises(ArchitectureError, match="that is not a word"):
+            load_generator(folder)

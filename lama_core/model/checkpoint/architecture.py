@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
-from lama_core.model.checkpoint.errors import ArchitectureError, WeightsError, printable
+from lama_core.client.text import one_line
+from lama_core.model.checkpoint.errors import ArchitectureError, WeightsError
 from lama_core.model.checkpoint.keys import MAX_BLOCKS, MAX_DOWNSAMPLINGS, KeyMapping, is_batchnorm_counter
 from lama_core.model.checkpoint.tensors import StoredTensor
 from lama_core.model.config import GeneratorConfig, Output
@@ -139,7 +140,7 @@ def check_unsupported(names: Iterable[str]) -> None:
     for name in names:
         for part, meaning in _UNSUPPORTED.items():
             if part in f".{name}.":
-                raise ArchitectureError(f"it uses {meaning} ({printable(name)}), which is not supported")
+                raise ArchitectureError(f"it uses {meaning} ({one_line(name)}), which is not supported")
 
 
 def check_tensors(
@@ -182,7 +183,7 @@ def check_tensors(
     if extra:
         count = len(extra) - 1
         raise WeightsError(
-            f"it has tensors that a LaMa generator has not: {printable(extra[0])}"
+            f"it has tensors that a LaMa generator has not: {one_line(extra[0])}"
             f"{f' and {count} more' if count else ''}"
         )
     for name, shape in wanted.items():
@@ -197,4 +198,4 @@ def check_tensors(
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return printable("x".join(map(str, shape))) if shape else "of a single number"
+    return one_line("x".join(map(str, shape))) if shape else "of a single number"

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from lama_core.model.checkpoint.errors import CheckpointError, DamagedFileError, printable
+from lama_core.client.text import one_line
+from lama_core.model.checkpoint.errors import CheckpointError, DamagedFileError
 
 # Any of these comes out of zipfile when the bytes are not as they should be; NotImplementedError and
 # RuntimeError are how it says "encrypted" and "unknown compression".
@@ -57,9 +58,9 @@ class Archive:
             raise DamagedFileError(f"{self.label} is packed in a way that is not supported; unpack it first")
         if limit is not None and info.file_size > limit:
             raise DamagedFileError(
-                f"{self.label} is damaged: {printable(name)} says it has {info.file_size} bytes"
+                f"{self.label} is damaged: {one_line(name)} says it has {info.file_size} bytes"
             )
-        with self._checked(printable(name)), self._zip.open(info) as stream:
+        with self._checked(one_line(name)), self._zip.open(info) as stream:
             yield cast("zipfile.ZipExtFile", stream)
 
     def read(self, name: str, *, limit: int) -> bytes:
@@ -73,7 +74,7 @@ class Archive:
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
-            raise DamagedFileError(f"{self.label} is damaged: {printable(name)} is missing")
+            raise DamagedFileError(f"{self.label} is damaged: {one_line(name)} is missing")
         return self._members[name]
 
     @contextmanager

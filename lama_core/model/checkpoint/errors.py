@@ -40,12 +40,3 @@ class WeightsError(CheckpointError):
 
 class SaveError(CheckpointError):
     """The weights could not be written; nothing was left behind."""
-
-
-_MAX_LENGTH = 120
-
-
-def printable(text: str) -> str:
-    """Text from a file, fit for one line of an error: no control characters, no endless names."""
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
-    return plain if len(plain) <= _MAX_LENGTH else plain[:_MAX_LENGTH] + "..."

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import yaml
 
-from lama_core.model.checkpoint.errors import ArchitectureError, DamagedFileError, printable
+from lama_core.client.text import one_line
+from lama_core.model.checkpoint.errors import ArchitectureError, DamagedFileError
 from lama_core.model.config import Output
 
 MAX_BYTES = 256 << 10
 """The released one has 5 KB."""
+
+_MAX_SHOWN = 120
 
 _TRUE = ("true", "yes", "on")
 FFC_KINDS = ("ffc_resnet",)
@@ -46,20 +49,21 @@ def read_official_output(text: bytes, label: str, kinds: tuple[str, ...] = FFC_K
     kind = section.get("kind", kinds[0])
     if kind not in kinds:
         raise ArchitectureError(
-            f"{label}: a generator of kind {printable(str(kind))} is not supported, "
-            f"only {' and '.join(kinds)}"
+            f"{label}: a generator of kind {_shown(kind)} is not supported, only {' and '.join(kinds)}"
         )
     padding = section.get("padding_type", "reflect")
     if padding != "reflect":
-        raise ArchitectureError(
-            f"{label}: padding_type {printable(str(padding))} is not supported, only reflect"
-        )
+        raise ArchitectureError(f"{label}: padding_type {_shown(padding)} is not supported, only reflect")
     output = section.get("add_out_act", "true")
     if isinstance(output, str) and output.lower() in _TRUE:
         return "tanh"
     if not isinstance(output, str) or output not in _OUTPUTS:
         raise ArchitectureError(
-            f"{label}: add_out_act {printable(str(output))} is not supported, "
-            "only sigmoid, tanh and true (tanh)"
+            f"{label}: add_out_act {_shown(output)} is not supported, only sigmoid, tanh and true (tanh)"
         )
     return _OUTPUTS[output]
+
+
+def _shown(value: object) -> str:
+    """A value for an error. A list is not unfolded: aliases can make it have billions of items."""
+    return one_line(value, _MAX_SHOWN) if isinstance(value, str) else "that is not a word"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +19,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lama_core.client.files import write_atomically
-from lama_core.model.checkpoint.errors import DamagedFileError, SaveError, WeightsError, printable
+from lama_core.client.text import one_line
+from lama_core.model.checkpoint.errors import DamagedFileError, SaveError, WeightsError
 from lama_core.model.checkpoint.keys import is_batchnorm_counter
 from lama_core.model.checkpoint.tensors import StoredTensor
 from lama_core.model.generator import Generator
@@ -55,7 +59,8 @@ class SafetensorsFile:
         """
         self.label = label
         try:
-            self._file = cast(Any, safetensors.safe_open(str(path), framework="pt"))
+            with _text_path(path) as name:
+                self._file = cast(Any, safetensors.safe_open(name, framework="pt"))
             self.metadata: Mapping[str, str] = dict(self._file.metadata() or {})
             described = {name: self._file.get_slice(name) for name in self._file.keys()}  # noqa: SIM118
             found = {name: (tuple(s.get_shape()), str(s.get_dtype())) for name, s in described.items()}
@@ -65,7 +70,7 @@ class SafetensorsFile:
         for name, (shape, kind) in found.items():
             if kind not in _TYPES:
                 raise WeightsError(
-                    f"{label}: tensor {printable(name)} is of type {kind}, which is not supported"
+                    f"{label}: tensor {one_line(name)} is of type {kind}, which is not supported"
                 )
             tensors[name] = StoredTensor(shape=shape, dtype=_TYPES[kind])
         self.tensors: Mapping[str, StoredTensor] = tensors
@@ -76,13 +81,30 @@ class SafetensorsFile:
             tensor: Tensor = self._file.get_tensor(name)
         except (safetensors.SafetensorError, OSError, ValueError) as error:
             raise DamagedFileError(
-                f"{self.label} is damaged: tensor {printable(name)} cannot be read"
+                f"{self.label} is damaged: tensor {one_line(name)} cannot be read"
             ) from error
         return tensor
 
     def close(self) -> None:
         """As `TensorFile.close`: the library maps the file for as long as this object lives."""
         del self._file
+
+
+@contextlib.contextmanager
+def _text_path(path: Path) -> Iterator[str]:
+    """A name of the file that is valid text, which is all that the library opens."""
+    name = str(path)
+    if not _has_surrogates(name):
+        yield name
+        return
+    with tempfile.TemporaryDirectory(prefix="lama-fill-") as folder:
+        link = os.path.join(folder, "weights")
+        os.symlink(path.absolute(), link)
+        yield link
+
+
+def _has_surrogates(name: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def hash_weights(state: Mapping[str, Tensor]) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lama_core.model.checkpoint.errors import DamagedFileError, NotACheckpointError, printable
+from lama_core.client.text import one_line
+from lama_core.model.checkpoint.errors import DamagedFileError, NotACheckpointError
 from lama_core.model.checkpoint.safe_unpickler import BadPickleError, read_pickle
 from lama_core.model.checkpoint.torch_pickle import CONSTRUCTORS, PickledFile, Storage, storage_of
 
@@ -73,7 +74,7 @@ def _open(stream: BufferedReader, label: str) -> PickledFile:
     for key in keys:
         storage = storages.get(key) if isinstance(key, str) else None
         if storage is None:
-            raise DamagedFileError(f"{label} is damaged: storage {printable(str(key))} is not described")
+            raise DamagedFileError(f"{label} is damaged: storage {one_line(str(key))} is not described")
         stream.seek(place)
         length = stream.read(_LENGTH.size)
         stop = place + _LENGTH.size + storage.length * storage.dtype.itemsize
@@ -93,7 +94,7 @@ class _LegacyStorages:
     def read(self, storage: Storage, start: int, stop: int) -> Tensor:
         """As `Storages.read`."""
         if storage.key not in self._places:
-            raise DamagedFileError(f"{self._label} is damaged: storage {printable(storage.key)} is missing")
+            raise DamagedFileError(f"{self._label} is damaged: storage {one_line(storage.key)} is missing")
         size = storage.dtype.itemsize
         data = torch.empty((stop - start) * size, dtype=torch.uint8)
         self._stream.seek(self._places[storage.key] + start * size)

@@ -13,7 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lama_core.model.checkpoint.errors import DamagedFileError, printable
+from lama_core.client.text import one_line
+from lama_core.model.checkpoint.errors import DamagedFileError
 from lama_core.model.checkpoint.safe_unpickler import Constructor, Global, Opaque
 from lama_core.model.checkpoint.tensors import StoredTensor
 
@@ -199,7 +200,7 @@ class PickledFile:
         view = self._views[name]
         if view.end > view.storage.length:
             raise DamagedFileError(
-                f"{self.label} is damaged: tensor {printable(name)} reaches outside of its data"
+                f"{self.label} is damaged: tensor {one_line(name)} reaches outside of its data"
             )
         if 0 in view.shape:
             return torch.empty(view.shape, dtype=view.storage.dtype)

@@ -10,8 +10,9 @@ import io
 import torch
 from torch import Tensor
 
+from lama_core.client.text import one_line
 from lama_core.model.checkpoint.archive import Archive
-from lama_core.model.checkpoint.errors import DamagedFileError, printable
+from lama_core.model.checkpoint.errors import DamagedFileError
 from lama_core.model.checkpoint.safe_unpickler import MAX_BYTES, BadPickleError, read_pickle
 from lama_core.model.checkpoint.torch_pickle import CONSTRUCTORS, PickledFile, Storage, storage_of
 
@@ -49,7 +50,7 @@ class _ZipStorages:
         name = f"{self._root}data/{storage.key}"
         size = storage.dtype.itemsize
         if self._archive.size(name) < storage.length * size:
-            raise DamagedFileError(f"{self._archive.label} is damaged: {printable(name)} is too short")
+            raise DamagedFileError(f"{self._archive.label} is damaged: {one_line(name)} is too short")
         with self._archive.open(name) as stream:
             stream.seek(start * size)
             data = torch.empty((stop - start) * size, dtype=torch.uint8)
@@ -57,7 +58,7 @@ class _ZipStorages:
             while view and (got := stream.readinto(view)):  # one call may give less than is there
                 view = view[got:]
         if view:
-            raise DamagedFileError(f"{self._archive.label} is damaged: {printable(name)} is too short")
+            raise DamagedFileError(f"{self._archive.label} is damaged: {one_line(name)} is too short")
         return data.view(storage.dtype)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from lama_core.client.files import hash_file
+from lama_core.client.text import one_line
 from lama_core.model.checkpoint import hash_weights, read_generator, write_safetensors
 from lama_core.model.checkpoint.detect import weights_file
 from lama_core.model.installed.registry import (
@@ -55,7 +56,7 @@ def import_model(
     generator = read_generator(weights)
     metadata = {
         "name": name,
-        "origin": origin or path.absolute().name,
+        "origin": origin or one_line(path.absolute().name),
         "sha256_source": hash_file(weights),
         "imported": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }

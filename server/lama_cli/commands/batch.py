@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lama_cli.commands.fill_options import add_fill_options, fill_options, takes_transfer_of_file
+from lama_cli.saying import say
 from lama_core.client.text import one_line
 
 if TYPE_CHECKING:
@@ -72,21 +73,28 @@ def run(args: argparse.Namespace) -> int:
     output: Path = args.output or folder.resolve().with_name(f"{folder.resolve().name}-filled")
     ending = None if args.ending is None else f".{args.ending}"
     found = find_tasks(folder, masks=args.masks, output=output, ending=ending)
-    tasks = [task for task in found if args.overwrite or not task.output.exists()]
-    there = len(found) - len(tasks)
+    for line in found.left_out:
+        say(line, error=True)
+    tasks = [task for task in found.tasks if args.overwrite or not task.output.exists()]
+    there = len(found.tasks) - len(tasks)
     done: list[Done] = []
     seconds = 0.0
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with bar, contextlib.ExitStack() as stack:
         shown = bar.add_task("starting", total=len(tasks))
 
         def tell(one: Done) -> None:
             done.append(one)
-            bar.update(shown, advance=1, description=one.task.picture.name)
+            bar.update(shown, advance=1, description=one_line(one.task.picture.name))
             for line in filter(None, (one.note, str(one.error or ""))):
-                print(f"lama-fill: {one_line(line)}", file=sys.stderr)
+                say(line, error=True)
 
         if tasks:
             fillers = stack.enter_context(
@@ -109,5 +117,5 @@ def run(args: argparse.Namespace) -> int:
         said.append(f"{len(done) - filled} failed")
     if filled:
         said[0] += f" in {seconds:.1f} s ({60 * filled / seconds:.0f} a minute)"
-    print(", ".join(said))
+    say(", ".join(said))
     return FAILED if filled < len(done) else 0

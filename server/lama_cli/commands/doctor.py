@@ -7,6 +7,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from lama_cli.saying import say
 from lama_core.client.errors import LamaFillError
 
 NOT_WELL = 1
@@ -43,17 +44,17 @@ def run(args: argparse.Namespace) -> int:
     for finding in examine(fill=not args.no_fill):
         findings.append(finding)
         if not args.json:
-            print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name:<12} {finding.about}", flush=True)
+            say(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name:<12} {finding.about}")
             if finding.remedy:
-                print(f"     what to do:  {finding.remedy}", flush=True)
+                say(f"     what to do:  {finding.remedy}")
     well = all(finding.ok for finding in findings)
     if args.json:
         print(json.dumps({"ok": well, "findings": [dataclasses.asdict(finding) for finding in findings]}))
     if args.report is not None:
         try:
-            args.report.write_text(report(findings), encoding="utf-8")
+            args.report.write_text(report(findings), encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise ReportError(f"{args.report}: cannot be written ({error.strerror or error})") from error
         if not args.json:
-            print(f"the report is in {args.report}; read it before you send it")
+            say(f"the report is in {args.report}; read it before you send it")
     return 0 if well else NOT_WELL

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lama_cli.download import Policy, Progress, Wanted, check_file, download
 from lama_cli.known_models import KNOWN, KnownModel, find_known
+from lama_cli.saying import say
 from lama_core.client.errors import LamaFillError
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ class AnswerError(LamaFillError):
 def print_known() -> None:
     """The models that can be downloaded by name."""
     for model in KNOWN:
-        print(f"{model.name:<24} {model.size / _MB:.0f} MB, {model.about}")
-    print("\ninstall one with: lama-fill models download NAME")
+        say(f"{model.name:<24} {model.size / _MB:.0f} MB, {model.about}")
+    say()
+    say("install one with: lama-fill models download NAME")
 
 
 def offer(
@@ -54,7 +56,7 @@ def offer(
     with _progress(known) as progress:
         # What is installed takes as much room again.
         path = download(wanted, folder or temporary, progress=progress, policy=POLICY, room_after=known.size)
-    print("installing...", flush=True)
+    say("installing...")
     model = importing.import_model(path, name=name, origin=known.mirrors[0], replace=replace)
     if folder is None:
         path.unlink()
@@ -66,12 +68,12 @@ def offer(
 def show(name: str) -> None:
     """Say what a model is, how large, from where, and under which licence."""
     known = find_known(name)
-    print(f"{known.name}: {known.about}")
-    print(f"  size     {known.size / _MB:.0f} MB")
-    print(f"  origin   {known.origin}")
-    print(f"  from     {known.mirrors[0]}")
-    print(f"  SHA-256  {known.sha256}")
-    print(f"  licence  {known.licence}", flush=True)
+    say(f"{known.name}: {known.about}")
+    say(f"  size     {known.size / _MB:.0f} MB")
+    say(f"  origin   {known.origin}")
+    say(f"  from     {known.mirrors[0]}")
+    say(f"  SHA-256  {known.sha256}")
+    say(f"  licence  {known.licence}")
 
 
 def _ask(question: str) -> bool:
@@ -112,6 +114,6 @@ def _lines(known: KnownModel) -> Progress:
         tenth = done * 10 // size
         if tenth != said:
             said = tenth
-            print(f"{known.name}: {done / _MB:.0f} of {size / _MB:.0f} MB", flush=True)
+            say(f"{known.name}: {done / _MB:.0f} of {size / _MB:.0f} MB")
 
     return show

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lama_cli.commands.fill_options import add_fill_options, fill_options, takes_transfer_of_file
+from lama_cli.saying import say
 from lama_core.client.errors import LamaFillError
-from lama_core.client.text import one_line
 
 if TYPE_CHECKING:
     from lama_cli.filling import Progress
@@ -33,19 +33,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog="The result is upright, with the picture's profile, EXIF and resolution. PNG, WebP and TIFF "
         "keep every pixel outside of the fill as it is; JPEG is compressed again, with quality 97.",
     )
-    parser.add_argument("picture", metavar="PICTURE", type=Path)
+    parser.add_argument("picture", metavar="PICTURE", type=Path, help="a file, or - for standard input")
     parser.add_argument(
         "--mask",
         metavar="MASK",
         type=Path,
-        help="a picture of the same size, white where the hole is (default: what is transparent in PICTURE)",
+        help="a picture of the same size, white where the hole is; - is standard input "
+        "(default: what is transparent in PICTURE)",
     )
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
         type=Path,
-        help="where to write; its ending says which kind of file (default: PICTURE-filled beside it)",
+        help="where to write; its ending says which kind of file; - is standard output "
+        "(default: PICTURE-filled beside it)",
     )
     add_fill_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="let OUT replace PICTURE or MASK")
@@ -64,7 +66,11 @@ def run(args: argparse.Namespace) -> int:
     from lama_cli.filler import open_fillers
     from lama_cli.pictures import (
         MAX_PIXELS,
+        check_mask_size,
         check_output,
+        ending_of,
+        is_standard_output,
+        open_inputs,
         read_mask,
         read_picture,
         write_picture,
@@ -75,32 +81,44 @@ def run(args: argparse.Namespace) -> int:
     begin = time.perf_counter()
     options = fill_options(args)
     max_pixels = MAX_PIXELS if args.max_pixels is None else args.max_pixels
-    picture = read_picture(args.picture, max_pixels=max_pixels)
-    if takes_transfer_of_file(args):
-        options = replace(options, transfer=picture.transfer)
-    output = _output(args)
-    if args.mask is not None:
-        hole = read_mask(args.mask, picture=picture, max_pixels=max_pixels)
-    else:
-        hole = transparent_hole(picture, args.picture)
-    plan = plan_fill(picture.pixels, hole, options)
-    check_output(
-        output,
-        picture.pixels,
-        changed=[window.written for window in plan.windows],
-        extra_channels=picture.extra_channels,
-    )
+    output, ending = _output(args)
+    with open_inputs() as inputs:
+        source = inputs.plain(args.picture)
+        notes: list[str] = []
+        if args.mask is None:
+            picture = read_picture(source, max_pixels=max_pixels)
+            hole = transparent_hole(picture, source)
+        else:
+            mask = inputs.plain(args.mask)
+            check_mask_size(mask, source, max_pixels=max_pixels)
+            picture = read_picture(source, max_pixels=max_pixels)
+            hole = read_mask(mask, picture=picture, max_pixels=max_pixels, notes=notes)
+        if takes_transfer_of_file(args):
+            options = replace(options, transfer=picture.transfer)
+        plan = plan_fill(picture.pixels, hole, options)
+        ending = ending or ending_of(source)
+        check_output(
+            output,
+            picture.pixels,
+            changed=[window.written for window in plan.windows],
+            extra_channels=picture.extra_channels,
+            ending=ending,
+        )
+        # Before anything is replaced: what the file loses may be wanted.
+        for note in (picture.note, *notes):
+            if note:
+                say(inputs.named(note), error=True)
 
     with _progress_bar() as progress, open_fillers(args, progress=progress) as fillers:
         report = fillers[0](plan, progress)
-    write_picture(picture, output)
+    write_picture(picture, output, ending=ending)
 
+    # The picture alone goes there.
+    to_pipe = is_standard_output(output)
     bounds = plan.windows[0].hole
     for window in plan.windows[1:]:
         bounds = bounds.union(window.hole)
     height, width = picture.pixels.shape[:2]
-    if picture.note:
-        print(f"lama-fill: {one_line(picture.note)}", file=sys.stderr)
     if args.json:
         facts = {
             "output": str(output),
@@ -123,26 +141,39 @@ def run(args: argparse.Namespace) -> int:
                 for window in plan.windows
             ],
         }
-        print(json.dumps(facts))
+        print(json.dumps(facts), file=sys.stderr if to_pipe else sys.stdout)
     else:
-        print(
+        say(
             f"{output}: {width} x {height}, filled in {report.seconds:.2f} s "
-            f"with {report.model} on {report.device}"
+            f"with {report.model} on {report.device}",
+            error=to_pipe,
         )
     return 0
 
 
-def _output(args: argparse.Namespace) -> Path:
+def _output(args: argparse.Namespace) -> tuple[Path, str]:
+    """Where to write, and the ending for what kind; empty: by what is in the picture's file."""
+    from lama_cli.pictures import ENDINGS, STREAM, ending_of, is_standard_output, is_stream
+
     picture: Path = args.picture
-    output: Path = args.output or picture.with_name(f"{picture.stem}-filled{picture.suffix}")
-    if args.overwrite or not output.exists():
-        return output
-    if args.output is None:
-        raise FillCommandError(f"{output} is there already: choose another with -o, or add --overwrite")
-    for name, source in (("the picture itself", picture), ("the mask", args.mask)):
-        if source is not None and output.samefile(source):
-            raise FillCommandError(f"{output} is {name}: choose another with -o, or add --overwrite")
-    return output
+    output: Path | None = args.output
+    if output is None:
+        if picture == STREAM or is_stream(picture):
+            raise FillCommandError(
+                f"{picture} has no folder to write to: say with -o where, or -o - for a pipe"
+            )
+        ending = picture.suffix if picture.suffix.lower() in ENDINGS else ending_of(picture)
+        output = picture.with_name(f"{picture.stem}-filled{ending}")
+        if output.exists() and not args.overwrite:
+            raise FillCommandError(f"{output} is there already: choose another with -o, or add --overwrite")
+        return output, ending
+    if is_standard_output(output) and sys.stdout.isatty():
+        raise FillCommandError("a picture cannot be shown in a terminal: send it on with | or >")
+    if not args.overwrite and output.exists() and not is_stream(output):
+        for name, source in (("the picture itself", picture), ("the mask", args.mask)):
+            if source not in (None, STREAM) and source.exists() and output.samefile(source):
+                raise FillCommandError(f"{output} is {name}: choose another with -o, or add --overwrite")
+    return output, ""
 
 
 @contextlib.contextmanager
@@ -155,7 +186,7 @@ def _progress_bar() -> Iterator[Progress]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description:>10}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:>10}", markup=False), BarColumn(), TimeElapsedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("preparing", total=1.0)
 

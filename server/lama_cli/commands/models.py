@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lama_cli.saying import say
 from lama_core.client.errors import LamaFillError
 
 if TYPE_CHECKING:
@@ -79,12 +79,13 @@ def _list(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     if not models:
-        print("no models are installed; add one with: lama-fill models import FILE")
+        say("no models are installed; add one with: lama-fill models import FILE")
         return 0
     for model in models:
         mark = "*" if model.name == default else " "
-        print(f"{mark} {model.name:<24} {_describe(model)}")
-    print("\n* used when no model is named")
+        say(f"{mark} {model.name:<24} {_describe(model)}")
+    say()
+    say("* used when no model is named")
     return 0
 
 
@@ -107,8 +108,8 @@ def _import(args: argparse.Namespace) -> int:
     from lama_core.model.installed.importing import import_model
 
     model = import_model(args.file, name=args.name, replace=args.replace)
-    print(f"imported {model.name}: {_describe(model)}")
-    print(f"kept as {model.path}")
+    say(f"imported {model.name}: {_describe(model)}")
+    say(f"kept as {model.path}")
     return 0
 
 
@@ -123,9 +124,9 @@ def _download(args: argparse.Namespace) -> int:
         return 0
     model = offer(args.name, file=args.file, folder=args.folder, replace=args.replace, agreed=args.yes)
     if model is None:
-        print("nothing was downloaded")
+        say("nothing was downloaded")
         return _FAILED
-    print(f"installed {model.name}: {_describe(model)}")
+    say(f"installed {model.name}: {_describe(model)}")
     return 0
 
 
@@ -134,10 +135,10 @@ def _use(args: argparse.Namespace) -> int:
     from lama_server.settings import load_settings
 
     choose_model(args.name)
-    print(f"{args.name} is used from now on when no model is named")
+    say(f"{args.name} is used from now on when no model is named")
     setting = load_settings().model
     if setting and setting != args.name:
-        print(f"but the server's setting `model` says {setting}, and wins there; see docs/settings.md")
+        say(f"but the server's setting `model` says {setting}, and wins there; see docs/settings.md")
     return 0
 
 
@@ -145,7 +146,7 @@ def _remove(args: argparse.Namespace) -> int:
     from lama_core.model.installed.registry import remove_model
 
     remove_model(args.name)
-    print(f"removed {args.name}")
+    say(f"removed {args.name}")
     return 0
 
 
@@ -163,7 +164,7 @@ def _verify_one(name: str) -> int:
     try:
         model = verify_model(name)
     except LamaFillError as error:
-        print(f"lama-fill: {error}", file=sys.stderr)
+        say(str(error), error=True)
         return _FAILED
-    print(f"{name}: {'whole and unchanged' if model.tensors_sha256 else 'whole; no hash was recorded'}")
+    say(f"{name}: {'whole and unchanged' if model.tensors_sha256 else 'whole; no hash was recorded'}")
     return 0

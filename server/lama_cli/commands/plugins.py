@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lama_cli.saying import say
 from lama_core.client.errors import LamaFillError
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ def _list(args: argparse.Namespace) -> int:
     for editor in editors:
         found = find_installed(editor)
         state = "no plug-in" if found is None else f"plug-in {found.version or 'of unknown version'}"
-        print(f"{editor.about}: {state}, {editor.plugins}")
+        say(f"{editor.about}: {state}, {editor.plugins}")
     for name in unstarted(roots_here(os.environ)):
-        print(f"{name}: was never started")
+        say(f"{name}: was never started")
     if not editors:
-        print("no GIMP 3 and no Krita was found; start yours once, so that it makes its folders")
+        say("no GIMP 3 and no Krita was found; start yours once, so that it makes its folders")
     return 0
 
 
@@ -77,9 +77,9 @@ def _install(args: argparse.Namespace) -> int:
         default=0,
     )
     for name in unstarted(roots_here(os.environ)):
-        print(f"{name}: start it once, then run this again")
+        say(f"{name}: start it once, then run this again")
     if not editors:
-        print("no GIMP 3 and no Krita was found; start yours once, then run this again")
+        say("no GIMP 3 and no Krita was found; start yours once, then run this again")
     return status
 
 
@@ -89,9 +89,9 @@ def _install_one(editor: Editor, archive: Path, version: str) -> int:
     try:
         install(editor, archive, version)
     except LamaFillError as error:
-        print(f"lama-fill: {error}", file=sys.stderr)  # the others can still be done
+        say(str(error), error=True)  # the others can still be done
         return _FAILED
-    print(f"{editor.about}: plug-in {version} is in {editor.plugins}")
+    say(f"{editor.about}: plug-in {version} is in {editor.plugins}")
     return 0
 
 
@@ -99,5 +99,5 @@ def _remove(args: argparse.Namespace) -> int:
     from lama_cli.editors.installing import remove
 
     for editor in _editors():
-        print(f"{editor.about}: {'removed' if remove(editor) else 'had none of ours'}")
+        say(f"{editor.about}: {'removed' if remove(editor) else 'had none of ours'}")
     return 0

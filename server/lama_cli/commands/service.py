@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from lama_cli.saying import say
+
 if TYPE_CHECKING:
     from lama_cli.autostart import Autostart
 
@@ -50,18 +52,19 @@ def _install(args: argparse.Namespace) -> int:
     if args.dry_run:
         for path, content in files.items():
             text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8")
-            print(f"{path}\n\n{text}")
+            for line in (str(path), "", *text.splitlines()):
+                say(line)
         return 0
     here.install(launch)
-    print(f"{here.kind}: {here.state().about}")
+    say(f"{here.kind}: {here.state().about}")
     for path in files:
-        print(f"written: {path}")
+        say(f"written: {path}")
     return 0
 
 
 def _uninstall(args: argparse.Namespace) -> int:
     here = _here()
-    print(f"{here.kind}: {'removed' if here.uninstall() else 'was not set up'}")
+    say(f"{here.kind}: {'removed' if here.uninstall() else 'was not set up'}")
     return 0
 
 
@@ -80,21 +83,21 @@ def _status(args: argparse.Namespace) -> int:
             )
         )
     else:
-        print(f"{here.kind}: {state.about}")
+        say(f"{here.kind}: {state.about}")
     return 0 if state.installed else NOT_INSTALLED
 
 
 def _start(args: argparse.Namespace) -> int:
     here = _demand_installed()
     here.start()
-    print(f"{here.kind}: {here.state().about}")
+    say(f"{here.kind}: {here.state().about}")
     return 0
 
 
 def _stop(args: argparse.Namespace) -> int:
     here = _demand_installed()
     here.stop()
-    print(f"{here.kind}: stopped")
+    say(f"{here.kind}: stopped")
     return 0
 
 

@@ -7,6 +7,8 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
+from lama_cli.saying import say
+
 if TYPE_CHECKING:
     from lama_core.client.connection.runtime import RuntimeFile
     from lama_core.client.protocol.messages import ServerStatus
@@ -41,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"port": place.port, **dataclasses.asdict(status)}))
     else:
-        print("\n".join(describe(status, place)))
+        for line in describe(status, place):
+            say(line)
     return 0
 
 

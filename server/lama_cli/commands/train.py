@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lama_cli.saying import say
 from lama_core.client.errors import LamaFillError
 
 if TYPE_CHECKING:
@@ -137,9 +138,9 @@ def run(args: argparse.Namespace) -> int:
     if context.first:
         model = args.folder / "model.safetensors"
         if done:
-            print(f"{model} is ready: lama-fill models import {model} --name NAME")
+            say(f"{model} is ready: lama-fill models import {model} --name NAME")
         else:
-            print(f"{trainer.steps_done} of {trainer.config.steps} steps are done: the same command goes on")
+            say(f"{trainer.steps_done} of {trainer.config.steps} steps are done: the same command goes on")
     return 0
 
 

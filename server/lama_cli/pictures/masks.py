@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lama_cli.pictures.kinds import find_loader
 from lama_cli.pictures.picture import Picture, PictureError
-from lama_cli.pictures.reading import MAX_PIXELS, decode, open_image, turn_upright
+from lama_cli.pictures.reading import MAX_PIXELS, decode, open_image, orientation_of, turn_upright
 from lama_core.image.pixels import WHITE
 
 #: A lossy file's black and white are only nearly so: a mask from one is stretched, from these shares of
@@ -27,7 +27,13 @@ _MAX_LABELS: Final = 64
 _ONE_COLOUR: Final = 1 / 8
 
 
-def read_mask(path: Path, *, picture: Picture | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+def read_mask(
+    path: Path,
+    *,
+    picture: Picture | None = None,
+    max_pixels: int = MAX_PIXELS,
+    notes: list[str] | None = None,
+) -> NDArray[Any]:
     """Read a mask from a picture file of any kind.
 
     The background is the darkest level, which must be nearly black, or what is transparent. Flat paint is
@@ -38,6 +44,7 @@ def read_mask(path: Path, *, picture: Picture | None = None, max_pixels: int = M
         path: of the mask.
         picture: that it is for: a mask of the pixels as they are stored is turned as they were.
         max_pixels: the limit for its width times height.
+        notes: a line is added about what was done to it.
 
     Returns:
         (H, W) uint8, uint16 or float32, white where the hole is.
@@ -49,9 +56,11 @@ def read_mask(path: Path, *, picture: Picture | None = None, max_pixels: int = M
     stored = (image.height, image.width)
     image, _ = turn_upright(image)
     value, alpha = _planes(image, path)
-    if picture is not None and picture.orientation > 1:
-        value = _as_stored(value, stored, picture)
-        alpha = None if alpha is None else _as_stored(alpha, stored, picture)
+    if picture is not None and _is_as_stored(stored, picture):
+        value = _turned(value, picture)
+        alpha = None if alpha is None else _turned(alpha, picture)
+        if notes is not None:
+            notes.append(f"{path} was made for the picture as it is stored: it was turned as the picture is")
     if find_loader(path) in ("jpegload", "webpload"):
         white = WHITE[value.dtype]
         value = value.astype(np.float32) / white
@@ -76,11 +85,35 @@ def _planes(image: pyvips.Image, path: Path) -> tuple[NDArray[Any], NDArray[Any]
     return value, None if alpha.min() == alpha.max() else alpha
 
 
-def _as_stored(plane: NDArray[Any], stored: tuple[int, int], picture: Picture) -> NDArray[Any]:
-    """A plane turned as the picture was, where its size says that it was made for the stored pixels."""
+def check_mask_size(mask: Path, picture: Path, *, max_pixels: int = MAX_PIXELS) -> None:
+    """Compare the sizes of a mask and its picture by their headers, before anything is decoded.
+
+    Raises:
+        PictureError: one of them cannot be read, or they differ.
+    """
+    pictures, masks = (open_image(path, max_pixels, max_channels=1 << 16) for path in (picture, mask))
+    seen, stored = _upright_size(pictures), (pictures.width, pictures.height)
+    if _upright_size(masks) != seen and (masks.width, masks.height) != stored:
+        width, height = _upright_size(masks)
+        raise PictureError(
+            f"the picture is {seen[0]} x {seen[1]} pixels and the mask {width} x {height}: "
+            "give a mask of the picture's size"
+        )
+
+
+def _upright_size(image: pyvips.Image) -> tuple[int, int]:
+    turned = 5 <= orientation_of(image) <= 8
+    return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def _is_as_stored(stored: tuple[int, int], picture: Picture) -> bool:
+    """Whether a mask's size says that it was made for the stored pixels, which were turned on their side."""
     height, width = picture.pixels.shape[:2]
-    if stored != (width, height) or height == width:
-        return plane
+    return stored == (width, height) and height != width and picture.orientation >= 5
+
+
+def _turned(plane: NDArray[Any], picture: Picture) -> NDArray[Any]:
+    """A plane turned as the picture was."""
     # Orientations 5 to 8 (CIPA DC-008, 4.6.4) swap rows and columns.
     turned = {
         5: plane.T,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -88,9 +89,14 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     )
 
 
+def orientation_of(image: pyvips.Image) -> int:
+    """EXIF's orientation of an image, 1 where there is none."""
+    return int(image.get("orientation")) if image.get_typeof("orientation") else 1
+
+
 def turn_upright(image: pyvips.Image) -> tuple[pyvips.Image, int]:
     """An image as it is to be seen, and by which of EXIF's orientations, 1 to 8, it was turned."""
-    orientation = int(image.get("orientation")) if image.get_typeof("orientation") else 1
+    orientation = orientation_of(image)
     if not 1 < orientation <= 8:
         return image, 1
     try:
@@ -167,7 +173,7 @@ def _loaded(path: Path, loader: str) -> pyvips.Image:
         data = tiff.as_unassociated(path)
         return pyvips.Image.tiffload_buffer(data, access="sequential", fail_on="error")
     load = getattr(pyvips.Image, loader)
-    opened: pyvips.Image = load(str(path), access="sequential", fail_on="error", revalidate=True)
+    opened: pyvips.Image = load(os.fsencode(path), access="sequential", fail_on="error", revalidate=True)
     return opened
 
 

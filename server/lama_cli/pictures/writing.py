@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lama_cli.pictures import jpeg, png, tiff_writing
 from lama_cli.pictures.picture import Picture, PictureError
 from lama_cli.pictures.samples import join
+from lama_cli.pictures.streams import is_stream, write_to_stream
 from lama_cli.pictures.tiff_tags import EXTRA_SAMPLES, SHORT, Entry
 from lama_core.client.files import write_atomically
 from lama_core.client.geometry import Rect
@@ -82,13 +83,21 @@ _KINDS: Final = {
     ".tiff": _TIFF,
 }
 
+#: The endings of names that can be written to.
+ENDINGS: Final = frozenset(_KINDS)
+
 _VIPS_FORMATS: Final = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 _GRAY: Final = {"uint8": "b-w", "uint16": "grey16", "float32": "b-w"}
 _RGB: Final = {"uint8": "srgb", "uint16": "rgb16", "float32": "scrgb"}
 
 
 def check_output(
-    path: Path, pixels: NDArray[Any], *, changed: Sequence[Rect], extra_channels: int = 0
+    path: Path,
+    pixels: NDArray[Any],
+    *,
+    changed: Sequence[Rect],
+    extra_channels: int = 0,
+    ending: str = "",
 ) -> None:
     """Find out before the work whether a picture of this form can be written there.
 
@@ -97,11 +106,12 @@ def check_output(
         pixels: (H, W, C), as they are before the fill.
         changed: where they may become opaque.
         extra_channels: the number of channels that the file has beside them.
+        ending: what kind to write where the path is a pipe or standard output.
 
     Raises:
         PictureError: the kind of file cannot hold these pixels, or the folder takes no files.
     """
-    kind = _suitable(path, pixels)
+    kind = _suitable(path, pixels, ending)
     if extra_channels and kind is not _TIFF:
         raise _no_extra_channels(kind, extra_channels)
     if pixels.shape[2] in (2, 4) and not kind.alpha:
@@ -112,28 +122,40 @@ def check_output(
             raise _no_transparency(kind)
     if path.is_dir():
         raise PictureError(f"{path} is a folder: give a file's name with -o")
+    if is_stream(path):
+        return
     with _cannot_write(path):
         tempfile.TemporaryFile(dir=path.parent).close()
 
 
-def write_picture(picture: Picture, path: Path) -> None:
+def write_picture(picture: Picture, path: Path, *, ending: str = "") -> None:
     """Write a picture, as the kind of file that the path's ending says: PNG, JPEG, WebP or TIFF.
 
     PNG, WebP and TIFF keep every value; JPEG is written with quality 97 and without averaging colours. The
     file is made under another name beside the target and renamed when all of it is on the disk, so there is
-    never half of one. A file that is there is replaced.
+    never half of one. A file that is there is replaced. A pipe, and standard output, are just written to.
+
+    Args:
+        picture: what to write.
+        path: where.
+        ending: what kind to write where the path is a pipe or standard output.
 
     Raises:
         PictureError: the kind of file cannot hold the picture, or it cannot be written.
+        BrokenPipeError: nobody reads the pipe.
     """
-    data = _encoded(picture, path)
+    data = encode_picture(picture, path, ending)
+    if write_to_stream(path, data):
+        return
     target = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
     with _cannot_write(path):
         write_atomically(target, data, fsync=True)
 
 
-def _suitable(path: Path, pixels: NDArray[Any]) -> _Kind:
+def _suitable(path: Path, pixels: NDArray[Any], ending: str) -> _Kind:
     kind = _KINDS.get(path.suffix.lower())
+    if kind is None and is_stream(path):
+        kind = _KINDS.get(ending)
     if kind is None:
         raise PictureError(
             f"{path} does not say what kind of picture to write: end its name in .png, .jpg, .webp or .tif"
@@ -152,9 +174,14 @@ def _suitable(path: Path, pixels: NDArray[Any]) -> _Kind:
     return kind
 
 
-def _encoded(picture: Picture, path: Path) -> bytes:
+def encode_picture(picture: Picture, path: Path, ending: str = "") -> bytes:
+    """The file that `write_picture` would write.
+
+    Raises:
+        PictureError: the kind of file cannot hold the picture.
+    """
     pixels = picture.pixels
-    kind = _suitable(path, pixels)
+    kind = _suitable(path, pixels, ending)
     if picture.has_alpha and not kind.alpha:
         if not _opaque(pixels).all():
             raise _no_transparency(kind)

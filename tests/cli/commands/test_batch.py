@@ -117,7 +117,7 @@ def test_any_exception_is_that_files_line(tmp_path: Path, monkeypatch: pytest.Mo
 
     calls: list[int] = []
     done: list[Done] = []
-    tasks = find_tasks(Path("in"), masks=None, output=Path("out"), ending=None)
+    tasks = find_tasks(Path("in"), masks=None, output=Path("out"), ending=None).tasks
     run_batch(tasks, [fails_once], FillOptions(), max_pixels=LIMIT, tell=done.append)
     assert [one.error is None for one in done] == [True, False, True]
     assert "b.png could not be filled (ZeroDivisionError: a fault of ours)" in str(done[1].error)
@@ -216,7 +216,7 @@ def test_one_is_read_and_one_is_written_while_another_is_filled(tmp_path: Path) 
         return FillReport(model="m", device="cpu", seconds=0.0)
 
     told: list[Done] = []
-    tasks = find_tasks(folder, masks=None, output=output)
+    tasks = find_tasks(folder, masks=None, output=output).tasks
     run_batch(tasks, [filler], FillOptions(), max_pixels=LIMIT, tell=told.append)
     assert fourth_read.is_set()
     assert [one.task.picture.name for one in told] == [f"{seed}.png" for seed in range(6)]
@@ -229,7 +229,7 @@ def test_memory_is_bounded_by_few_pictures_ahead(tmp_path: Path) -> None:
     for seed in range(12):
         save(photo(seed), str(folder / f"{seed:02}.png"))
         save(hole(), str(folder / f"{seed:02}_mask.png"))
-    tasks = find_tasks(folder, masks=None, output=tmp_path / "out")
+    tasks = find_tasks(folder, masks=None, output=tmp_path / "out").tasks
     for task in tasks[4:]:
         task.picture.rename(task.picture.with_suffix(".later"))
     first = True
@@ -263,7 +263,7 @@ def test_interrupting_ends_it(tmp_path: Path) -> None:
     def tell(done: Done) -> None:
         raise KeyboardInterrupt
 
-    tasks = find_tasks(folder, masks=None, output=tmp_path / "out")
+    tasks = find_tasks(folder, masks=None, output=tmp_path / "out").tasks
     with pytest.raises(KeyboardInterrupt):
         run_batch(tasks, [filler], FillOptions(), max_pixels=LIMIT, tell=tell)
     assert calls < 9

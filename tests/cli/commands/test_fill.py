@@ -307,7 +307,7 @@ def inputs(run: Run) -> None:
         ("a.png --mask none.png", "there is no file none.png"),
         ("broken.png --mask m.png", "broken.png is damaged"),
         ("a.png --mask broken.png", "broken.png is damaged"),
-        ("text.png --mask m.png", "text.png is not a PNG, JPEG, WebP or TIFF"),
+        ("text.png --mask m.png", "text.png is not a PNG, JPEG, WebP, AVIF or TIFF"),
         ("bomb.png --mask m.png", "bomb.png has 60000 x 60000 pixels"),
         ("a.png --mask bomb.png", "bomb.png has 60000 x 60000 pixels"),
         ("a.png --mask m.png --max-pixels 4799", "more than the limit of 4799"),

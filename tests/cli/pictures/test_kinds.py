@@ -13,7 +13,6 @@ from lama_cli.pictures import PictureError, read_picture
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"\0\0\0\x1cftypavif", "an AVIF picture: convert it"),
         (b"\0\0\0\x1cftypheic", "a HEIC picture or a film: convert it"),
         (b"\0\0\0\x18ftypcrx ", "a raw file of a camera: develop it"),
         (b"FUJIFILMCCD-RAW 0201", "a raw file of a camera: develop it"),

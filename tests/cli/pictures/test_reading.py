@@ -213,8 +213,8 @@ def test_half_a_file_is_damaged(tmp_path: Path, name: str) -> None:
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"no picture at all", "not a PNG, JPEG, WebP or TIFF"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a PNG, JPEG, WebP or TIFF"),
+        (b"no picture at all", "not a PNG, JPEG, WebP, AVIF or TIFF"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a PNG, JPEG, WebP, AVIF or TIFF"),
         (b"\x89PNG\r\n\x1a\n", "damaged"),
         (b"\xff\xd8\xff\xe0", "damaged"),
         (b"II*\x00\x08\x00\x00\x00", "damaged"),
