@@ -11,6 +11,9 @@ import stat
 from pathlib import Path
 from typing import Union
 
+OWN_FILE = 0o644
+"""Permissions, at most, of a file of our own: others may not change it, whatever the umask."""
+
 Data = Union[bytes, bytearray, memoryview]
 
 _LOST = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EIO)
@@ -53,6 +56,29 @@ def write_atomically(path: Path, data: Data, *, mode: int | None = None, fsync: 
     finally:
         with contextlib.suppress(OSError):
             draft.unlink()
+
+
+def make_own_folder(path: Path) -> None:
+    """Make a folder that is this user's alone, and the folders above it that are missing, likewise.
+
+    Whatever the umask: with 000, others could put files of theirs in it. One that is there stays as it is.
+
+    Raises:
+        OSError: it cannot be made, or something else is there.
+    """
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+        if path == path.parent:
+            break
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a file could not be written for want of room on the disk, or in the user's share of it."""
+    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def hash_file(path: Path) -> str:

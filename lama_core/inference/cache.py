@@ -24,7 +24,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lama_core import kernels
-from lama_core.client.files import write_atomically
+from lama_core.client.files import OWN_FILE, make_own_folder, write_atomically
 from lama_core.client.places import cache_folder
 from lama_core.model.safetensors_header import read_start
 
@@ -116,8 +116,8 @@ def _place(device: str) -> str:
 def _write(path: Path, data: bytes) -> bool:
     """All of it or nothing; False for nothing: the cache is only there to save time."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
+        make_own_folder(path.parent)
+        write_atomically(path, data, mode=OWN_FILE)
     except OSError:
         return False
     return True

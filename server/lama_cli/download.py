@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.files import hash_file
+from lama_core.client.files import hash_file, make_own_folder
 from lama_server import __version__
 from lama_server.lock import Lock
 
@@ -98,7 +98,7 @@ def download(
     target = folder / wanted.name
     part = folder / f"{wanted.name}.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_own_folder(folder)
         if _is_right(target, wanted):
             return target
         lock = Lock(folder / f"{wanted.name}.lock")

@@ -282,7 +282,12 @@ class DeviceSupervisor:
             self._failures = 0
             self._finished_a_job = True
             return JobCancelledError("cancelled") if job.cancelled.is_set() else result
-        except (JobError, JobCancelledError) as error:
+        except JobCancelledError as error:
+            return error
+        except JobError as error:
+            if error.code == "out_of_memory":
+                # What the attempt has left, and memory in pieces, must not fail the next fill too.
+                await self._end_worker()
             return error
         except WorkerLostError as error:
             log.warning("the worker on %s was lost in the middle of a fill: %s", self.device, error)

@@ -14,7 +14,7 @@ from pathlib import Path
 from lama_core.client.connection.launch import LAUNCH_FILE
 from lama_core.client.connection.runtime import SERVER_FILE, RuntimeFile, read_runtime_file
 from lama_core.client.errors import LamaFillError
-from lama_core.client.files import write_atomically
+from lama_core.client.files import is_full, make_own_folder, write_atomically
 from lama_server.lock import Lock
 
 LOCK_NAME = "server.lock"
@@ -40,15 +40,14 @@ class InstanceLock:
             RuntimeFolderError: when the folder cannot be made, is not this user's, or lets others write.
         """
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_own_folder(self.folder)
             _check_private(self.folder)
             if not self._lock.acquire():
                 return False
             self._remove_stale()
         except OSError as error:
-            raise RuntimeFolderError(
-                f"{self.folder}: cannot be used ({error.strerror or error}); "
-                "set LAMA_FILL_RUNTIME_DIR to a folder of your own"
+            raise _unusable(
+                self.folder, "used", error, "set LAMA_FILL_RUNTIME_DIR to a folder of your own"
             ) from error
         return True
 
@@ -58,9 +57,7 @@ class InstanceLock:
             self._file.unlink(missing_ok=True)
         except OSError as error:
             self._lock.release()
-            raise RuntimeFolderError(
-                f"{self._file}: cannot be replaced ({error.strerror or error}); remove what is there"
-            ) from error
+            raise _unusable(self._file, "replaced", error, "remove what is there") from error
 
     def publish(self, file: RuntimeFile, command: Sequence[str]) -> None:
         """Say where this server is, and with which command a client can start the next one."""
@@ -75,9 +72,7 @@ class InstanceLock:
         try:
             write_atomically(path, json.dumps(content).encode(), mode=0o600)
         except OSError as error:
-            raise RuntimeFolderError(
-                f"{path}: cannot be written ({error.strerror or error}); remove what is there"
-            ) from error
+            raise _unusable(path, "written", error, "remove what is there") from error
 
     def release(self) -> None:
         """Remove the runtime file if it is still the published one, and let go of the place."""
@@ -94,6 +89,12 @@ def find_server(folder: Path) -> RuntimeFile | None:
         return read_runtime_file(folder)
     except LamaFillError:
         return None
+
+
+def _unusable(path: Path, done: str, error: OSError, remedy: str) -> RuntimeFolderError:
+    """What cannot be done with a path, why, and what the user can do about it."""
+    remedy = "make room on that disk, then try again" if is_full(error) else remedy
+    return RuntimeFolderError(f"{path}: cannot be {done} ({error.strerror or error}); {remedy}")
 
 
 def _check_private(folder: Path) -> None:

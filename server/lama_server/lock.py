@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
 
 class Lock:
     """A lock file that the operating system lets go of when its holder ends, however it ends.
@@ -21,7 +23,7 @@ class Lock:
     def acquire(self) -> bool:
         """Take the lock without waiting; False when another process has it. Raises OSError."""
         while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
             if not _lock(descriptor):
                 os.close(descriptor)
                 return False

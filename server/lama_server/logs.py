@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 from pathlib import Path
+from typing import IO, Any
 
 from lama_core.client.errors import LamaFillError
+from lama_core.client.files import is_full
 from lama_core.client.text import one_line
 from lama_server.console import ConsoleHandler
 
@@ -17,6 +20,15 @@ LINE_LIMIT = 2000
 
 class LogError(LamaFillError):
     """The log cannot be kept."""
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A log file that is a file: a link in its place is not followed to where it leads."""
+
+    def _open(self) -> IO[Any]:  # type: ignore[override] # typeshed names a wrapper of text
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(self.baseFilename, flags, 0o600)
+        return open(descriptor, "a", encoding=self.encoding, errors=self.errors)
 
 
 class LineFormatter(logging.Formatter):
@@ -41,11 +53,10 @@ def set_up_logs(folder: Path, *, level: str, size: int, kept: int, console: bool
     """
     path = folder / LOG_NAME
     try:
-        file = logging.handlers.RotatingFileHandler(
-            path, maxBytes=size, backupCount=kept, encoding="utf-8", errors="backslashreplace"
-        )
+        file = _LogFile(path, maxBytes=size, backupCount=kept, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise LogError(f"{path}: cannot be written ({error.strerror or error})") from error
+        remedy = "make room on that disk, then try again" if is_full(error) else "remove what is there"
+        raise LogError(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from error
     handlers: list[logging.Handler] = [file]
     if console:
         handlers.append(ConsoleHandler())

@@ -17,6 +17,7 @@ from pathlib import Path
 from lama_core.client.connection.runtime import RuntimeFile
 from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol import auth
+from lama_core.client.text import one_line
 from lama_server import __version__
 from lama_server.app import App, listen
 from lama_server.catalogue import StoreCatalogue
@@ -142,7 +143,7 @@ async def _serve_instance(
             START_COMMAND,
         )
         log.info("version %s serves on 127.0.0.1:%d", __version__, app.port)
-        print(f"serving on 127.0.0.1:{app.port}; logs are in {instance.folder}", flush=True)
+        print(f"serving on 127.0.0.1:{app.port}; logs are in {one_line(str(instance.folder))}", flush=True)
         scheduler.start()
         idle_limit = settings.exit_after if started_by_client else 0.0
         watching = asyncio.create_task(_end_when_idle(app, scheduler, idle_limit, stop), name="idle")

@@ -16,6 +16,8 @@ _GRAIN = 1 << 20
 _KEEP = 64 << 20
 """Memory that the buffer keeps between jobs; what a larger job needed is given back after it."""
 
+NO_MEMORY = "there is not enough memory for this fill; use a smaller selection, or close other programs"
+
 
 class SharedBuffer:
     """The server's side: owns the memory."""

@@ -25,7 +25,7 @@ from lama_core.client.protocol.messages import (
 from lama_core.client.text import one_line
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
-from lama_server.shared_memory import SharedBuffer
+from lama_server.shared_memory import NO_MEMORY, SharedBuffer
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,10 @@ class WorkerProcess:
     async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
         self._job += 1
         size, job = len(fill.pixels), fill.job
-        shared = self._shared.resize(size + len(fill.hole))
+        try:
+            shared = self._shared.resize(size + len(fill.hole))
+        except (OSError, MemoryError) as error:
+            raise JobError("out_of_memory", NO_MEMORY) from error
         shared[:size] = fill.pixels
         shared[size:] = fill.hole
         message = to_fields(replace(fill, pixels=b"", hole=b"", job=self._job))

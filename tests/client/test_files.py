@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lama_core.client.files import write_atomically
+from lama_core.client.files import make_own_folder, write_atomically
 
 
 def mode_of(path: Path) -> int:
@@ -70,3 +70,19 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_beside_it(
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "none" / "a.bin", b"x")
+
+
+def test_a_folder_of_our_own_is_nobody_elses(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    old = os.umask(0)
+    try:
+        make_own_folder(shared / "a" / "b" / "c")
+        make_own_folder(shared / "a")
+    finally:
+        os.umask(old)
+    assert [mode_of(shared / name) for name in ("a", "a/b", "a/b/c")] == [0o700] * 3
+    assert mode_of(shared) == 0o755
+    (shared / "file").touch()
+    with pytest.raises(OSError, match="exists"):
+        make_own_folder(shared / "file")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from lama_core.client.places import DATA_DIR_VARIABLE
+from lama_core.inference import load_fast
 from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import CheckpointError, SaveError, write_safetensors
 from lama_core.model.installed import importing, registry
@@ -187,6 +189,18 @@ def test_remove(folder: Path, source: Path) -> None:
     assert load_generator("compact")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no umask")
+def test_nobody_else_may_change_a_model(source: Path) -> None:
+    old = os.umask(0)
+    try:
+        path = importing.import_model(source).path
+        registry.choose_model("big-lama")
+    finally:
+        os.umask(old)
+    assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o644)
+    assert (path.parent / "default").stat().st_mode & 0o777 == 0o644
+
+
 class TestVerify:
     def test_built_in(self) -> None:
         assert importing.verify_model("compact").tensors_sha256
@@ -196,8 +210,22 @@ class TestVerify:
         data = bytearray(path.read_bytes())
         data[-10] ^= 1
         path.write_bytes(data)
-        with pytest.raises(registry.DamagedModelError, match="model big-lama has changed"):
+        with pytest.raises(CheckpointError, match="has changed since it was written"):
             importing.verify_model("big-lama")
+
+    def test_every_flipped_bit_of_the_weights_is_found_when_they_are_loaded(self, source: Path) -> None:
+        path = importing.import_model(source).path
+        whole = path.read_bytes()
+        begin = 8 + int.from_bytes(whole[:8], "little")
+        randoms = random.Random(5)
+        for _ in range(40):
+            data = bytearray(whole)
+            data[randoms.randrange(begin, len(data))] ^= 1 << randoms.randrange(8)
+            path.write_bytes(data)
+            with pytest.raises(CheckpointError):
+                load_fast("big-lama", precision="fp32")
+        path.write_bytes(whole)
+        assert load_fast("big-lama", precision="fp32")
 
     def test_a_nan(self, source: Path) -> None:
         path = importing.import_model(source).path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -28,6 +29,8 @@ from lama_core.client.protocol.messages import (
     Progress,
     Result,
 )
+from lama_server.errors import JobError
+from lama_server.worker_process import WorkerProcess
 from tests.server.harness import (
     ServerProcess,
     dial_async,
@@ -81,6 +84,34 @@ def test_failure_in_the_worker_costs_one_job(start: Start, fault: int, code: str
         assert "\n" not in str(failure.value)
         fill_with(client, make_fill())
     next_fill_succeeds(server)
+
+
+def test_worker_without_room_for_the_pixels_is_replaced(start: Start) -> None:
+    server = start("cramped").up()
+    (server.folder / "full").touch()
+    server.ready()
+    (worker,) = server.workers()
+    with server.connect() as client:
+        with pytest.raises(FillFailedError) as failure:
+            fill_with(client, make_fill())
+        assert failure.value.code == "out_of_memory"
+        (server.folder / "full").unlink()
+        wait_until(lambda: worker not in server.workers())
+        wait_until(lambda: server.health()["state"] == "ready")
+        fill_with(client, make_fill())
+    next_fill_succeeds(server)
+
+
+def test_server_without_room_for_the_pixels_says_so() -> None:
+    worker = WorkerProcess("cpu", command=(), flags=(), folder=".")
+
+    def full(size: int) -> memoryview:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    worker._shared.resize = full  # type: ignore[method-assign]
+    with pytest.raises(JobError) as failure:
+        asyncio.run(worker.fill(make_fill(), lambda stage, fraction: None))
+    assert failure.value.code == "out_of_memory"
 
 
 def test_what_a_library_prints_does_no_harm(start: Start) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -13,8 +14,10 @@ import pytest
 
 from lama_core.client.connection.launch import find_command
 from lama_core.client.connection.runtime import RuntimeFile, read_runtime_file
+from lama_core.client.files import write_atomically
 from lama_core.client.places import COMMAND_VARIABLE
 from lama_core.client.protocol.auth import new_token
+from lama_server import instance
 from lama_server.instance import InstanceLock, RuntimeFolderError, find_server
 from lama_server.lock import Lock
 
@@ -160,6 +163,33 @@ def test_folder_in_place_of_the_file(folder: Path) -> None:
     place = InstanceLock(folder)
     assert place.acquire(), "the failure let go of the lock"
     place.release()
+
+
+@posix_only
+def test_link_in_place_of_the_lock_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "server.lock").symlink_to(tmp_path / "made")
+    with pytest.raises(RuntimeFolderError, match=r"server|links"):
+        InstanceLock(folder).acquire()
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("failing", ["server.json", "launch.json"])
+def test_full_disk_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    place = InstanceLock(folder)
+    assert place.acquire()
+
+    def full(path: Path, data: bytes, **more: object) -> None:
+        if path.name == failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_atomically(path, data, **more)
+
+    monkeypatch.setattr(instance, "write_atomically", full)
+    with pytest.raises(RuntimeFolderError, match=r"No space left.*make room on that disk") as said:
+        place.publish(_file(), ["x"])
+    assert "remove" not in str(said.value)
+    place.release()
+    assert not list(folder.glob("*.tmp"))
 
 
 def test_file_that_somebody_else_wrote_meanwhile_is_left(folder: Path) -> None:

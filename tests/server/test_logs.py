@@ -84,6 +84,17 @@ def test_log_that_cannot_be_written(tmp_path: Path) -> None:
         set_up_logs(tmp_path, level="info", size=10_000, kept=0, console=False)
 
 
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.skipif(sys.platform == "win32", reason="links are not for every user there")
+def test_a_link_in_place_of_the_log_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / LOG_NAME).symlink_to(victim)
+    with pytest.raises(LogError, match="remove what is there"):
+        set_up_logs(tmp_path, level="info", size=10_000, kept=0, console=False)
+    assert victim.read_text() == "precious"
+
+
 CONSOLE = """
 import logging, sys, time
 from lama_server.console import ConsoleHandler

@@ -551,6 +551,21 @@ def test_job_that_fails_is_told_why(error: Exception, code: str) -> None:
     run(test)
 
 
+def test_worker_that_had_no_memory_is_replaced() -> None:
+    """What the attempt has left must not fail the next fill too."""
+
+    async def test(bench: Bench) -> None:
+        job = bench.submit()
+        first = await bench.working()
+        first.fail(JobError("out_of_memory", "full"))
+        assert error_of(await bench.ending(job)) == "out_of_memory"
+        assert first.ended
+        await bench.next_fill_succeeds()
+        assert bench.worker is not first
+
+    run(test)
+
+
 def test_owner_that_fails_to_take_its_ending_harms_nobody() -> None:
     async def test(bench: Bench) -> None:
         def ended(job: Job, ending: Ending) -> None:

@@ -19,7 +19,7 @@ make_engine(EngineSettings(device="cpu", threads=1, precision="fp32", memory=0))
 
 def spins(**environment: str) -> int:
     """How long OpenMP says that its threads wait awake when the worker's engine loads it."""
-    clean = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    clean = {n: value for n, value in os.environ.items() if n not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     done = subprocess.run(
         [sys.executable, "-c", _WORKER],
         env={**clean, "OMP_DISPLAY_ENV": "VERBOSE", **environment},
@@ -37,7 +37,7 @@ def spins(**environment: str) -> int:
 def test_idle_threads_are_awake_where_the_kernels_use_them() -> None:
     if sys.platform != "linux":
         pytest.skip("elsewhere the kernels have threads of their own")
-    assert spins() > 0
+    assert 0 < spins() <= 1000, "for a moment, or a busy program beside them stops them"
 
 
 def test_what_the_user_has_set_stays() -> None:
@@ -51,8 +51,9 @@ def test_what_the_user_has_set_stays() -> None:
 def test_idle_threads_sleep_elsewhere(
     monkeypatch: pytest.MonkeyPatch, platform: str, policy: str | None
 ) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", "")
-    monkeypatch.delenv("OMP_WAIT_POLICY")
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     monkeypatch.setattr(sys, "platform", platform)
     set_omp_wait_policy()
     assert os.environ.get("OMP_WAIT_POLICY") == policy

@@ -7,6 +7,8 @@ every byte inverted, so that a test can tell whose pixels it got.
 
 from __future__ import annotations
 
+import errno
+import mmap
 import os
 import sys
 import time
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol.messages import Device, Fill, Result
+from lama_server import shared_memory
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker.process import EngineSettings, run_worker
 
@@ -137,6 +140,19 @@ class BrokenEngine(ScriptedEngine):
             raise LamaFillError("the model's file is damaged: import it again")
 
 
+class CrampedEngine(ScriptedEngine):
+    """Its process has no room to map the pixels, from its start to its end, while there is a file `full`."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        super().__init__(settings)
+        if Path("full").exists():
+
+            def refuse(*_: object, **__: object) -> mmap.mmap:
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+            shared_memory.mmap.mmap = refuse  # type: ignore[assignment]
+
+
 KINDS = {
     "scripted": ScriptedEngine,
     "echo": EchoEngine,
@@ -144,6 +160,7 @@ KINDS = {
     "slow": SlowEngine,
     "crashing": CrashingEngine,
     "broken": BrokenEngine,
+    "cramped": CrampedEngine,
 }
 
 if __name__ == "__main__":

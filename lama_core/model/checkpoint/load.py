@@ -25,7 +25,7 @@ from lama_core.model.checkpoint.errors import (
     WeightsError,
 )
 from lama_core.model.checkpoint.keys import KeyMapping, find_key_mapping, is_batchnorm_counter
-from lama_core.model.checkpoint.safetensors_file import FORMAT
+from lama_core.model.checkpoint.safetensors_file import FORMAT, TENSORS_HASH, hash_weights
 from lama_core.model.config import GeneratorConfig
 from lama_core.model.generator import Generator
 
@@ -93,6 +93,11 @@ def _read(opened: Opened) -> Generator:
                 f"tensor {in_file[name]} holds a NaN or an infinite value; the file is of no use"
             )
         state[name] = values
+    recorded = file.metadata.get(TENSORS_HASH)
+    if file.metadata.get("format") == FORMAT and recorded and hash_weights(state) != recorded:
+        raise DamagedFileError(
+            f"{file.label} has changed since it was written: remove it and import it, or fetch it, again"
+        )
     generator.load_state_dict(state, assign=True)
     return generator
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -18,7 +17,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from lama_core.client.files import write_atomically
+from lama_core.client.files import OWN_FILE, is_full, write_atomically
 from lama_core.client.text import one_line
 from lama_core.model.checkpoint.errors import DamagedFileError, SaveError, WeightsError
 from lama_core.model.checkpoint.keys import is_batchnorm_counter
@@ -27,6 +26,8 @@ from lama_core.model.generator import Generator
 from lama_core.model.safetensors_header import MAX_HEADER
 
 FORMAT = "lama-fill"
+TENSORS_HASH = "sha256_tensors"
+"""The key of the hash of all tensors in the metadata of our own files; see `hash_weights`."""
 
 _TYPES: Mapping[str, torch.dtype] = {
     "F64": torch.float64,
@@ -146,11 +147,10 @@ def write_safetensors(
         **metadata,
         "format": FORMAT,
         "config": json.dumps(asdict(generator.config), sort_keys=True),
-        "sha256_tensors": hash_weights(state),
+        TENSORS_HASH: hash_weights(state),
     }
     try:
-        write_atomically(path, save(state, metadata=described), fsync=True)
+        write_atomically(path, save(state, metadata=described), mode=OWN_FILE, fsync=True)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-        remedy = "; make room there and try again" if full else ""
+        remedy = "; make room there and try again" if is_full(error) else ""
         raise SaveError(f"{path} could not be written: {error.strerror or error}{remedy}") from error

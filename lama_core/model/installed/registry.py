@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.files import write_atomically
+from lama_core.client.files import OWN_FILE, make_own_folder, write_atomically
 from lama_core.client.places import data_folder
 from lama_core.model.safetensors_header import read_header
 
@@ -41,10 +41,6 @@ class UnknownModelError(StoreError):
 
 class ModelNameError(StoreError):
     """The name is not one that a model can have, or it is taken."""
-
-
-class DamagedModelError(StoreError):
-    """An installed model is not as it was when it was imported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +113,8 @@ def choose_model(name: str) -> InstalledModel:
         raise StoreError(f"{name} cannot be used: {model.problem}")
     path = models_folder() / _CHOICE
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, f"{name}\n".encode())
+        make_own_folder(path.parent)
+        write_atomically(path, f"{name}\n".encode(), mode=OWN_FILE)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
     return model

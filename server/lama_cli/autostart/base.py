@@ -6,13 +6,15 @@ A file that does not say that it is ours is neither overwritten nor removed.
 from __future__ import annotations
 
 import subprocess
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.files import write_atomically
+from lama_core.client.files import OWN_FILE, make_own_folder, write_atomically
+from lama_core.client.text import one_line
 
 MARK = "Written by `lama-fill service install`; `lama-fill service uninstall` removes it."
 
@@ -33,6 +35,19 @@ class Launch:
     environment: Mapping[str, str]
     """Variables that it has to have, beside those of the session."""
 
+    def __post_init__(self) -> None:
+        """Refuse what not every kind of autostart can write down.
+
+        Raises:
+            AutostartError: a control character, or a byte that is no text, in a word or a variable.
+        """
+        for word in (*self.command, *self.environment, *self.environment.values()):
+            if any(unicodedata.category(character) in _UNWRITABLE for character in word):
+                raise AutostartError(
+                    f"{one_line(word)} has a control character in it, so the system cannot be told to start "
+                    "the server: rename that folder, or move it to another one"
+                )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
@@ -44,6 +59,9 @@ class State:
     about: str
     """In words, with the remedy if something is wrong."""
 
+
+_UNWRITABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Categories of characters: control characters, bytes that are no UTF-8, and Unicode's own line ends."""
 
 Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 """Runs a command of the system and returns how it went."""
@@ -101,8 +119,8 @@ def write_ours(files: Mapping[Path, bytes]) -> None:
     path = Path()
     try:
         for path, content in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
+            make_own_folder(path.parent)
+            write_atomically(path, content, mode=OWN_FILE)
     except OSError as error:
         raise AutostartError(f"{path} cannot be written ({error.strerror or error})") from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lama_cli.autostart.base import AutostartError
 from lama_core.client.connection.launch import ACTIVATION_FILE, LAUNCH_FILE
-from lama_core.client.files import write_atomically
+from lama_core.client.files import make_own_folder, write_atomically
 from lama_core.client.protocol.auth import LOOPBACK
 
 # Below what systems give to outgoing connections, where any program may be by the next login.
@@ -35,7 +35,7 @@ def record_command(folder: Path) -> None:
 def _write(folder: Path, name: str, content: dict[str, object]) -> None:
     path = folder / name
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_own_folder(folder)
         write_atomically(path, json.dumps(content).encode(), mode=0o600)
     except OSError as error:
         raise AutostartError(f"{path} cannot be written ({error.strerror or error})") from error

@@ -115,5 +115,5 @@ class Systemd:
 
 def quoted(word: str, *, command: bool = False) -> str:
     """A word as systemd reads it back: `%` begins a specifier, and in a `command` line `$` a variable."""
-    word = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
+    word = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return '"' + (word.replace("$", "$$") if command else word) + '"'

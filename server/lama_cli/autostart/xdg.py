@@ -8,7 +8,6 @@ from pathlib import Path
 from lama_cli.autostart.base import (
     MARK,
     STAY,
-    AutostartError,
     Launch,
     State,
     is_ours,
@@ -74,8 +73,6 @@ class XdgAutostart:
 
 def quoted(word: str) -> str:
     """An argument as the Desktop Entry Specification has it read back: first as a string, then as Exec."""
-    if "\n" in word:
-        raise AutostartError(f"{word!r} cannot stand in a desktop entry")
     for character in _RESERVED[::-1]:
         word = word.replace(character, "\\" + character)
     return '"' + word.replace("\\", "\\\\").replace("%", "%%") + '"'

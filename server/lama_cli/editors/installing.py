@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from lama_cli.editors.finding import Editor
 from lama_cli.editors.kritarc import switch
 from lama_core.client.errors import LamaFillError
+from lama_core.client.files import OWN_FILE, make_own_folder, write_atomically
 
 RECORD = "installed.json"
 """In the plug-in's own folder: its version, and every file that was put there."""
@@ -64,12 +65,13 @@ def install(editor: Editor, archive: Path, version: str) -> None:
         _take_out(editor)
         for name, (content, mode) in files.items():
             path = base / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            path.chmod(mode or 0o644)
+            make_own_folder(path.parent)
+            write_atomically(path, content, mode=(mode or OWN_FILE) & 0o755)
         record = {"version": version, "files": sorted(str(name) for name in files)}
-        (editor.plugins / _FOLDERS[editor.kind][0] / RECORD).write_text(
-            json.dumps(record, indent=1), encoding="utf-8"
+        write_atomically(
+            editor.plugins / _FOLDERS[editor.kind][0] / RECORD,
+            json.dumps(record, indent=1).encode(),
+            mode=OWN_FILE,
         )
         if editor.settings is not None:
             switch(editor.settings, on=True)

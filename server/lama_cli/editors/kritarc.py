@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lama_core.client.files import write_atomically
+from lama_core.client.files import OWN_FILE, make_own_folder, write_atomically
 
 _SECTION = "[python]"
 _KEY = "enable_lama_fill_krita"
@@ -34,8 +34,9 @@ def switch(path: Path, *, on: bool) -> None:
     if not new:
         path.unlink(missing_ok=True)
     elif new != old:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, new.encode("utf-8", "surrogateescape"))
+        make_own_folder(path.parent)
+        mode = None if path.exists() else OWN_FILE
+        write_atomically(path, new.encode("utf-8", "surrogateescape"), mode=mode)
 
 
 def _next(lines: list[str], at: int) -> int:

@@ -32,7 +32,7 @@ from lama_core.client.protocol.messages import (
 )
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
-from lama_server.shared_memory import open_shared_buffer
+from lama_server.shared_memory import NO_MEMORY, open_shared_buffer
 
 log = logging.getLogger(__name__)
 
@@ -189,6 +189,9 @@ class _Process:
         except WorkerLostError as error:
             log.error("giving up the device: %s", error)
             os._exit(1)
+        except MemoryError:
+            log.exception("a fill failed")
+            self._say(Error.of("out_of_memory", NO_MEMORY, job=job))
         except Exception:
             log.exception("a fill failed")
             self._say(Error.of("internal", INTERNAL, job=job))
@@ -197,7 +200,10 @@ class _Process:
         """Run the engine on the pixels in the shared memory, and leave the result in their place."""
         area = message["width"] * message["height"]
         size = area * pixel_bytes(message["format"], message["depth"])
-        shared = open_shared_buffer(message["shared"], size + area)
+        try:
+            shared = open_shared_buffer(message["shared"], size + area)
+        except OSError as error:
+            raise JobError("out_of_memory", NO_MEMORY) from error
         fill = client_message({**message, "pixels": shared[:size], "hole": shared[size:]}, _LIMITS)
         assert isinstance(fill, Fill)
 

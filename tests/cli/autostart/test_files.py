@@ -21,6 +21,7 @@ from lama_cli.autostart.systemd import Systemd
 from lama_cli.autostart.windows import Windows
 from lama_cli.autostart.xdg import XdgAutostart
 from lama_core.client.connection import launch
+from lama_core.client.text import one_line
 
 HARD = 'Zoë\'s 100% $HOME "new" \\ 絵'
 SERVE = ("-m", "lama_cli", "serve", "--started-by-client")
@@ -106,6 +107,27 @@ def test_what_somebody_else_wrote_is_left(kind: Autostart, how: Launch) -> None:
     assert not kind.uninstall()
     assert path.read_text() == "mine"
     assert list(path.parent.iterdir()) == [path], "not even one of several files is written"
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\0", "\x1b", "\x7f", "\x85", "\u2028", "\udcff"])
+def test_what_no_line_can_hold_is_refused(character: str) -> None:
+    path = f"/home/ada{character}ExecStartPre=evil"
+    for command, environment in (((path, *SERVE), {}), (SERVE, {"LAMA_FILL_DATA_DIR": path})):
+        with pytest.raises(AutostartError, match="rename that folder") as refused:
+            Launch(command=command, environment=environment)
+        assert one_line(str(refused.value)) == str(refused.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no umask")
+def test_nobody_else_may_change_what_the_system_starts(kind: Autostart, how: Launch) -> None:
+    old = os.umask(0)
+    try:
+        kind.install(how)
+    finally:
+        os.umask(old)
+    for path in kind.plan(how):
+        assert path.stat().st_mode & 0o022 == 0
+        assert path.parent.stat().st_mode & 0o022 == 0
 
 
 def test_what_the_system_says_is_passed_on(tmp_path: Path, system: System, how: Launch) -> None:
