@@ -62,6 +62,12 @@ def start(tmp_path: Path, data_folder: Path) -> Iterator[Callable[..., ServerPro
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the long forms of fuzzing and fault tests")
+    parser.addoption(
+        "--fault-count",
+        type=int,
+        default=0,
+        help="how often to do each row of tests/faults",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -87,7 +87,7 @@ class App:
         self._guard = HandshakeGuard(
             port=self.port,
             token=token,
-            pages={"/health": self._health, "/metrics": self._metrics},
+            pages={"/health": self._health, **({"/metrics": self._metrics} if settings.metrics else {})},
             max_connections=settings.connections,
         )
         self._context = ServerContext(

@@ -122,6 +122,9 @@ class Settings:
         low=1,
         high=2047,
     )
+    metrics: bool = _setting(
+        False, "answer `/metrics` for Prometheus; it tells every user of the machine how much is filled"
+    )
     connections: int = _setting(256, "clients connected at once", low=1, high=10000)
     handshake_timeout: float = _setting(
         limits.AUTHENTICATE_SECONDS,

@@ -59,7 +59,8 @@ class ServerProcess:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         script = ["-m", "lama_cli", "serve"] if kind == "real" else [str(HERE / "serve_with.py"), kind]
-        self.command = [sys.executable, *script, *(["--started-by-client"] * started_by_client), *flags]
+        asked = ["--started-by-client"] * started_by_client + ["--metrics", "yes"]
+        self.command = [sys.executable, *script, *asked, *flags]
         self.environment = {**os.environ, "LAMA_FILL_RUNTIME_DIR": str(folder)}
         self.began = time.monotonic()
         self.process = self.spawn()

@@ -184,6 +184,13 @@ def test_pages(server: ServerProcess) -> None:
     assert "lama_fill_workers_started_total 1.0" in body
 
 
+def test_no_user_of_the_machine_is_told_how_much_is_filled(start: Start) -> None:
+    server = start("scripted", "--metrics", "no").ready()
+    next_fill_succeeds(server)
+    assert server.get("/metrics")[0] == 404
+    assert set(server.health()) == {"state", "version"}
+
+
 # After the door: what ends a connection
 
 
