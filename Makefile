@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-hosts-all plugins release check pictures quality bench clean
+.PHONY: help demo test test-hosts-all web plugins release check pictures quality bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 18
@@ -27,6 +27,9 @@ test: $(VENV)/.ready  ## all tests
 test-hosts-all: $(VENV)/.ready  ## the real editors, newer versions of them too
 	$(BIN)/python -m pytest tests/hosts
 	LAMA_FILL_SUITE=forky $(BIN)/python -m pytest tests/hosts -k "gimp or krita"
+
+web: $(VENV)/.ready  ## the page of `lama-fill web`, from web/ into the server's package
+	$(BIN)/python -m installers.build_web
 
 plugins: $(VENV)/.ready  ## the archives of the plug-ins, in dist/
 	$(BIN)/python installers/build_plugins.py --out dist
@@ -53,4 +56,4 @@ bench: $(VENV)/.ready  ## what it costs, in ratios measured in one run
 	$(BIN)/python -m tests.bench
 
 clean:           ## remove what the targets above made
-	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) web/node_modules out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

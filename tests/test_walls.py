@@ -78,7 +78,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_core.research.holes",
         "lama_core.research.networks",
     },
-    "lama_server": CLIENT | {"lama_core.model.installed"},
+    "lama_server.web": CLIENT | {"lama_core.client.plugin"},
+    "lama_server": CLIENT | {"lama_core.model.installed", "lama_server.web"},
     "lama_server.worker": CLIENT
     | {
         "lama_server",
@@ -100,6 +101,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_core.fill",
         "lama_core.inference",
     },
+    "lama_cli.web": CLIENT
+    | {"lama_cli", "lama_cli.pictures", "lama_server", "lama_core.fill", "lama_core.image"},
     "lama_cli.autostart": CLIENT | {"lama_cli", "lama_server"},
     "lama_cli.doctor": CLIENT
     | {
@@ -118,6 +121,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_cli.doctor",
         "lama_cli.editors",
         "lama_cli.pictures",
+        "lama_cli.web",
         "lama_server",
         "lama_core.fill",
         "lama_core.model",

@@ -23,6 +23,7 @@ from lama_server.threads import set_omp_wait_policy
 COMMANDS: tuple[str, ...] = (
     "fill",
     "batch",
+    "web",
     "models",
     "eval",
     "train",

@@ -49,7 +49,7 @@ def open_fillers(
                         connect(
                             client="lama-fill",
                             client_version=__version__,
-                            command=_own_command(),
+                            command=own_command(),
                             progress=lambda stage: progress(stage, 0.0),
                         )
                     )
@@ -67,6 +67,6 @@ def open_fillers(
     yield [InProcessFiller(model=name, weights=weights, device=args.device, precision=precision)]
 
 
-def _own_command() -> tuple[str, ...]:
+def own_command() -> tuple[str, ...]:
     """What starts the server of this installation, wherever it is; a command that the user set goes first."""
     return () if os.environ.get(COMMAND_VARIABLE) else (sys.executable, "-m", "lama_cli")

@@ -111,6 +111,30 @@ def fill_through_server(plan: FillPlan, progress: Progress, *, server: Client, m
     Raises:
         FillError, ClientError: the picture is as it was.
     """
+    regions, report = regions_through_server(plan, progress, server=server, model=model)
+    for region in regions:
+        composite_into(plan.picture, region)
+    progress("blending", 1.0)
+    return report
+
+
+def regions_through_server(
+    plan: FillPlan,
+    progress: Progress,
+    *,
+    server: Client,
+    model: str,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[list[FilledRegion], FillReport]:
+    """What `fill_through_server` puts into the picture, which stays as it is.
+
+    Args:
+        plan, progress, server, model: as there.
+        cancelled: asked all the time; once it is true the fill ends with `FillCancelledError`.
+
+    Raises:
+        FillError, ClientError: there is no fill.
+    """
     windows = plan.windows
     costs = np.cumsum([0] + [window.rect.area for window in windows])
     regions, seconds = [], 0.0
@@ -120,13 +144,10 @@ def fill_through_server(plan: FillPlan, progress: Progress, *, server: Client, m
         def told(stage: str, fraction: float, position: int, begin: float = begin, end: float = end) -> None:
             progress(stage, begin + fraction * (end - begin))
 
-        result = _send(server, _request(plan, window, model), told)
+        result = _send(server, _request(plan, window, model), told, cancelled)
         regions.append(_region(plan.picture, window, result))
         seconds += result.seconds
-    for region in regions:
-        composite_into(plan.picture, region)
-    progress("blending", 1.0)
-    return FillReport(model=result.model, device=result.device, seconds=seconds)
+    return regions, FillReport(model=result.model, device=result.device, seconds=seconds)
 
 
 def _request(plan: FillPlan, window: Window, model: str) -> Fill:
@@ -146,11 +167,16 @@ def _request(plan: FillPlan, window: Window, model: str) -> Fill:
     )
 
 
-def _send(server: Client, request: Fill, told: Callable[[str, float, int], None]) -> Result:
+def _send(
+    server: Client,
+    request: Fill,
+    told: Callable[[str, float, int], None],
+    cancelled: Callable[[], bool],
+) -> Result:
     from lama_core.client.connection import FillFailedError
 
     try:
-        return server.fill(request, on_progress=told)
+        return server.fill(request, on_progress=told, cancelled=cancelled)
     except FillFailedError as error:
         if error.code != "too_large":
             raise

@@ -1,4 +1,4 @@
-"""The server's public side: one port with websockets for clients and two pages for those who watch."""
+"""The server's public side: one port with websockets for clients, and pages."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ from websockets.typing import Subprotocol
 from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol import auth
 from lama_core.client.protocol.limits import MAX_TEXT, MIB, Limits
-from lama_core.client.protocol.messages import SUBPROTOCOL, ServerStatus
+from lama_core.client.protocol.messages import DESK_PATH, DESK_SUBPROTOCOL, SUBPROTOCOL, ServerStatus
 from lama_server import __version__
 from lama_server.connection import Catalogue, ClientConnection, ServerContext
-from lama_server.handshake import Connection, HandshakeGuard, Page
+from lama_server.handshake import Connection, HandshakeGuard
 from lama_server.memory import free_memory
 from lama_server.metrics import CONTENT_TYPE, Gauges, metrics_page
 from lama_server.scheduler import Scheduler
 from lama_server.settings import Settings
 from lama_server.tasks import cancel_and_wait
+from lama_server.web.desk import Desk
+from lama_server.web.page import Page
+from lama_server.web.sessions import Sessions
+from lama_server.web.site import Site
 
 _CLOSE_SECONDS = 1.0
 """How long a client may take to answer a close, and to take what it is still owed when the server ends."""
+
+_VIOLATION = 1002
 
 _COLLECT_BYTES = 16 * MIB
 """Messages of closed connections that may wait to be freed."""
@@ -61,6 +67,20 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
+def listen_again(port: int, last: int) -> socket.socket:
+    """`listen`, and where any free port will do, at the last one: a page that is open finds the server there.
+
+    Raises:
+        PortError: when another program has the port.
+    """
+    if port == 0 and last:
+        try:
+            return listen(last)
+        except PortError:
+            pass
+    return listen(port)
+
+
 class App:
     """Serves a scheduler to clients. An asynchronous context manager: listens inside, is gone after."""
 
@@ -84,10 +104,14 @@ class App:
         self._clients: set[ClientConnection] = set()
         self._server: Server | None = None
         self._uncollected = 0
+        sessions = Sessions()
+        self._desk = Desk(sessions)
         self._guard = HandshakeGuard(
             port=self.port,
             token=token,
             pages={"/health": self._health, **({"/metrics": self._metrics} if settings.metrics else {})},
+            site=Site(port=self.port, sessions=sessions, version=__version__),
+            sessions=sessions,
             max_connections=settings.connections,
         )
         self._context = ServerContext(
@@ -121,7 +145,7 @@ class App:
             process_request=self._guard.authorize,
             process_response=self._guard.complete,
             create_connection=self._guard.connection_type(),
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            subprotocols=[Subprotocol(SUBPROTOCOL), Subprotocol(DESK_SUBPROTOCOL)],
             compression=None,
             server_header=None,
             max_size=self._context.limits.max_frame_bytes,
@@ -173,6 +197,13 @@ class App:
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert isinstance(connection, Connection)
+        is_desk = connection.path == DESK_PATH
+        if connection.subprotocol != (DESK_SUBPROTOCOL if is_desk else SUBPROTOCOL):
+            await connection.close(_VIOLATION, "this subprotocol is not spoken here")
+            return
+        if is_desk:
+            await self._desk.run(connection)
+            return
         client = ClientConnection(connection, self._context)
         self._clients.add(client)
         try:
@@ -195,7 +226,7 @@ class App:
         state = "ready" if state == "idle" else state
         body = json.dumps({"state": state, "version": __version__})
         status = 503 if state in ("degraded", "stopping") else 200
-        return Page(text=body + "\n", content_type="application/json", status=status)
+        return Page(body=f"{body}\n".encode(), content_type="application/json", status=status)
 
     async def _metrics(self) -> Page:
         scheduler = self._scheduler
@@ -208,4 +239,4 @@ class App:
         )
         # In a thread, because the first time takes an import.
         text = await asyncio.to_thread(metrics_page, scheduler.counters, gauges)
-        return Page(text=text, content_type=CONTENT_TYPE)
+        return Page(body=text.encode(), content_type=CONTENT_TYPE)

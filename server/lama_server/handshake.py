@@ -7,13 +7,16 @@ import http
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from lama_core.client.protocol import auth
+from lama_core.client.protocol.messages import DESK_PATH
 from lama_core.client.text import one_line
+from lama_server.web.page import Page
+from lama_server.web.sessions import Sessions
+from lama_server.web.site import Site
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +29,6 @@ MAX_HANDSHAKES = 512
 """With that many the oldest is dropped, slow or not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """The answer to a plain request."""
-
-    text: str
-    content_type: str
-    status: int = 200
-
-
 PageMaker = Callable[[], Awaitable[Page]]
 
 
@@ -43,12 +37,16 @@ class Connection(ServerConnection):
 
     Attributes:
         proof: the server's proof for the answer that opens the websocket.
+        path: what was asked for.
+        session: the key of a page's session; "" for every other client.
         is_open: whether the handshake is over.
         is_lost: whether the connection has ended.
     """
 
     guard: HandshakeGuard
     proof = ""
+    path = "/"
+    session = ""
     is_open = False
     is_lost = False
 
@@ -73,15 +71,28 @@ class HandshakeGuard:
         total_connections: websockets that have been opened since the start.
     """
 
-    def __init__(self, *, port: int, token: str, pages: dict[str, PageMaker], max_connections: int) -> None:
+    def __init__(
+        self,
+        *,
+        port: int,
+        token: str,
+        pages: dict[str, PageMaker],
+        site: Site,
+        sessions: Sessions,
+        max_connections: int,
+    ) -> None:
         """Guard the port of one server.
 
         Args:
             port: of the server.
             token: that clients prove to know.
             pages: by path; they need no token.
+            site: what browsers get.
+            sessions: of pages.
             max_connections: websockets open at once.
         """
+        self._site = site
+        self._sessions = sessions
         self._port = port
         self._token = token
         self._pages = pages
@@ -120,32 +131,56 @@ class HandshakeGuard:
     async def authorize(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a request, or None to let it become a websocket (websockets' process_request)."""
         assert isinstance(connection, Connection)
-        hosts, origins = request.headers.get_all("Host"), request.headers.get_all("Origin")
-        refused = auth.check_place(hosts=hosts, origins=origins, port=self._port)
+        path = request.path.partition("?")[0]
+        upgrade = "Upgrade" in request.headers
+        ticket = auth.ticket_of(request.headers.get_all("Sec-WebSocket-Protocol")) if upgrade else None
+        is_pages_own = ticket is not None or (not upgrade and self._site.answers(path))
+        refused = self._check_place(request, pages_own=is_pages_own)
         if refused is not None:
             return self._refuse(connection, refused)
         # Older versions of websockets know no other method and refuse it themselves.
         if getattr(request, "method", "GET") != "GET":
             return connection.respond(http.HTTPStatus.METHOD_NOT_ALLOWED, "only GET\n")
-        path = request.path.partition("?")[0]
         if path in self._pages:
             return _answer(connection, await self._pages[path]())
-        if path != "/":
-            return connection.respond(http.HTTPStatus.NOT_FOUND, "nothing here\n")
-        verdict = auth.check_upgrade(
-            hosts=hosts,
-            origins=origins,
-            authorizations=request.headers.get_all("Authorization"),
-            port=self._port,
-            token=self._token,
-            nonces=self._nonces,
-        )
+        if not upgrade and self._site.answers(path):
+            page = self._site.answer(path, request.headers.get_all("Authorization"))
+            return _not_found(connection) if page is None else _answer(connection, page)
+        if path not in ("/", DESK_PATH):
+            return _not_found(connection)
+        verdict = self._check_client(request) if ticket is None else self._check_ticket(connection, ticket)
         if not verdict.admitted:
             return self._refuse(connection, verdict)
         if self.connections >= self._max_connections:
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "no room; try again\n")
         connection.proof = verdict.proof
+        connection.path = path
         return None
+
+    def _check_place(self, request: Request, *, pages_own: bool) -> auth.Verdict | None:
+        hosts, origins = request.headers.get_all("Host"), request.headers.get_all("Origin")
+        if not pages_own:
+            return auth.check_place(hosts=hosts, origins=origins, port=self._port)
+        sites = request.headers.get_all("Sec-Fetch-Site")
+        return auth.check_page_place(hosts=hosts, origins=origins, sites=sites, port=self._port)
+
+    def _check_client(self, request: Request) -> auth.Verdict:
+        headers = request.headers
+        return auth.check_upgrade(
+            hosts=headers.get_all("Host"),
+            origins=headers.get_all("Origin"),
+            authorizations=headers.get_all("Authorization"),
+            port=self._port,
+            token=self._token,
+            nonces=self._nonces,
+        )
+
+    def _check_ticket(self, connection: Connection, ticket: str) -> auth.Verdict:
+        session = self._sessions.redeem(ticket)
+        if session is None:
+            return auth.Verdict(status=401, reason="the ticket is not good, or no longer")
+        connection.session = session
+        return auth.Verdict(status=101, reason="admitted")
 
     def complete(self, connection: ServerConnection, request: Request, response: Response) -> None:
         """Give the server's own proof with the answer that opens the websocket (process_response)."""
@@ -154,7 +189,8 @@ class HandshakeGuard:
         if connection.is_lost:
             return
         if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
-            response.headers[auth.SERVER_PROOF] = connection.proof
+            if connection.proof:  # a page has had it with its ticket
+                response.headers[auth.SERVER_PROOF] = connection.proof
             connection.is_open = True
             self.connections += 1
             self.total_connections += 1
@@ -167,10 +203,19 @@ class HandshakeGuard:
         return response
 
 
+def _not_found(connection: ServerConnection) -> Response:
+    return connection.respond(http.HTTPStatus.NOT_FOUND, "nothing here\n")
+
+
 def _answer(connection: ServerConnection, page: Page) -> Response:
-    response = connection.respond(http.HTTPStatus(page.status), page.text)
-    del response.headers["Content-Type"]
+    response = connection.respond(http.HTTPStatus(page.status), "")
+    response.body = page.body
+    for name in ("Content-Type", "Content-Length"):
+        del response.headers[name]
     response.headers["Content-Type"] = page.content_type
+    response.headers["Content-Length"] = str(len(page.body))
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    for name, value in page.headers.items():
+        response.headers[name] = value
     return response

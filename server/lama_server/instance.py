@@ -12,12 +12,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lama_core.client.connection.launch import LAUNCH_FILE
-from lama_core.client.connection.runtime import SERVER_FILE, RuntimeFile, read_runtime_file
+from lama_core.client.connection.runtime import SERVER_FILE, RuntimeFile, read_private, read_runtime_file
 from lama_core.client.errors import LamaFillError
 from lama_core.client.files import is_full, make_own_folder, write_atomically
 from lama_server.lock import Lock
 
 LOCK_NAME = "server.lock"
+PORT_FILE = "port.json"
+"""Keeps the port for the next server."""
 
 
 class RuntimeFolderError(LamaFillError):
@@ -63,8 +65,17 @@ class InstanceLock:
         """Say where this server is, and with which command a client can start the next one."""
         # The command first: who finds the server may rely on both.
         self._write(LAUNCH_FILE, {"command": list(command)})
+        self._write(PORT_FILE, {"port": file.port})
         self._write(SERVER_FILE, asdict(file))
         self._published = file
+
+    def last_port(self) -> int:
+        """The port of the server before; 0 when there was none."""
+        try:
+            port = json.loads(read_private(self.folder / PORT_FILE) or b"{}")["port"]
+        except (LamaFillError, ValueError, KeyError, TypeError):
+            return 0
+        return port if type(port) is int and 0 < port < 65536 else 0
 
     def _write(self, name: str, content: dict[str, object]) -> None:
         """Write a file whole or not at all, for this user's eyes only."""

@@ -19,7 +19,7 @@ from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol import auth
 from lama_core.client.text import one_line
 from lama_server import __version__
-from lama_server.app import App, listen
+from lama_server.app import App, listen_again
 from lama_server.catalogue import StoreCatalogue
 from lama_server.device_supervisor import Timing
 from lama_server.instance import InstanceLock, find_server
@@ -126,7 +126,7 @@ async def _serve_instance(
         preload=settings.preload,
     )
     app = App(
-        listener=passed or listen(settings.port),
+        listener=passed or listen_again(settings.port, instance.last_port()),
         token=token,
         settings=settings,
         scheduler=scheduler,

@@ -164,7 +164,8 @@ def test_plain_requests(server: ServerProcess) -> None:
     for method in ("POST", "HEAD", "OPTIONS", "CONNECT"):
         answer = server.http(f"{method} /health HTTP/1.1\r\n{host}\r\n".encode())
         assert not answer or _status(answer) in (400, 405)
-    assert _status(server.http(f"GET / HTTP/1.1\r\n{host}\r\n".encode())) == 401
+    assert _status(server.http(f"GET / HTTP/1.1\r\n{host}\r\n".encode())) == 200
+    assert _status(server.http(f"GET / HTTP/1.1\r\n{host}Upgrade: websocket\r\n\r\n".encode())) == 401
     for nonsense in (b"\x00" * 100, b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01" + b"x" * 600, b"A" * 20_000):
         answer = server.http(nonsense + b"\r\n\r\n")
         assert not answer or _status(answer) in (400, 414)

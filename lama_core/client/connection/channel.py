@@ -148,7 +148,7 @@ def open_connection(server: RuntimeFile, hello: Hello, *, seconds: float) -> Con
     """
     deadline = time.monotonic() + seconds
     stack = ExitStack()
-    websocket = _open_websocket(server, stack, seconds)
+    websocket = open_websocket(server, stack, seconds)
     connection = Connection(stack, websocket)
     try:
         connection.send(hello, lambda: _check_deadline(deadline, server))
@@ -171,7 +171,18 @@ def _silent(server: RuntimeFile) -> ServerSilentError:
     )
 
 
-def _open_websocket(server: RuntimeFile, stack: ExitStack, seconds: float) -> ClientConnection:
+def open_websocket(
+    server: RuntimeFile,
+    stack: ExitStack,
+    seconds: float,
+    *,
+    path: str = "/",
+    subprotocol: str = SUBPROTOCOL,
+) -> ClientConnection:
+    """A websocket to the server, on which both sides have proved the token; `stack` closes it.
+
+    Raises as `open_connection` does.
+    """
     nonce = auth.new_nonce()
     foreign = _FOREIGN.format(port=server.port)
     try:
@@ -185,9 +196,9 @@ def _open_websocket(server: RuntimeFile, stack: ExitStack, seconds: float) -> Cl
     try:
         websocket = stack.enter_context(
             ws_connect(
-                f"ws://{auth.host(server.port)}/",
+                f"ws://{auth.host(server.port)}{path}",
                 sock=plain,
-                subprotocols=[Subprotocol(SUBPROTOCOL)],
+                subprotocols=[Subprotocol(subprotocol)],
                 compression=None,
                 additional_headers={auth.AUTHORIZATION: auth.authorization(server.token, nonce)},
                 user_agent_header=None,
@@ -213,7 +224,7 @@ def _open_websocket(server: RuntimeFile, stack: ExitStack, seconds: float) -> Cl
     response = websocket.response
     proofs = response.headers.get_all(auth.SERVER_PROOF) if response is not None else []
     proved = len(proofs) == 1 and auth.is_server_proof(proofs[0], server.token, nonce)
-    if not proved or websocket.subprotocol != SUBPROTOCOL:
+    if not proved or websocket.subprotocol != subprotocol:
         plain.close()
         stack.close()
         raise NotTrustedError(foreign)

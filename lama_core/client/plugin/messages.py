@@ -17,7 +17,7 @@ from lama_core.client.plugin.pieces import AnswerError
 from lama_core.client.plugin.texts import N_, Message
 from lama_core.client.protocol.errors import ErrorCode
 
-_FAILURES: Final[dict[ErrorCode, str]] = {
+FAILURES: Final[dict[ErrorCode, str]] = {
     "unknown_model": N_(
         "The model is not installed: choose another one, or install it with “lama-fill models download”."
     ),
@@ -67,7 +67,7 @@ _ERRORS: Final[tuple[tuple[type[LamaFillError], str], ...]] = (
 )
 """The first of these classes that an error belongs to says what is wrong."""
 
-_STAGES: Final = {
+STAGES: Final = {
     "starting": N_("Starting the server…"),
     "queued": N_("Waiting…"),
     "loading": N_("Loading the model…"),
@@ -94,8 +94,8 @@ def error_message(error: BaseException, *, editor: str) -> Message:
     if not isinstance(error, LamaFillError):
         bug = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
         return Message(N_("LaMa Fill failed, and nothing was changed: {error}"), {"error": bug})
-    if isinstance(error, FillFailedError) and error.code in _FAILURES:
-        return Message(_FAILURES[error.code])
+    if isinstance(error, FillFailedError) and error.code in FAILURES:
+        return Message(FAILURES[error.code])
     for kind, text in _ERRORS:
         if isinstance(error, kind):
             return Message(text, {"reason": reason, "editor": editor})
@@ -111,4 +111,4 @@ def stage_message(stage: str, position: int = 0) -> Message:
     """
     if position > 0:
         return Message(N_("Waiting, {count} before it"), {"count": position})
-    return Message(_STAGES.get(stage, _STAGES["filling"]))
+    return Message(STAGES.get(stage, STAGES["filling"]))

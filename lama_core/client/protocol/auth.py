@@ -2,8 +2,13 @@
 
 Both sides know the token of the runtime file, which only the user can read. A client proves that it
 knows it, and so does the server, each by an HMAC-SHA256 over a nonce of the client; the token itself is
-never sent. Browsers are kept out because they cannot leave out `Origin`, and names that resolve to the
-loopback address because `Host` has to be the address itself.
+never sent. Pages of other origins are kept out because a browser cannot leave out `Origin`, and names that
+resolve to the loopback address because `Host` has to be the address itself.
+
+The server's own page proves a secret of its own in the same way: first the one-time token that
+`lama-fill web` made, then the key of the session that follows from it. A browser cannot put a header into the
+request for a websocket, so the page proves its key in a plain request, gets a ticket for one websocket, and
+names that among its subprotocols.
 """
 
 from __future__ import annotations
@@ -19,6 +24,11 @@ from typing import Final
 AUTHORIZATION: Final = "Authorization"
 SERVER_PROOF: Final = "X-Lama-Fill-Proof"
 LOOPBACK: Final = "127.0.0.1"
+
+TICKET_PREFIX: Final = "lamafill.ticket."
+"""Begins the subprotocol that carries a page's ticket."""
+SITES: Final = ("same-origin", "none")
+"""The values of `Sec-Fetch-Site` that requests for the page may have: from the page, and from the user."""
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,128}", re.ASCII)
 _AUTHORIZATION: Final = re.compile(
@@ -69,6 +79,23 @@ def parse_authorization(value: str) -> tuple[str, str] | None:
 def is_server_proof(value: str, token: str, nonce: str) -> bool:
     """Whether a server's `X-Lama-Fill-Proof` is right; takes the same time for any value."""
     return hmac.compare_digest(value.encode("utf-8", "replace"), server_proof(token, nonce).encode("ascii"))
+
+
+def session_key(page_token: str) -> str:
+    """What a page proves after its one-time token: 64 lowercase hexadecimal digits, which are a token too."""
+    return _proof(page_token, "session")
+
+
+def origin(port: int) -> str:
+    """The `Origin` header of the server's own page."""
+    return f"http://{host(port)}"
+
+
+def ticket_of(subprotocols: Sequence[str]) -> str | None:
+    """The ticket among the values of `Sec-WebSocket-Protocol`, or None when there is not exactly one."""
+    offered = [name.strip() for value in subprotocols for name in value.split(",")]
+    tickets = [name[len(TICKET_PREFIX) :] for name in offered if name.startswith(TICKET_PREFIX)]
+    return tickets[0] if len(tickets) == 1 and is_token(tickets[0]) else None
 
 
 def host(port: int) -> str:
@@ -122,6 +149,25 @@ def check_place(*, hosts: Sequence[str], origins: Sequence[str], port: int) -> V
     """
     if origins:
         return Verdict(status=403, reason="requests with an Origin header are refused")
+    return _check_host(hosts, port)
+
+
+def check_page_place(
+    *, hosts: Sequence[str], origins: Sequence[str], sites: Sequence[str], port: int
+) -> Verdict | None:
+    """The same for what the server's own page asks for: its own origin is let in, and no other.
+
+    Takes every value of the `Sec-Fetch-Site` header too, by which browsers say who wants something that needs
+    no Origin: a picture, a script, a frame.
+    """
+    if origins and list(origins) != [origin(port)]:
+        return Verdict(status=403, reason="the Origin header is not this server's own")
+    if sites and (len(sites) > 1 or sites[0] not in SITES):
+        return Verdict(status=403, reason="a page of another origin asks")
+    return _check_host(hosts, port)
+
+
+def _check_host(hosts: Sequence[str], port: int) -> Verdict | None:
     if list(hosts) != [host(port)]:
         return Verdict(status=403, reason="the Host header is not this server's address")
     return None
@@ -140,6 +186,11 @@ def check_upgrade(
     refused = check_place(hosts=hosts, origins=origins, port=port)
     if refused is not None:
         return refused
+    return check_proof(authorizations=authorizations, token=token, nonces=nonces)
+
+
+def check_proof(*, authorizations: Sequence[str], token: str, nonces: Nonces) -> Verdict:
+    """Judge the proof of a token by every value of the `Authorization` header."""
     parsed = parse_authorization(authorizations[0]) if len(authorizations) == 1 else None
     if parsed is None:
         return Verdict(status=401, reason="the Authorization header is missing or malformed")

@@ -18,6 +18,9 @@ from lama_core.client.protocol.limits import MAX_TEXT, Limits
 
 PROTOCOL_VERSION: Final = 1
 SUBPROTOCOL: Final = "lamafill.v1"
+DESK_SUBPROTOCOL: Final = "lamafill.desk.v1"
+"""Between the page and the command that opened it; see docs/web.md."""
+DESK_PATH: Final = "/desk"
 
 Bytes = Union[bytes, bytearray, memoryview]
 """Pixels on their way out may be any buffer of bytes; what was decoded is always `bytes`."""

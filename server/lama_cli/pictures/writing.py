@@ -202,7 +202,7 @@ def encode_picture(picture: Picture, path: Path, ending: str = "") -> bytes:
     if own_parts:
         settings["keep"] = "none"
     try:
-        data: bytes = getattr(_image(pixels, picture, is_gray=is_gray), kind.saver)(**settings)
+        data: bytes = getattr(vips_image(pixels, picture, is_gray=is_gray), kind.saver)(**settings)
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"{path} cannot be encoded ({reason}): write another kind of file") from error
@@ -234,7 +234,8 @@ def _no_transparency(kind: _Kind) -> PictureError:
     )
 
 
-def _image(pixels: NDArray[Any], picture: Picture, *, is_gray: bool) -> pyvips.Image:
+def vips_image(pixels: NDArray[Any], picture: Picture, *, is_gray: bool) -> pyvips.Image:
+    """Pixels as libvips's image, with the metadata of a picture."""
     height, width, channels = pixels.shape
     dtype = pixels.dtype.name
     image = pyvips.Image.new_from_memory(

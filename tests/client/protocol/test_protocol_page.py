@@ -226,3 +226,10 @@ def test_a_fill_is_little_more_than_its_pixels() -> None:
         model="\U0001f5bc" * 128,
     )
     assert len(encode(fill)) - 65536 - 8192 < 2048
+
+
+def test_session_key_of_the_page() -> None:
+    section = SECTIONS["A page"]
+    token, key = re.findall(r"`([A-Za-z0-9_-]{40,64})`", section)
+    assert auth.session_key(token) == key
+    assert f"{auth.TICKET_PREFIX}TICKET" in section

@@ -1,0 +1,223 @@
+"""Stays with the pages that it opened: hands them picture files, and starts the server again when it is lost.
+
+docs/web.md has the messages. The socket is read in one thread, and pictures are worked on in another.
+"""
+
+from __future__ import annotations
+
+import queue
+import struct
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, Final
+
+import msgpack
+import numpy as np
+from websockets import exceptions as ws
+from websockets.sync.client import ClientConnection
+
+from lama_cli.web.open_picture import LostFillsError, OpenPicture, Patch
+from lama_core.client.connection import Client, FillCancelledError
+from lama_core.client.connection.channel import open_websocket
+from lama_core.client.connection.runtime import RuntimeFile
+from lama_core.client.errors import LamaFillError
+from lama_core.client.geometry import Rect
+from lama_core.client.options import OPTIONS, FillOptions
+from lama_core.client.protocol.codec import OPTION_KEYS
+from lama_core.client.protocol.messages import DESK_PATH, DESK_SUBPROTOCOL
+
+_NUMBER: Final = struct.Struct(">I")
+_PART: Final = 4 << 20
+"""Bytes of a picture in one message."""
+_GOING_AWAY: Final = 1001
+_CONNECT_SECONDS: Final = 5.0
+_TELL_SECONDS: Final = 0.1
+"""How often at most the page is told of progress."""
+
+
+class Desk:
+    """The connection to one server, over which pages are served until it ends."""
+
+    def __init__(
+        self, server: RuntimeFile, pictures: Sequence[OpenPicture], filler: Callable[[], Client]
+    ) -> None:
+        """Connect.
+
+        Args:
+            server: to connect to.
+            pictures: that pages may open.
+            filler: gives the connection for fills.
+
+        Raises:
+            ClientError: as of `open_connection`.
+        """
+        self._stack = ExitStack()
+        self._socket: ClientConnection = open_websocket(
+            server, self._stack, _CONNECT_SECONDS, path=DESK_PATH, subprotocol=DESK_SUBPROTOCOL
+        )
+        self._pictures = {picture.key: picture for picture in pictures}
+        self._filler = filler
+        self._work: queue.Queue[tuple[int, dict[str, Any]] | None] = queue.Queue()
+        self._cancelled: set[tuple[int, int]] = set()
+        self._gone: set[int] = set()
+        self._offered = threading.Event()
+        self.joined = threading.Event()
+
+    def offer(self, token: str, *, used: bool) -> None:
+        """Name the one-time token of a page, or one whose session is to go on.
+
+        Raises:
+            OSError, websockets.WebSocketException: the connection is lost.
+        """
+        self._send(0, {"type": "page", "token": token, "used": used})
+
+    def run(self) -> bool:
+        """Serve until the connection ends. Returns whether the server ended it in order."""
+        worker = threading.Thread(target=self._run_work, name="pictures", daemon=True)
+        worker.start()
+        try:
+            while True:
+                message = self._socket.recv()
+                if isinstance(message, bytes) and len(message) >= _NUMBER.size:
+                    self._take(_NUMBER.unpack_from(message)[0], message[_NUMBER.size :])
+        except (ws.WebSocketException, OSError, EOFError) as error:
+            closed = getattr(error, "rcvd", None)
+            return closed is not None and closed.code == _GOING_AWAY
+        finally:
+            self._work.put(None)
+            self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._stack.close()
+
+    def wait_until_offered(self, seconds: float) -> bool:
+        """Whether the server has taken an offer in that time; `run` is in another thread."""
+        return self._offered.wait(seconds)
+
+    def _take(self, page: int, message: bytes) -> None:
+        try:
+            fields = msgpack.unpackb(message)
+            kind = fields["type"]
+        except (ValueError, TypeError, KeyError, msgpack.UnpackException):
+            return  # not one of ours: a page of another version
+        if page == 0:
+            if kind == "joined":
+                self.joined.set()
+                self._work.put((int(fields["page"]), {"type": "list"}))
+            elif kind == "left":
+                self._gone.add(int(fields["page"]))
+            elif kind == "offered":
+                self._offered.set()
+        elif kind == "cancel":
+            self._cancelled.add((page, int(fields["request"])))
+        else:
+            self._work.put((page, fields))
+
+    def _run_work(self) -> None:
+        while (item := self._work.get()) is not None:
+            page, fields = item
+            request = fields.get("request", 0)
+            try:
+                self._answer(page, request, fields)
+            except LostFillsError as error:
+                self._send(page, {"type": "lost", "request": request, "names": error.names})
+            except FillCancelledError:
+                self._send(page, {"type": "cancelled", "request": request})
+            except (ws.WebSocketException, OSError):
+                return
+            except LamaFillError as error:
+                self._send(page, {"type": "error", "request": request, "message": str(error)})
+            except (KeyError, TypeError, ValueError) as error:
+                words = f"a message that is not understood ({type(error).__name__}): reload the page"
+                self._send(page, {"type": "error", "request": request, "message": words})
+
+    def _answer(self, page: int, request: int, fields: dict[str, Any]) -> None:
+        kind = fields["type"]
+        if kind == "list":
+            self._send(page, {"type": "pictures", "pictures": self._list()})
+            return
+        picture = self._pictures.get(fields["key"])
+        if picture is None:
+            raise LamaFillError("this picture is not open: start `lama-fill web` with it again")
+        if kind == "open":
+            self._send_preview(page, request, picture)
+        elif kind == "restore":
+            picture.restore(fields["fills"])
+            self._send(page, {"type": "restored", "request": request})
+        elif kind == "save":
+            path = picture.save(fields["fills"])
+            self._send(page, {"type": "saved", "request": request, "path": str(path)})
+        elif kind == "fill":
+            self._fill(page, request, picture, fields)
+
+    def _list(self) -> list[dict[str, Any]]:
+        return [_described(picture) for picture in self._pictures.values()]
+
+    def _send_preview(self, page: int, request: int, picture: OpenPicture) -> None:
+        data = picture.preview()
+        for begin in range(0, len(data), _PART):
+            part = data[begin : begin + _PART]
+            last = begin + _PART >= len(data)
+            self._send(page, {"type": "part", "request": request, "bytes": part, "last": last})
+
+    def _fill(self, page: int, request: int, picture: OpenPicture, fields: dict[str, Any]) -> None:
+        mask = fields["mask"]
+        at = Rect(*(int(mask[name]) for name in ("x", "y", "width", "height")))
+        hole = np.frombuffer(mask["bytes"], np.uint8).reshape(at.height, at.width)
+        told = 0.0
+
+        def progress(stage: str, fraction: float) -> None:
+            nonlocal told
+            if time.monotonic() - told > _TELL_SECONDS:
+                told = time.monotonic()
+                about = {"type": "progress", "request": request, "stage": stage, "fraction": fraction}
+                self._send(page, about)
+
+        patches = picture.fill(
+            fields["base"],
+            hole,
+            at,
+            _options(fields["options"]),
+            server=self._filler(),
+            model=str(fields["options"].get("model", "")),
+            progress=progress,
+            cancelled=lambda: (page, request) in self._cancelled or page in self._gone,
+        )
+        for number, patch in enumerate(patches, start=1):
+            self._send_patch(page, request, patch, last=number == len(patches))
+
+    def _send_patch(self, page: int, request: int, patch: Patch, *, last: bool) -> None:
+        rect = patch.rect
+        about = {
+            "type": "patch",
+            "request": request,
+            "name": patch.name,
+            "x": rect.x,
+            "y": rect.y,
+            "width": rect.width,
+            "height": rect.height,
+            "pixels": patch.shown,
+            "blend": patch.blend,
+            "full": patch.full,
+            "last": last,
+        }
+        self._send(page, about)
+
+    def _send(self, page: int, fields: dict[str, Any]) -> None:
+        self._socket.send(_NUMBER.pack(page) + msgpack.packb(fields))
+
+
+def _options(fields: dict[str, Any]) -> FillOptions:
+    names = {key: name for name, key in OPTION_KEYS.items() if name != "transfer"}
+    chosen = {names[key]: value for key, value in fields.items() if key in names}
+    return FillOptions(**{name: chosen[name] for name in OPTIONS if name in chosen})
+
+
+def _described(picture: OpenPicture) -> dict[str, Any]:
+    try:
+        return picture.describe()
+    except LamaFillError as error:
+        return {"key": picture.key, "name": picture.path.name, "error": str(error)}

@@ -1,0 +1,113 @@
+"""`lama-fill web`: the address, faults before it, and staying with the page."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from lama_core.client.protocol import auth
+from tests.server.harness import ServerProcess, wait_until
+
+Start = Callable[..., ServerProcess]
+
+
+def spawn(server: ServerProcess, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lama_cli", "web", *arguments],
+        env={**server.environment, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def session_status(server: ServerProcess, token: str) -> int:
+    proof = auth.authorization(token, auth.new_nonce())
+    request = f"GET /web/session HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: {proof}\r\n\r\n"
+    return int(server.http(request.encode()).split()[1])
+
+
+def test_the_address_is_printed_and_good_once(start: Start) -> None:
+    server = start().ready()
+    process = spawn(server, "--no-open")
+    address = address_of(process)
+    origin, _, token = address.partition("/#")
+    assert origin == f"http://127.0.0.1:{server.port}"
+    assert auth.is_token(token)
+    assert session_status(server, token) == 200
+    assert session_status(server, token) == 401
+    process.terminate()
+    said = process.communicate(timeout=20)[1]
+    assert "good once" in said
+    # Two commands have two addresses; that of an ended one is void.
+    process = spawn(server, "--no-open")
+    unused = address_of(process).partition("/#")[2]
+    assert unused != token
+    process.terminate()
+    process.communicate(timeout=20)
+    wait_until(lambda: session_status(server, unused) == 401)
+
+
+def test_the_browser_is_opened(start: Start, tmp_path: Path) -> None:
+    server = start().ready()
+    seen = tmp_path / "seen"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {seen}.part && mv {seen}.part {seen}\n')
+    browser.chmod(0o755)
+    process = spawn(server, BROWSER=f"{browser} %s")
+    address = address_of(process)
+    wait_until(seen.exists)
+    assert seen.read_text() == address
+    process.terminate()
+    process.communicate(timeout=20)
+
+
+def test_a_bad_picture_is_one_line_and_opens_nothing(start: Start, tmp_path: Path) -> None:
+    server = start().ready()
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    for name in ("bad.png", "nothing.png"):
+        process = spawn(server, "--no-open", str(tmp_path / name))
+        printed, said = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert printed == ""
+        assert said.startswith("lama-fill: ")
+        assert name in said
+        assert len(said.splitlines()) == 1
+
+
+def test_a_lost_server_is_started_again_and_an_ended_one_is_not(start: Start, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "photo.png")
+    server = start("real").ready()
+    process = spawn(server, "--no-open", str(tmp_path / "photo.png"))
+    token = address_of(process).partition("/#")[2]
+    port = server.port
+    server.process.kill()
+    server.process.wait(10)
+
+    def is_back() -> bool:
+        try:
+            return server.runtime.pid != server.process.pid and session_status(server, token) == 200
+        except Exception:  # noqa: BLE001 - it is not there yet
+            return False
+
+    wait_until(is_back, seconds=60, what="the next server")
+    assert server.port == port
+    environment = {**os.environ, "LAMA_FILL_RUNTIME_DIR": str(server.folder)}
+    stop = [sys.executable, "-m", "lama_cli", "stop"]
+    subprocess.run(stop, env=environment, check=True, capture_output=True)
+    time.sleep(2)
+    assert not server.file.exists()
+    assert process.poll() is None
+    process.terminate()
+    assert "waiting for the next one" in process.communicate(timeout=20)[1]

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Have the distribution's Chromium, and fonts that it can show German and Japanese with. Does nothing when it is there.
+set -eu
+if command -v chromium >/dev/null; then
+    exit 0
+fi
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "there is no chromium here: install it, or run as root on Debian or Ubuntu" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+apt-get install -q -y --no-install-recommends chromium fonts-dejavu-core

@@ -1,0 +1,230 @@
+"""Paint, fill, compare, undo, save: in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import expect
+
+from tests.web.browser import MILLISECONDS, Tab, write
+
+SIZE = (160, 120)
+LINE = [(60.0, 60.0), (100.0, 60.0)]
+
+
+def changed(picture: NDArray[np.uint8], filled: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return (picture != filled).any(axis=2)
+
+
+def test_a_dropped_picture_is_filled_where_it_was_painted(
+    tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]
+) -> None:
+    tab.drop(write(tmp_path / "photo.png", photo), zone="picture")
+    expect(tab.page.get_by_role("tab", name="photo.png")).to_be_visible()
+    tab.set_brush(20)
+    tab.paint(LINE, SIZE)
+    mask = tab.mask() > 0
+    # A stroke of 20 pixels along 40, with round ends.
+    assert abs(int(mask.sum()) - (40 * 20 + np.pi * 100)) < 80
+    assert mask[60, 60:101].all()
+    tab.fill()
+    filled = tab.saved()
+    assert (filled[~mask] == photo[~mask]).all()
+    assert (filled[mask] == 255 - photo[mask]).all()
+    assert not tab.mask().any(), "the mask is used up"
+
+    # Undo brings back the picture and the mask, redo the fill.
+    tab.page.keyboard.press("Control+z")
+    tab.wait_for_line("Undone")
+    assert (tab.saved() == photo).all()
+    assert ((tab.mask() > 0) == mask).all()
+    tab.page.keyboard.press("Control+z")
+    assert not tab.mask().any()
+    tab.page.keyboard.press("Control+Shift+z")
+    tab.page.keyboard.press("Control+y")
+    tab.wait_for_line("Done again")
+    assert (tab.saved() == filled).all()
+
+    # The fill alone.
+    layer = tab.saved("The fills alone")
+    assert layer.shape == (120, 160, 4)
+    assert ((layer[:, :, 3] > 0) == mask).all()
+    assert (layer[mask][:, :3] == filled[mask]).all()
+    for kind, magic in (("JPEG", b"\xff\xd8\xff"), ("WebP", b"RIFF")):
+        assert tab.save(kind).startswith(magic)
+    assert np.abs(tab.saved("WebP").astype(int) - filled).max() <= 8
+
+
+def test_tools_mark_what_they_enclose(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    tab.open_pictures(write(tmp_path / "photo.png", photo))
+    view = tab.page.locator(".view")
+    view.focus()
+    tab.page.keyboard.press("r")
+    tab.paint([(20, 30), (60, 70)], SIZE)
+    mask = tab.mask() > 0
+    assert mask[30:70, 20:60].all()
+    assert mask.sum() == 40 * 40
+    # The right button takes away.
+    tab.paint([(40, 30), (60, 70)], SIZE, button="right")
+    assert (tab.mask() > 0).sum() == 20 * 40
+    view.focus()
+    tab.page.keyboard.press("l")
+    tab.paint([(100, 20), (140, 20), (140, 60)], SIZE)
+    triangle = tab.mask()[:, 90:] > 0
+    assert abs(int(triangle.sum()) - 800) < 60
+    tab.page.get_by_role("button", name="Invert").click()
+    assert (tab.mask() > 0).sum() == 160 * 120 - (20 * 40) - triangle.sum()
+    tab.page.get_by_role("button", name="Clear").click()
+    assert not tab.mask().any()
+    view.focus()
+    tab.page.keyboard.press("b")
+    tab.set_brush(30)
+    tab.paint([(80, 60), (81, 60)], SIZE)
+    before = (tab.mask() > 0).sum()
+    tab.page.get_by_role("button", name="Grow").click()
+    grown = (tab.mask() > 0).sum()
+    assert grown > before
+    tab.page.get_by_role("button", name="Shrink").click()
+    assert abs(int((tab.mask() > 0).sum()) - int(before)) < 30
+    view.focus()
+    tab.page.keyboard.press("e")
+    tab.paint([(80, 60), (81, 60)], SIZE)
+    assert (tab.mask() > 0).sum() < before / 4
+
+
+def test_the_brush_has_its_size_by_slider_keys_and_wheel(
+    tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]
+) -> None:
+    tab.open_pictures(write(tmp_path / "photo.png", photo))
+    size = tab.page.locator("output[for=brush-size]")
+    tab.set_brush(40)
+    expect(size).to_have_text("40 px")
+    view = tab.page.locator(".view")
+    view.focus()
+    tab.page.keyboard.press("]")
+    expect(size).to_have_text("46 px")
+    tab.page.keyboard.press("[")
+    tab.page.keyboard.press("[")
+    expect(size).to_have_text("33 px")
+    view.hover()
+    cursor = tab.page.locator(".brush-cursor")
+    shown = cursor.bounding_box()
+    assert shown is not None
+    assert abs(shown["width"] - 33 * 4) < 3, "the picture is shown four times as large"
+    tab.page.keyboard.down("Alt")
+    tab.page.mouse.wheel(0, -300)
+    tab.page.keyboard.up("Alt")
+    expect(size).not_to_have_text("33 px")
+
+
+def test_zoom_at_the_pointer_and_pan(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    tab.open_pictures(write(tmp_path / "photo.png", photo))
+    percent = tab.page.get_by_role("toolbar", name="View").locator("button").nth(1)
+    expect(percent).to_have_text("400 %")
+    view = tab.page.locator(".view")
+    view.hover()
+    tab.page.mouse.wheel(0, -400)
+    expect(percent).not_to_have_text("400 %")
+    view.focus()
+    tab.page.keyboard.press("0")
+    expect(percent).to_have_text("400 %")
+    # Space and the middle button move the picture, and paint nothing.
+    tab.page.keyboard.down(" ")
+    tab.paint([(80, 60), (90, 70)], SIZE)
+    tab.page.keyboard.up(" ")
+    tab.paint([(80, 60), (90, 70)], SIZE, button="middle")
+    assert not tab.mask().any()
+
+
+def test_another_one_is_a_variant_to_choose(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    tab.open_pictures(write(tmp_path / "photo.png", photo))
+    tab.paint(LINE, SIZE)
+    tab.fill()
+    filled = tab.saved()
+    tab.page.get_by_role("button", name="Another one").click()
+    thumbs = tab.page.get_by_role("group", name="Variants").get_by_role("button")
+    expect(thumbs).to_have_count(2, timeout=MILLISECONDS)
+    expect(thumbs.nth(1)).to_have_attribute("aria-pressed", "true")
+    # The engine of this test inverts what was there before the fill: so does the second one.
+    assert (tab.saved() == filled).all()
+    thumbs.nth(0).click()
+    expect(thumbs.nth(0)).to_have_attribute("aria-pressed", "true")
+    tab.page.locator(".view").focus()
+    tab.page.keyboard.press("Control+z")
+    assert (tab.saved() == photo).all(), "both variants are one step"
+
+
+def test_before_and_after(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    tab.open_pictures(write(tmp_path / "photo.png", photo))
+    tab.paint([(30.0, 60.0), (130.0, 60.0)], SIZE)
+    tab.fill()
+    slider = tab.page.get_by_role("slider", name="Before and after")
+    tab.page.keyboard.press("v")
+    expect(slider).to_be_visible()
+    shot = pixels_on_screen(tab)
+    tab.page.keyboard.press("End")
+    tab.page.wait_for_timeout(100)
+    assert (pixels_on_screen(tab) != shot).any()
+    tab.page.locator(".view").focus()
+    tab.page.keyboard.press("v")
+    expect(slider).to_be_hidden()
+    after = pixels_on_screen(tab)
+    tab.page.keyboard.down("c")
+    tab.page.wait_for_timeout(100)
+    assert (pixels_on_screen(tab) != after).any()
+    tab.page.keyboard.up("c")
+    tab.page.wait_for_timeout(100)
+    assert (pixels_on_screen(tab) == after).all()
+
+
+def pixels_on_screen(tab: Tab) -> NDArray[np.uint8]:
+    from tests.web.browser import pixels_of
+
+    return pixels_of(tab.page.locator(".view canvas").first.screenshot())
+
+
+def test_fill_while_painting(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    tab.open_pictures(write(tmp_path / "photo.png", photo))
+    tab.page.get_by_label("Fill while painting").check()
+    tab.set_brush(10)
+    tab.paint([(30, 30), (50, 30)], SIZE)
+    tab.paint([(100, 90), (120, 90)], SIZE)
+    tab.wait_for_line("Filled in")
+    expect(tab.page.locator(".working")).to_be_hidden(timeout=MILLISECONDS)
+    filled = changed(photo, tab.saved())
+    assert filled[30, 40]
+    assert filled[90, 110]
+    assert not tab.mask().any()
+
+
+def test_a_mask_from_a_file(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    tab.open_pictures(write(tmp_path / "photo.png", photo))
+    marked = np.zeros((120, 160), np.uint8)
+    marked[20:50, 30:80] = 255
+    tab.drop(write(tmp_path / "mask.png", marked), zone="mask")
+    tab.wait_for_line("The mask was added")
+    assert (tab.mask() == marked).all()
+    tab.page.get_by_role("button", name="Clear").click()
+    small = np.zeros((60, 80), np.uint8)
+    small[10:25, 15:40] = 255
+    tab.choose(write(tmp_path / "small.png", small), button="Load…")
+    tab.wait_for_line("scaled")
+    # Between white and black is gray, on one pixel of the small mask.
+    got = tab.mask()
+    assert (got[24:46, 34:76] == 255).all()
+    assert not got[:16].any()
+    tab.drop(write(tmp_path / "bright.png", np.full((120, 160), 90, np.uint8)), zone="mask")
+    tab.expect_fault("no black background")
+
+
+def test_transparent_pixels_keep_their_values(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    alpha = np.linspace(1, 255, 160).astype(np.uint8)[None].repeat(120, axis=0)
+    picture = np.dstack([photo, alpha])
+    tab.open_pictures(write(tmp_path / "see-through.png", picture))
+    tab.paint(LINE, SIZE)
+    mask = tab.mask() > 0
+    tab.fill()
+    filled = tab.saved()
+    assert (filled[~mask] == picture[~mask]).all()

@@ -1,0 +1,198 @@
+// The websocket to the server, in the protocol of every client. It is made again whenever it is lost, and what was
+// asked for and not answered is asked for again: a fill changes nothing on the server.
+
+import { decode, encode } from "@msgpack/msgpack";
+
+import { RefusedError, openSocket } from "./auth.js";
+
+export interface FillRequest {
+    width: number;
+    height: number;
+    format: "rgb" | "rgba";
+    depth: "u8";
+    pixels: Uint8Array;
+    hole: Uint8Array;
+    options: Record<string, unknown>;
+}
+
+export interface FillResult {
+    x: number;
+    y: number;
+    width: number;
+    height: number;
+    pixels: Uint8Array;
+    blend: Uint8Array;
+    model: string;
+    seconds: number;
+}
+
+export interface Model {
+    name: string;
+    title: string;
+}
+
+export interface Welcome {
+    models: Model[];
+    default_model: string;
+    limits: { max_pixels: number; max_side: number; max_frame_bytes: number };
+}
+
+/** `away`: lost, and tried again. `refused`: the session is void. */
+export type State = "connecting" | "ready" | "away" | "refused";
+
+export type Progress = (stage: string, fraction: number, position: number) => void;
+
+/** The server could not do it. `code`: of the protocol. */
+export class FillError extends Error {
+    constructor(
+        readonly code: string,
+        message: string,
+    ) {
+        super(message);
+    }
+}
+
+/** The artist does not want it any more. */
+export class CancelledError extends Error {}
+
+interface Job {
+    request: FillRequest;
+    progress: Progress;
+    resolve: (result: FillResult) => void;
+    reject: (error: Error) => void;
+}
+
+const RETRY_MILLISECONDS = [100, 250, 500, 1000, 2000];
+
+export class Connection {
+    state: State = "connecting";
+    welcome: Welcome | null = null;
+    /** Told of every new state. */
+    onState: (state: State) => void = () => undefined;
+    private socket: WebSocket | null = null;
+    private readonly jobs = new Map<number, Job>();
+    private lastJob = 0;
+    private attempt = 0;
+    private opening = false;
+
+    /** Connect, and stay connected. */
+    async open(): Promise<void> {
+        if (this.opening || this.socket !== null) {
+            return;
+        }
+        this.opening = true;
+        try {
+            const socket = await openSocket("/", "lamafill.v1");
+            this.socket = socket;
+            this.lastJob = 0;
+            socket.addEventListener("open", () => this.say({ type: "hello", client: "web", protocol: 1 }));
+            socket.addEventListener("message", (event) => this.take(event.data as ArrayBuffer));
+            socket.addEventListener("close", () => {
+                this.socket = null;
+                this.retry();
+            });
+        } catch (error) {
+            if (error instanceof RefusedError) {
+                this.become("refused");
+            } else {
+                this.retry();
+            }
+        } finally {
+            this.opening = false;
+        }
+    }
+
+    /** Fill a window. Ends with the result, a `FillError`, or a `CancelledError` once the signal is given. */
+    fill(request: FillRequest, progress: Progress, signal: AbortSignal): Promise<FillResult> {
+        return new Promise((resolve, reject) => {
+            const job: Job = { request, progress, resolve, reject };
+            const cancel = (): void => {
+                const number = this.numberOf(job);
+                if (number !== null) {
+                    this.jobs.delete(number);
+                    if (this.state === "ready" && number > 0) {
+                        this.say({ type: "cancel", job: number });
+                    }
+                }
+                reject(new CancelledError());
+            };
+            if (signal.aborted) {
+                cancel();
+                return;
+            }
+            signal.addEventListener("abort", cancel, { once: true });
+            if (this.state === "ready") {
+                this.send(job);
+            } else {
+                // Waits for the next connection; numbers below 0 were never sent.
+                this.jobs.set(-1 - this.jobs.size - Math.random(), job);
+            }
+        });
+    }
+
+    private numberOf(job: Job): number | null {
+        for (const [number, each] of this.jobs) {
+            if (each === job) {
+                return number;
+            }
+        }
+        return null;
+    }
+
+    private send(job: Job): void {
+        this.lastJob += 1;
+        this.jobs.set(this.lastJob, job);
+        this.say({ type: "fill", job: this.lastJob, ...job.request });
+    }
+
+    private say(message: Record<string, unknown>): void {
+        this.socket?.send(encode(message));
+    }
+
+    private become(state: State): void {
+        if (state !== this.state) {
+            this.state = state;
+            this.onState(state);
+        }
+    }
+
+    private retry(): void {
+        this.become("away");
+        const wait = RETRY_MILLISECONDS[Math.min(this.attempt, RETRY_MILLISECONDS.length - 1)];
+        this.attempt += 1;
+        setTimeout(() => void this.open(), wait);
+    }
+
+    private take(data: ArrayBuffer): void {
+        const message = decode(new Uint8Array(data)) as Record<string, unknown> & { type: string };
+        if (message.type === "welcome") {
+            this.welcome = message as unknown as Welcome;
+            this.attempt = 0;
+            const waiting = [...this.jobs.values()];
+            this.jobs.clear();
+            this.become("ready");
+            waiting.forEach((job) => this.send(job));
+            return;
+        }
+        const number = message["job"];
+        const job = typeof number === "number" ? this.jobs.get(number) : undefined;
+        if (job === undefined) {
+            return; // cancelled meanwhile
+        }
+        if (message.type === "progress") {
+            job.progress(String(message["stage"]), Number(message["fraction"]), Number(message["position"] ?? 0));
+        } else if (message.type === "result") {
+            this.jobs.delete(number as number);
+            job.resolve(message as unknown as FillResult);
+        } else if (message.type === "cancelled") {
+            this.jobs.delete(number as number);
+            job.reject(new CancelledError());
+        } else if (message.type === "error") {
+            if (message["code"] === "shutting_down") {
+                return; // asked for again at the next server
+            }
+            this.jobs.delete(number as number);
+            job.reject(new FillError(String(message["code"]), String(message["message"])));
+        }
+    }
+}

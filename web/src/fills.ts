@@ -1,0 +1,361 @@
+// One fill from the mask to the picture: cut out what the server needs, ask, and put the answer in place.
+
+import { type Connection, CancelledError, type FillRequest, type FillResult, type Progress } from "./connection.js";
+import type { Declaration } from "./declaration.js";
+import type { Desk } from "./desk.js";
+import { offscreen } from "./dom.js";
+import { type Context, type Piece, Planner, type Rect, area, intersect } from "./geometry.js";
+import type { FillEdit, FillOptions, Variant } from "./history.js";
+import type { TileEdit } from "./mask.js";
+import { type Picture, chosen } from "./picture.js";
+import type { Patch, Raster } from "./raster.js";
+
+/** A fill that takes longer than this gets a coarse answer first. */
+const COARSE_SECONDS = 0.3;
+/** Pixels of the coarse answer's window, to its longer side. */
+const COARSE_SIDE = 256;
+/** Until one was measured: seconds for a million pixels of window. */
+const GUESSED_RATE = 4;
+
+/** What is to be filled, as it was when it was asked for. */
+interface Question {
+    pieces: Piece[];
+    requests: FillRequest[];
+    mask: Rect & { bytes: Uint8Array };
+}
+
+export interface Report {
+    model: string;
+    seconds: number;
+}
+
+export class Fills {
+    private running: AbortController | null = null;
+    private queue: Promise<unknown> = Promise.resolve();
+    private readonly rates = new Map<string, number>();
+    /** Told the stage and the fraction of the fill that runs, and null when none does. */
+    onProgress: (progress: { stage: string; fraction: number; position: number } | null) => void = () => undefined;
+
+    constructor(
+        private readonly connection: Connection,
+        private readonly desk: Desk,
+        private readonly declaration: Declaration,
+    ) {}
+
+    get isRunning(): boolean {
+        return this.running !== null;
+    }
+
+    /** Stop the fill that runs. What was marked is marked again. */
+    cancel(): void {
+        this.running?.abort();
+    }
+
+    /** Fill what is marked. Returns null where nothing is. Fills that are asked for meanwhile come after it. */
+    fill(picture: Picture, options: FillOptions): Promise<Report | null> {
+        return this.inTurn(async (signal) => {
+            const bounds = picture.mask.bounds();
+            if (bounds === null) {
+                return null;
+            }
+            const mask = { ...bounds, bytes: picture.mask.crop(bounds) };
+            const question = this.ask(picture, mask, options);
+            // The mask goes at once, so that what is painted meanwhile is the next one.
+            picture.mask.begin();
+            picture.mask.clear();
+            const tiles = picture.mask.end();
+            try {
+                const variant = await this.answer(picture, question, options, picture.history.patches(), signal);
+                picture.addFill({ kind: "fill", tiles, options, variants: [variant], chosen: 0 });
+                return variant;
+            } catch (error) {
+                picture.dropCoarse();
+                giveBack(picture, tiles, mask);
+                throw error;
+            }
+        });
+    }
+
+    /** Fill the place of the last fill once more, in another way. */
+    another(picture: Picture, edit: FillEdit): Promise<Report | null> {
+        return this.inTurn(async (signal) => {
+            if (picture.history.lastFill !== edit) {
+                return null;
+            }
+            const most = this.declaration.options["seed"]?.high ?? 0;
+            const seed = Math.min(most, Math.max(...edit.variants.map((variant) => variant.seed)) + 1);
+            const options = { ...edit.options, seed };
+            const question = picture.without(edit, () => this.askAgain(picture, edit, options));
+            const kept = picture.history.patches().filter((patch) => !chosen(edit).patches.includes(patch));
+            try {
+                const variant = await this.answer(picture, question, options, kept, signal, false);
+                picture.addVariant(edit, variant);
+                return variant;
+            } finally {
+                picture.dropCoarse();
+            }
+        });
+    }
+
+    private inTurn<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+        const next = this.queue.then(async () => {
+            const running = new AbortController();
+            this.running = running;
+            this.onProgress({ stage: "queued", fraction: 0, position: 0 });
+            try {
+                return await work(running.signal);
+            } finally {
+                this.running = null;
+                this.onProgress(null);
+            }
+        });
+        this.queue = next.catch(() => undefined);
+        return next;
+    }
+
+    private ask(picture: Picture, mask: Question["mask"], options: FillOptions): Question {
+        const planner = new Planner(this.declaration.geometry, picture.raster.rect, {
+            grow: options["grow"] as number | null,
+            feather: options["feather"] as number | null,
+            context: options["context"] as Context,
+        });
+        const pieces = planner.plan(mask, picture.mask.occupied);
+        const sent = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
+        const requests = pieces.map(({ window }) => ({
+            ...cut(picture.raster, window),
+            hole: picture.mask.crop(window),
+            options: sent,
+        }));
+        return { pieces, requests, mask };
+    }
+
+    /** The question of an earlier fill: its mask is marked for a moment. */
+    private askAgain(picture: Picture, edit: FillEdit, options: FillOptions): Question {
+        const now = picture.mask.data.slice();
+        try {
+            picture.mask.data.fill(0);
+            picture.mask.restore(edit.tiles, "before");
+            const bounds = picture.mask.bounds() ?? picture.raster.rect;
+            return this.ask(picture, { ...bounds, bytes: picture.mask.crop(bounds) }, options);
+        } finally {
+            picture.mask.data.set(now);
+            picture.mask.restore([], "after");
+            picture.overlay.invalidate(picture.raster.rect);
+        }
+    }
+
+    private async answer(
+        picture: Picture,
+        question: Question,
+        options: FillOptions,
+        kept: readonly Patch[],
+        signal: AbortSignal,
+        coarse = true,
+    ): Promise<Variant> {
+        picture.pending = question.pieces.map((piece) => piece.written);
+        picture.changed();
+        const said = { stage: "queued", fraction: 0, position: 0 };
+        const progress: Progress = (stage, fraction, position) => {
+            this.onProgress(Object.assign(said, { stage, fraction, position }));
+        };
+        try {
+            if (coarse && this.isSlow(question, options)) {
+                await this.answerCoarsely(picture, question, options, signal);
+            }
+            const begin = performance.now();
+            let patches: Patch[];
+            let report = { model: String(options["model"] ?? ""), seconds: 0 };
+            const { key } = picture.origin;
+            if (key !== null) {
+                patches = await this.desk.fill(key, kept, question.mask, options, progress, signal);
+                report.seconds = (performance.now() - begin) / 1000;
+            } else {
+                const results = await this.fillPieces(question.requests, progress, signal);
+                patches = results.map((result, index) => clip(result, question.pieces[index] as Piece));
+                report = {
+                    model: results[0]?.model ?? "",
+                    seconds: results.reduce((sum, result) => sum + result.seconds, 0),
+                };
+            }
+            this.learn(question, options, report.seconds);
+            return { seed: Number(options["seed"] ?? 0), patches, ...report };
+        } finally {
+            picture.pending = [];
+            picture.changed();
+        }
+    }
+
+    private async fillPieces(requests: FillRequest[], progress: Progress, signal: AbortSignal): Promise<FillResult[]> {
+        const sizes = requests.map((request) => request.width * request.height);
+        const all = sizes.reduce((sum, size) => sum + size, 0);
+        const results: FillResult[] = [];
+        let done = 0;
+        for (const [index, request] of requests.entries()) {
+            const share = (sizes[index] as number) / all;
+            results.push(
+                await this.connection.fill(
+                    request,
+                    (stage, fraction, position) => progress(stage, done + fraction * share, position),
+                    signal,
+                ),
+            );
+            done += share;
+        }
+        return results;
+    }
+
+    private async answerCoarsely(
+        picture: Picture,
+        question: Question,
+        options: FillOptions,
+        signal: AbortSignal,
+    ): Promise<void> {
+        for (const [index, request] of question.requests.entries()) {
+            const piece = question.pieces[index] as Piece;
+            const small = shrink(request, options);
+            let result: FillResult;
+            try {
+                result = await this.connection.fill(small, () => undefined, signal);
+            } catch (error) {
+                if (error instanceof CancelledError) {
+                    throw error;
+                }
+                return; // the full fill says what is wrong
+            }
+            picture.showCoarse(enlarge(result, small, request, piece.window));
+            // Only the first one has to be quick; the others would keep the full fill waiting.
+            if (question.requests.length > 3) {
+                return;
+            }
+        }
+    }
+
+    private isSlow(question: Question, options: FillOptions): boolean {
+        const pixels = question.pieces.reduce((sum, piece) => sum + area(piece.window), 0);
+        const rate = this.rates.get(rateKey(options)) ?? (options["quality"] === "fast" ? GUESSED_RATE / 4 : GUESSED_RATE);
+        return (rate * pixels) / 1e6 > COARSE_SECONDS;
+    }
+
+    private learn(question: Question, options: FillOptions, seconds: number): void {
+        const pixels = question.pieces.reduce((sum, piece) => sum + area(piece.window), 0);
+        this.rates.set(rateKey(options), (seconds * 1e6) / Math.max(1, pixels));
+    }
+}
+
+function rateKey(options: FillOptions): string {
+    return `${options["quality"]} ${options["model"]}`;
+}
+
+/** Mark again what was not filled after all, beside what was painted meanwhile. */
+function giveBack(picture: Picture, tiles: TileEdit[], mask: Question["mask"]): void {
+    const now = picture.mask.bounds();
+    if (now === null) {
+        picture.mask.restore(tiles, "before");
+        return;
+    }
+    picture.editMask((target) => {
+        const all = new Uint8Array(target.width * target.height);
+        for (let row = 0; row < mask.height; row += 1) {
+            const from = row * mask.width;
+            all.set(mask.bytes.subarray(from, from + mask.width), (mask.y + row) * target.width + mask.x);
+        }
+        target.add(all);
+    });
+}
+
+/** A window's pixels as they are sent: without alpha where there is none. */
+function cut(raster: Raster, window: Rect): Omit<FillRequest, "hole" | "options"> {
+    const { width, height } = window;
+    const rgba = raster.crop(window);
+    if (!raster.opaque) {
+        return { width, height, format: "rgba", depth: "u8", pixels: new Uint8Array(rgba.buffer) };
+    }
+    const pixels = new Uint8Array(width * height * 3);
+    for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
+        pixels[to] = rgba[from] as number;
+        pixels[to + 1] = rgba[from + 1] as number;
+        pixels[to + 2] = rgba[from + 2] as number;
+    }
+    return { width, height, format: "rgb", depth: "u8", pixels };
+}
+
+/** The part of an answer that belongs to its piece. */
+export function clip(result: FillResult, piece: Piece): Patch {
+    const got = {
+        x: result.x + piece.window.x,
+        y: result.y + piece.window.y,
+        width: result.width,
+        height: result.height,
+    };
+    const rect = intersect(got, piece.written);
+    if (rect.width === got.width && rect.height === got.height) {
+        // Copied out of the message, which holds more.
+        return { rect, pixels: result.pixels.slice(), blend: result.blend.slice() };
+    }
+    const channels = result.pixels.length / result.blend.length;
+    const pixels = new Uint8Array(area(rect) * channels);
+    const blend = new Uint8Array(area(rect));
+    for (let row = 0; row < rect.height; row += 1) {
+        const from = (rect.y - got.y + row) * got.width + rect.x - got.x;
+        blend.set(result.blend.subarray(from, from + rect.width), row * rect.width);
+        pixels.set(
+            result.pixels.subarray(from * channels, (from + rect.width) * channels),
+            row * rect.width * channels,
+        );
+    }
+    return { rect, pixels, blend };
+}
+
+/** The same question about a small picture, to be answered at once. */
+function shrink(request: FillRequest, options: FillOptions): FillRequest {
+    const scale = Math.min(1, COARSE_SIDE / Math.max(request.width, request.height));
+    const width = Math.max(1, Math.round(request.width * scale));
+    const height = Math.max(1, Math.round(request.height * scale));
+    const full = offscreen(request.width, request.height);
+    full.putImageData(toImage(request.pixels, request.width, request.height), 0, 0);
+    const small = offscreen(width, height, true);
+    small.drawImage(full.canvas, 0, 0, width, height);
+    const rgba = small.getImageData(0, 0, width, height).data;
+    const pixels = new Uint8Array(width * height * 3);
+    for (let index = 0; index < width * height; index += 1) {
+        pixels.set(rgba.subarray(index * 4, index * 4 + 3), index * 3);
+    }
+    const hole = new Uint8Array(width * height);
+    for (let y = 0; y < request.height; y += 1) {
+        const row = Math.min(height - 1, Math.floor(y * scale)) * width;
+        for (let x = 0; x < request.width; x += 1) {
+            if (request.hole[y * request.width + x]) {
+                hole[row + Math.min(width - 1, Math.floor(x * scale))] = 255;
+            }
+        }
+    }
+    const quick = { ...request.options, quality: "fast", context: "whole", grain: false, grow: 1, feather: 0 };
+    if (options["model"] !== undefined) {
+        Object.assign(quick, { model: options["model"] });
+    }
+    return { width, height, format: "rgb", depth: "u8", pixels, hole, options: quick };
+}
+
+/** The small answer at full size, where the hole is. */
+function enlarge(result: FillResult, small: FillRequest, request: FillRequest, window: Rect): Patch {
+    const picture = offscreen(small.width, small.height);
+    picture.putImageData(toImage(small.pixels, small.width, small.height), 0, 0);
+    picture.putImageData(toImage(result.pixels, result.width, result.height), result.x, result.y);
+    const large = offscreen(window.width, window.height, true);
+    large.imageSmoothingQuality = "high";
+    large.drawImage(picture.canvas, 0, 0, window.width, window.height);
+    const pixels = new Uint8Array(large.getImageData(0, 0, window.width, window.height).data.buffer);
+    return { rect: window, pixels, blend: request.hole };
+}
+
+function toImage(pixels: Uint8Array, width: number, height: number): ImageData {
+    const image = new ImageData(Math.max(1, width), Math.max(1, height));
+    const channels = pixels.length / Math.max(1, width * height);
+    for (let index = 0; index < width * height; index += 1) {
+        image.data.set(pixels.subarray(index * channels, index * channels + channels), index * 4);
+        if (channels === 3) {
+            image.data[index * 4 + 3] = 255;
+        }
+    }
+    return image;
+}

@@ -1,0 +1,212 @@
+// One open picture: its pixels, its mask, what was done to it, and where it came from.
+
+import { type Rect, intersect, isEmpty } from "./geometry.js";
+import { type Edit, type FillEdit, History, type Variant } from "./history.js";
+import { Mask } from "./mask.js";
+import { maskPainter, picturePainter } from "./painters.js";
+import { type Patch, type Raster, type Region, apply, revert } from "./raster.js";
+import { Tiles } from "./tiles.js";
+
+/** Where a picture came from. `key`: of one from the command line, which fills and saves it at full depth. */
+export interface Origin {
+    id: string;
+    name: string;
+    blob: Blob;
+    key: string | null;
+    depth: number;
+    note: string;
+}
+
+/** What part of a picture is seen. `scale`: pixels of the screen for one of the picture; 0: all of it fits. */
+export interface Place {
+    scale: number;
+    x: number;
+    y: number;
+}
+
+export class Picture {
+    readonly mask: Mask;
+    readonly history = new History();
+    readonly shown: Tiles;
+    readonly original: Tiles;
+    readonly overlay: Tiles;
+    place: Place = { scale: 0, x: 0, y: 0 };
+    /** Where a fill is at work. */
+    pending: Rect[] = [];
+    /** A coarse answer that is shown until the full one is there. */
+    private coarse: Patch[] = [];
+    /** Told when something has to be drawn again. */
+    changed: () => void = () => undefined;
+    /** Told when only the mask has to be, and where. */
+    maskChanged: (rect: Rect) => void = () => undefined;
+
+    constructor(
+        readonly origin: Origin,
+        readonly raster: Raster,
+        colour: () => [number, number, number],
+    ) {
+        const { width, height } = raster;
+        this.mask = new Mask(width, height, (rect) => {
+            this.overlay.invalidate(rect);
+            this.maskChanged(rect);
+        });
+        this.shown = new Tiles(width, height, picturePainter(width, height, () => raster.region));
+        this.original = new Tiles(width, height, picturePainter(width, height, (rect) => this.originally(rect)));
+        this.overlay = new Tiles(width, height, maskPainter(this.mask, colour));
+    }
+
+    /** The fills that are in the picture, at full depth: their names. */
+    get fillNames(): string[] {
+        return this.history.patches().flatMap((patch) => (patch.name === undefined ? [] : [patch.name]));
+    }
+
+    /** Change the mask in one step that can be undone. */
+    editMask(change: (mask: Mask) => void): void {
+        this.mask.begin();
+        change(this.mask);
+        this.endMaskEdit();
+    }
+
+    /** End a change of the mask that has begun. */
+    endMaskEdit(): void {
+        const tiles = this.mask.end();
+        if (tiles.length > 0) {
+            this.history.push({ kind: "mask", tiles });
+        }
+    }
+
+    /** Take back a change of the mask that has begun. */
+    dropMaskEdit(): void {
+        this.mask.restore(this.mask.end(), "before");
+    }
+
+    undo(): boolean {
+        const edit = this.history.back();
+        if (edit !== null) {
+            this.dropCoarse();
+            if (edit.kind === "fill") {
+                this.takeOut(chosen(edit).patches);
+            }
+            this.mask.restore(edit.tiles, "before");
+            this.changed();
+        }
+        return edit !== null;
+    }
+
+    redo(): boolean {
+        const edit = this.history.forth();
+        if (edit !== null) {
+            this.dropCoarse();
+            this.replay(edit);
+            this.changed();
+        }
+        return edit !== null;
+    }
+
+    /** Do an edit that is in the history (again). */
+    replay(edit: Edit): void {
+        this.mask.restore(edit.tiles, "after");
+        if (edit.kind === "fill") {
+            this.putIn(chosen(edit).patches);
+        }
+    }
+
+    /** Put a new fill into the picture. The mask is empty by now. */
+    addFill(edit: FillEdit): void {
+        this.dropCoarse();
+        this.putIn(chosen(edit).patches);
+        this.history.push(edit);
+        this.changed();
+    }
+
+    /** Add a variant to the last fill, and show it. */
+    addVariant(edit: FillEdit, variant: Variant): void {
+        this.dropCoarse();
+        edit.variants.push(variant);
+        this.choose(edit, edit.variants.length - 1);
+    }
+
+    /** Show another variant of the last fill. */
+    choose(edit: FillEdit, index: number): void {
+        if (edit !== this.history.lastFill || index === edit.chosen) {
+            return;
+        }
+        this.dropCoarse();
+        this.takeOut(chosen(edit).patches);
+        edit.chosen = index;
+        this.putIn(chosen(edit).patches);
+        this.history.changed(edit);
+        this.changed();
+    }
+
+    /** Show a coarse answer until the full one comes, or until it is dropped. */
+    showCoarse(patch: Patch): void {
+        this.coarse.push(patch);
+        this.putIn([patch]);
+        this.changed();
+    }
+
+    dropCoarse(): void {
+        if (this.coarse.length > 0) {
+            this.takeOut(this.coarse);
+            this.coarse = [];
+            this.changed();
+        }
+    }
+
+    /** Do something with the picture as it is without the chosen variant of its last fill. */
+    without<Result>(edit: FillEdit | null, work: () => Result): Result {
+        this.dropCoarse();
+        if (edit === null) {
+            return work();
+        }
+        const { patches } = chosen(edit);
+        [...patches].reverse().forEach((patch) => revert(this.raster, patch));
+        try {
+            return work();
+        } finally {
+            patches.forEach((patch) => apply(this.raster, patch));
+        }
+    }
+
+    /** Pixels as they were before all fills. */
+    originally(rect: Rect): Region {
+        const patches = [...this.history.patches(), ...this.coarse].filter(
+            (patch) => !isEmpty(intersect(patch.rect, rect)),
+        );
+        if (patches.length === 0) {
+            return this.raster.region;
+        }
+        const data = this.raster.crop(rect);
+        for (const patch of patches.reverse()) {
+            const both = intersect(patch.rect, rect);
+            const before = patch.before as Uint8ClampedArray;
+            for (let row = 0; row < both.height; row += 1) {
+                const from = ((both.y + row - patch.rect.y) * patch.rect.width + both.x - patch.rect.x) * 4;
+                const to = ((both.y + row - rect.y) * rect.width + both.x - rect.x) * 4;
+                data.set(before.subarray(from, from + both.width * 4), to);
+            }
+        }
+        return { data, width: rect.width, left: rect.x, top: rect.y };
+    }
+
+    private putIn(patches: readonly Patch[]): void {
+        for (const patch of patches) {
+            apply(this.raster, patch);
+            this.shown.invalidate(patch.rect);
+            this.original.invalidate(patch.rect);
+        }
+    }
+
+    private takeOut(patches: readonly Patch[]): void {
+        for (const patch of [...patches].reverse()) {
+            revert(this.raster, patch);
+            this.shown.invalidate(patch.rect);
+            this.original.invalidate(patch.rect);
+        }
+    }
+}
+
+export function chosen(edit: FillEdit): Variant {
+    return edit.variants[edit.chosen] as Variant;
+}
