@@ -72,9 +72,8 @@ class _Session:
 
         from lama_core.client.connection import ClientError
 
-        announced = False
+        announced = ended_by_user = False
         while True:
-            ended_by_user = False
             try:
                 desk = self._open_desk()
                 ended: list[bool] = []
@@ -119,14 +118,13 @@ class _Session:
 
     def _reaches(self, *, ended_by_user: bool) -> bool:
         """Whether there is a server now."""
-        from lama_core.client.connection import ClientError
-        from lama_core.client.connection.runtime import read_runtime_file
-        from lama_core.client.places import state_folder
+        from lama_core.client.connection import ClientError, connect
 
         try:
             if ended_by_user:
-                read_runtime_file(state_folder())
-            self._server.reach()
+                connect(client="lama-fill web", start=False).close()
+            else:
+                self._server.reach()
         except ClientError as error:
             if not ended_by_user:
                 print(f"lama-fill: {one_line(str(error))}", file=sys.stderr)
