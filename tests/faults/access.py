@@ -39,6 +39,13 @@ UPGRADE = (
 )
 
 
+def upgrade_request(server: ServerProcess, *headers: str) -> bytes:
+    """A request that opens a websocket, with a fresh proof; more headers may be added."""
+    proof = auth.authorization(server.runtime.token, auth.new_nonce())
+    more = "".join(f"{header}\r\n" for header in (*headers, f"Authorization: {proof}"))
+    return f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{UPGRADE}{more}\r\n".encode()
+
+
 def _statuses(port: int, requests: Iterator[str]) -> list[int]:
     """Send each request on a connection of its own, some at once; returns the statuses, 0 for no answer."""
     statuses: list[int] = []

@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.faults import access, soak
+from tests.faults import access, protocol, soak
 from tests.faults.row import Row, Section
 
-SECTIONS: tuple[Section, ...] = (access.SECTION, soak.SECTION)
+SECTIONS: tuple[Section, ...] = (access.SECTION, protocol.SECTION, soak.SECTION)
 ROWS: tuple[Row, ...] = tuple(row for section in SECTIONS for row in section.rows)
 
 RESULTS = Path(__file__).with_name("results.json")

@@ -129,19 +129,25 @@ def server_outcome(frame: bytes) -> Message | ProtocolError:
     return outcome(decode_server, frame)
 
 
-def fuzz(mutator: Mutator, rounds: int) -> set[str]:
-    """Every kind of outcome that was seen; anything but a message or a documented error gets out."""
+def check_frame(frame: bytes) -> set[str]:
+    """The kinds of outcome of a frame; anything but a message or a documented error gets out."""
     seen = set()
+    for decode in (client_outcome, server_outcome):
+        found = decode(frame)
+        if isinstance(found, ProtocolError):
+            seen.add(found.code)
+            assert found.code in ERROR_CODES, frame
+            assert found.fatal == (found.job is None), frame
+            assert found.message.isprintable(), frame
+        else:
+            seen.add(codec.TYPE_NAMES[type(found)])
+            assert decode(encode(found)) == found, frame
+    return seen
+
+
+def fuzz(mutator: Mutator, rounds: int) -> set[str]:
+    """Every kind of outcome that was seen."""
+    seen: set[str] = set()
     for _ in range(rounds):
-        frame = mutator.frame()
-        for decode in (client_outcome, server_outcome):
-            found = decode(frame)
-            if isinstance(found, ProtocolError):
-                seen.add(found.code)
-                assert found.code in ERROR_CODES, frame
-                assert found.fatal == (found.job is None), frame
-                assert found.message.isprintable(), frame
-            else:
-                seen.add(codec.TYPE_NAMES[type(found)])
-                assert decode(encode(found)) == found, frame
+        seen |= check_frame(mutator.frame())
     return seen
