@@ -16,7 +16,7 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         measured = dict(report.user_properties).get("result")
-        if report.when != "call" or measured is None:
+        if report.when != "call" or not report.passed or measured is None:
             return
         name, count, figure, remark = measured
         # Another run may have written meanwhile.

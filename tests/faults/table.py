@@ -6,10 +6,16 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.faults import access, protocol, soak
+from tests.faults import access, load, processes, protocol, soak
 from tests.faults.row import Row, Section
 
-SECTIONS: tuple[Section, ...] = (access.SECTION, protocol.SECTION, soak.SECTION)
+SECTIONS: tuple[Section, ...] = (
+    access.SECTION,
+    protocol.SECTION,
+    load.SECTION,
+    processes.SECTION,
+    soak.SECTION,
+)
 ROWS: tuple[Row, ...] = tuple(row for section in SECTIONS for row in section.rows)
 
 RESULTS = Path(__file__).with_name("results.json")

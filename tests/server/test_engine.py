@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import nn
 
 from lama_core.client.errors import LamaFillError
 from lama_core.client.options import FillOptions
-from lama_core.client.protocol.messages import CHANNELS, Depth, Device, Fill, PixelFormat, Result
+from lama_core.client.protocol.messages import CHANNELS, Depth, Fill, PixelFormat, Result
 from lama_core.fill import fill_region
 from lama_core.inference import load_fast
 from lama_core.model.installed.load import load_generator
@@ -22,26 +23,13 @@ from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker import devices, engine
 from lama_server.worker.engine import SMALL_CONTEXT, FillEngine
 from lama_server.worker.pixels import DTYPES
+from tests.server.pretended import Flat, pretended_gpu
 
 FORMATS: tuple[PixelFormat, ...] = ("gray", "graya", "rgb", "rgba", "bgra")
 DEPTHS: tuple[Depth, ...] = ("u8", "u16", "f16", "f32")
 
 
 PLAIN = FillOptions(quality="fast", seam=False, grain=False)
-
-
-class Flat(nn.Module):
-    """Predicts one colour everywhere; `before` is called first, with the size of the window."""
-
-    def __init__(self, before: Callable[[int, int], None] = lambda height, width: None) -> None:
-        super().__init__()
-        self._before = before
-        self.windows: list[tuple[int, int]] = []
-
-    def forward(self, image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
-        self.windows.append((image.shape[2], image.shape[3]))
-        self._before(image.shape[2], image.shape[3])
-        return torch.tensor([1.0, 0.5, 0.0]).view(1, 3, 1, 1).expand_as(image)
 
 
 def _engine(generator: nn.Module | None = None) -> FillEngine:
@@ -302,17 +290,16 @@ OUT_OF_MEMORY = [
     RuntimeError("MPS backend out of memory (MPS allocated: 18 GB)"),
     RuntimeError("XPU out of memory"),
     MemoryError("Unable to allocate 3 GiB for an array"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ImportError("mtrand.cpython-311.so: failed to map segment from shared object"),
 ]
 
 
 @pytest.fixture
-def with_gpu(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Lets the engine believe in a GPU. Returns the devices that models are loaded on."""
-    gpu = Device(id="cuda:0", name="pretended")
-    monkeypatch.setattr(engine, "choose_device", lambda name: torch.device("cuda"))
-    monkeypatch.setattr(engine, "describe_device", lambda device: gpu)
-    monkeypatch.setattr(engine, "memory_in_use", lambda device: 0)
-    return []
+def with_gpu() -> Iterator[list[str]]:
+    """Lets the engine believe in a GPU. Gives the devices that models are loaded on."""
+    with pretended_gpu():
+        yield []
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: str(error)[:20])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -11,7 +12,13 @@ import torch
 from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol.messages import Device
 
-_FULL = re.compile(r"out of memory|can't allocate memory|not enough memory|bad alloc", re.IGNORECASE)
+_FULL = re.compile(
+    r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad alloc"
+    r"|failed to map segment",  # a library that is loaded at its first use
+    re.IGNORECASE,
+)
+MEMORY_ERRORS = (RuntimeError, MemoryError, OSError, ImportError)
+"""What is raised for want of memory, beside for other reasons; see `is_out_of_memory`."""
 _GONE = re.compile(
     r"(?:CUDA|HIP|XPU|MPS|cuDNN|CUBLAS|CUFFT|hipFFT|Level.?Zero)\w* error|_STATUS_", re.IGNORECASE
 )
@@ -74,10 +81,12 @@ def give_back_memory(device: torch.device) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether there was not enough memory; torch says so in several ways."""
+    """Whether there was not enough memory; torch and the system say so in several ways."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and _FULL.search(str(error)) is not None
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MEMORY_ERRORS) and _FULL.search(str(error)) is not None
 
 
 def is_device_gone(error: BaseException, device: torch.device) -> bool:

@@ -22,6 +22,7 @@ from lama_core.model.installed.registry import UnknownModelError, find_model
 from lama_core.model.predictor import Predict, Predictor, as_predictor
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker.devices import (
+    MEMORY_ERRORS,
     choose_device,
     describe_device,
     give_back_memory,
@@ -83,7 +84,7 @@ class FillEngine:
     def load(self, model: str) -> None:
         try:
             self._generator(model, self._device)
-        except (RuntimeError, MemoryError) as error:
+        except MEMORY_ERRORS as error:
             if self._device.type == "cpu" or not is_out_of_memory(error):
                 raise
             # Other programs may need less by the time of the first fill, and there is the CPU.
@@ -110,7 +111,7 @@ class FillEngine:
             raise JobError("model_failed", str(error)) from error
         except LamaFillError as error:
             raise JobError("bad_request", str(error)) from error
-        except (RuntimeError, MemoryError) as error:
+        except MEMORY_ERRORS as error:
             if is_out_of_memory(error):
                 raise JobError("out_of_memory", _OUT_OF_MEMORY) from error
             if is_device_gone(error, self._device):
@@ -152,7 +153,7 @@ class FillEngine:
                     progress=Progress(on_report=self._watch.progress, cancelled=self._watch.cancelled),
                 )
                 return region, device
-            except (RuntimeError, MemoryError) as error:
+            except MEMORY_ERRORS as error:
                 if not attempts or not is_out_of_memory(error):
                     raise
                 log.warning("%s: not enough memory for a context of %s", device, options.context)
