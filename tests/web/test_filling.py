@@ -44,7 +44,7 @@ def test_a_dropped_picture_is_filled_where_it_was_painted(
     assert not tab.mask().any()
     tab.page.keyboard.press("Control+Shift+z")
     tab.page.keyboard.press("Control+y")
-    tab.wait_for_line("Done again")
+    tab.wait_for_line("Redone")
     assert (tab.saved() == filled).all()
 
     # The fill alone.

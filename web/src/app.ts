@@ -167,7 +167,7 @@ export class App {
     }
 
     redo(): void {
-        this.step((picture) => picture.redo(), _("Done again."), _("There is nothing to do again."));
+        this.step((picture) => picture.redo(), _("Redone."), _("There is nothing to redo."));
     }
 
     /** Change the mask by one of its own ways. */

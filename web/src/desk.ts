@@ -33,7 +33,7 @@ interface Request {
     reject: (error: Error) => void;
 }
 
-const RETRY_MILLISECONDS = 1000;
+const RETRY_MILLISECONDS = 500;
 
 export class Desk {
     /** Told which pictures there are, whenever the command comes (back). */
@@ -43,6 +43,15 @@ export class Desk {
     private socket: WebSocket | null = null;
     private readonly requests = new Map<number, Request>();
     private last = 0;
+
+    /** Connect anew, for a new session: its command may be another one. */
+    renew(): void {
+        if (this.socket === null) {
+            void this.open();
+        } else {
+            this.socket.close(); // and is opened again
+        }
+    }
 
     async open(): Promise<void> {
         if (this.socket !== null) {

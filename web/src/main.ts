@@ -74,7 +74,7 @@ async function main(): Promise<void> {
         if (again !== null) {
             void enter(again).then(() => {
                 void app.connection.open();
-                void app.desk.open();
+                app.desk.renew();
             });
         }
     });

@@ -11,9 +11,9 @@ export class SaveDialog {
 
     constructor(private readonly app: App) {
         const kinds: [Kind, string, string][] = [
-            ["png", _("PNG"), _("Keeps every pixel outside of the fills as it is.")],
-            ["jpeg", _("JPEG"), _("Small; all of the picture is compressed anew.")],
-            ["webp", _("WebP"), _("Smaller than PNG.")],
+            ["png", "PNG", _("Keeps every pixel outside of the fills as it is.")],
+            ["jpeg", "JPEG", _("Small; all of the picture is compressed anew.")],
+            ["webp", "WebP", _("Smaller than PNG.")],
             ["layer", _("The fills alone"), _("A transparent PNG, as a layer for any editor.")],
         ];
         const close = button({ label: _("Cancel"), run: () => this.node.close() });

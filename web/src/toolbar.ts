@@ -26,14 +26,14 @@ export class ToolBar {
         ];
         this.undo = button({ label: _("Undo"), key: "Ctrl+Z", icon: "undo", iconOnly: true, class: "tool", run: () => app.undo() });
         this.redo = button({
-            label: _("Do again"),
+            label: _("Redo"),
             key: "Ctrl+Shift+Z",
             icon: "redo",
             iconOnly: true,
             class: "tool",
             run: () => app.redo(),
         });
-        this.node = element(
+        const tools = element(
             "div",
             { class: "toolbar", role: "toolbar", "aria-label": _("Tools") },
             ...this.tools.map(([, node]) => node),
@@ -41,6 +41,7 @@ export class ToolBar {
             this.undo,
             this.redo,
         );
+        this.node = element("section", { class: "tool-area", "aria-label": _("Tools") }, tools);
     }
 
     choose(tool: Tool): void {

@@ -88,17 +88,20 @@ export class TopBar {
                 "aria-selected": String(isActive),
                 tabindex: isActive ? 0 : -1,
                 title: `${name}, ${picture.raster.width} × ${picture.raster.height}`,
+                "aria-keyshortcuts": "Delete",
                 onclick: () => app.show(picture),
             },
             element("span", {}, name),
         );
+        // For pointers; a list of tabs has nothing but tabs for everybody else, who close with Delete.
         const close = element(
             "button",
             {
                 type: "button",
                 class: "tab-close",
-                "aria-label": format("Close {name}", { name }),
-                title: format("Close {name}", { name }),
+                tabindex: -1,
+                "aria-hidden": "true",
+                title: `${format("Close {name}", { name })} (Delete)`,
                 onclick: () => this.close(picture),
             },
             icon("close"),
@@ -116,6 +119,12 @@ export class TopBar {
 
     private moveFocus(event: KeyboardEvent): void {
         const { app } = this;
+        if (event.key === "Delete" && app.active !== null) {
+            event.preventDefault();
+            event.stopPropagation();
+            this.close(app.active);
+            return;
+        }
         const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
         if (step === undefined || app.active === null || app.pictures.length === 0) {
             return;
