@@ -79,6 +79,7 @@ export class TopBar {
         const { app } = this;
         const { name } = picture.origin;
         const isActive = picture === app.active;
+        const closing = format("Close {name}", { name });
         const tab = element(
             "button",
             {
@@ -101,7 +102,7 @@ export class TopBar {
                 class: "tab-close",
                 tabindex: -1,
                 "aria-hidden": "true",
-                title: `${format("Close {name}", { name })} (Delete)`,
+                title: `${closing} (Delete)`,
                 onclick: () => this.close(picture),
             },
             icon("close"),

@@ -57,8 +57,11 @@ def test_a_language(language: str) -> None:
 
 
 def test_no_text_is_marked_where_the_tools_do_not_find_it() -> None:
-    """Inside of an f-string, that is."""
+    """Inside of an f-string or of a template, that is."""
     inside = re.compile(r"""f"[^"]*\{_\(|f'[^']*\{_\(""")
     for folder in SOURCES:
         for path in (PROJECT / folder).rglob("*.py"):
             assert inside.search(path.read_text(encoding="utf-8")) is None, path.name
+    inside = re.compile(r"\$\{(?:_|format)\(")
+    for path in (PROJECT / PAGE).rglob("*.ts"):
+        assert inside.search(path.read_text(encoding="utf-8")) is None, path.name
