@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Union
+from typing import Optional, Union
 
 #: "auto": by the hole's size; "whole": all of the canvas; a number: that many pixels around the grown hole.
 Context = Union[str, int]
@@ -156,7 +156,15 @@ def automatic_feather(hole: Rect) -> int:
     return feather_of(_side(hole))
 
 
-def context_window(hole: Rect, canvas: Rect, *, grow: int, feather: int, context: Context = "auto") -> Rect:
+def context_window(
+    hole: Rect,
+    canvas: Rect,
+    *,
+    grow: int,
+    feather: int,
+    context: Context = "auto",
+    thickness: Optional[int] = None,  # noqa: UP045 - Python 3.9
+) -> Rect:
     """What the network has to see to fill a hole, and so what a client has to send.
 
     The window never leaves the canvas. At the canvas's border it shifts inward and keeps its size; where
@@ -169,6 +177,8 @@ def context_window(hole: Rect, canvas: Rect, *, grow: int, feather: int, context
         grow: by how many pixels the hole is dilated, 0 or more.
         feather: over how many pixels more it is blended, 0 or more.
         context: "auto", "whole", or how many pixels around the grown hole.
+        thickness: of what is to be filled, in pixels, where its bounds do not say it: an automatic margin is
+            by that then.
 
     Raises:
         ValueError: the hole is not in the canvas, or a number is negative.
@@ -181,7 +191,7 @@ def context_window(hole: Rect, canvas: Rect, *, grow: int, feather: int, context
     if context == "whole":
         return canvas
     if context == "auto":
-        grown_side = _side(hole) + 2 * grow
+        grown_side = (_side(hole) if thickness is None else min(thickness, _side(hole))) + 2 * grow
         margin = min(MAX_MARGIN, max(MIN_MARGIN, round(MARGIN_SHARE * grown_side)))
         around = grow + max(feather, margin)
         width = _stepped(max(MIN_WINDOW, hole.width + 2 * around))

@@ -6,21 +6,17 @@ hole, row by row. No part of this looks at single pixels: rows are put on top of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from lama_core.client import tiles
 from lama_core.client.geometry import Context, Rect, context_window, plan_windows
+from lama_core.client.tiles import CELL, Cell, Cells
 
 ReadMask = Callable[[Rect], bytes]
 
 #: A hole that fits in a window of so many pixels, surroundings included, is sent in one piece.
 ONE_PIECE = 1 << 21
-
-#: Holes nearer to each other than this (twice, at most) are one when windows are planned.
-CELL = 32
-
-#: More holes than this are taken together by their neighbourhood: planning windows is quadratic in them.
-MAX_PARTS = 96
 
 INVERTED = bytes(range(255, -1, -1))
 
@@ -41,6 +37,7 @@ def plan(
     grow: int | None = None,
     feather: int | None = None,
     context: Context = "auto",
+    join_islands: bool = False,
 ) -> list[Piece]:
     """The windows to send for a hole; no two of them are written to at the same place.
 
@@ -51,6 +48,7 @@ def plan(
         grow: by how many pixels the hole is dilated; None: by the size of the hole.
         feather: over how many pixels the fill is blended in; None: by the size of the hole.
         context: "auto", "whole" or pixels.
+        join_islands: whether islands of any size are filled too, so that no hole may be cut.
 
     Returns:
         No piece at all when the mask is 0 everywhere.
@@ -60,65 +58,50 @@ def plan(
         return []
     around = context_window(whole, canvas, grow=grow or 0, feather=feather or 0, context=context)
     if around.area > ONE_PIECE:
-        holes = parts(whole, read)
+        cells = hole_cells(whole, read)
+        windows = tiles.plan(
+            cells, canvas, grow=grow, feather=feather, context=context, may_cut=not join_islands
+        )
     else:
         holes = [hole for hole in [_tight(whole, read)] if not hole.is_empty]
-    windows = plan_windows(holes, canvas, grow=grow, feather=feather, context=context)
+        windows = plan_windows(holes, canvas, grow=grow, feather=feather, context=context)
     return [Piece(window.rect, window.written) for window in windows]
 
 
-def parts(bounds: Rect, read: ReadMask) -> list[Rect]:
-    """The bounds of each separate hole of a mask, from the top left.
+def hole_cells(bounds: Rect, read: ReadMask) -> Cells:
+    """The cells that a hole touches.
 
-    Separate means some tens of pixels apart: nearer ones would share a window anyway. Cells are counted from
-    the hole's own bounds, as `lama_core.image.mask_ops.find_holes` counts them, so that a client and the core
-    tell the same holes apart.
+    They are counted from the hole's own bounds, as `lama_core.image.mask_ops.hole_cells` counts them, so that
+    a client and the core tell the same holes apart.
 
     Args:
         bounds: the hole is inside, and may be smaller.
         read: the mask of the hole.
     """
-    tight, cells = _occupied(bounds, read)
-    if (tight.x, tight.y) != (bounds.x, bounds.y):
-        tight, cells = _occupied(tight, read)
-    side, groups = CELL, _joined(cells)
-    while len(groups) > MAX_PARTS:
-        side *= 2
-        cells = {(column // 2, row // 2) for column, row in cells}
-        groups = _joined(cells)
-    holes = [_bounds(group, side, tight, read) for group in groups]
-    return sorted(holes, key=lambda hole: (hole.y, hole.x))
+    tight, rects = _occupied(bounds, read)
+    if (tight.x, tight.y) != (bounds.x, bounds.y) and rects:
+        tight, rects = _occupied(tight, read)
+    return Cells(tight.x, tight.y, rects)
 
 
-def _occupied(bounds: Rect, read: ReadMask) -> tuple[Rect, set[tuple[int, int]]]:
-    """The bounds of what is not 0, and the cells, counted from the given bounds, with something in them."""
-    cells: set[tuple[int, int]] = set()
+def _occupied(bounds: Rect, read: ReadMask) -> tuple[Rect, dict[Cell, Rect]]:
+    """The bounds of what is not 0, and those in each cell, counted from the given bounds, that has any."""
+    rects: dict[Cell, Rect] = {}
     tight = Rect(bounds.x, bounds.y, 0, 0)
     for row, top in enumerate(range(bounds.y, bounds.bottom, CELL)):
         band = Rect(bounds.x, top, bounds.width, min(CELL, bounds.bottom - top))
         mask = read(band)
         seen = _flattened(mask, band.width)
-        cells.update(
-            (column, row)
-            for column, left in enumerate(range(0, band.width, CELL))
-            if any(seen[left : left + CELL])
-        )
         tight = tight.union(_tight_of(mask, seen, band))
-    return tight, cells
-
-
-def _bounds(group: set[tuple[int, int]], side: int, tight: Rect, read: ReadMask) -> Rect:
-    """The bounds of what is not 0 in a group of cells: of its outermost cells, which alone are read."""
-    columns, rows = {column for column, _ in group}, {row for _, row in group}
-    outermost = [
-        Rect(tight.x + column * side, tight.y + row * side, side, side).clipped(tight)
-        for column, row in group
-        if column in (min(columns), max(columns)) or row in (min(rows), max(rows))
-    ]
-    found = Rect(0, 0, 0, 0)
-    for cell in outermost:
-        found = found.union(_tight(cell, read))
-    return found
+        for column, left in enumerate(range(0, band.width, CELL)):
+            columns = seen[left : left + CELL]
+            if not columns.strip(b"\0"):
+                continue
+            side = len(columns)
+            lines = [mask[at : at + side] for at in range(left, len(mask), band.width)]
+            cell = Rect(band.x + left, top, side, band.height)
+            rects[column, row] = _tight_of(b"".join(lines), columns, cell)
+    return tight, rects
 
 
 def _tight(rect: Rect, read: ReadMask) -> Rect:
@@ -144,20 +127,3 @@ def _flattened(mask: bytes, width: int) -> bytes:
     for begin in range(0, len(mask), width):
         seen |= int.from_bytes(mask[begin : begin + width], "little")
     return seen.to_bytes(width, "little")
-
-
-def _joined(cells: Iterable[tuple[int, int]]) -> list[set[tuple[int, int]]]:
-    """The groups of cells that touch, corners included."""
-    left_over = set(cells)
-    groups = []
-    while left_over:
-        waiting = [left_over.pop()]
-        group = set(waiting)
-        while waiting:
-            x, y = waiting.pop()
-            near = {(x + dx, y + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)} & left_over
-            left_over -= near
-            group |= near
-            waiting.extend(near)
-        groups.append(group)
-    return groups

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lama_core.client.geometry import Rect
+from lama_core.client.geometry import Rect, Window
 from lama_core.fill.common.errors import FillError
 from lama_core.image.blend import blend_into
 from lama_core.image.pixels import Floats, Pixels, as_channels
@@ -38,6 +39,32 @@ def composite(image: Pixels, region: FilledRegion) -> Pixels:
     picture: Pixels = image.copy()
     composite_into(picture, region)
     return picture
+
+
+def composite_all(image: Pixels, windows: Sequence[Window], regions: Iterable[FilledRegion]) -> None:
+    """Blend the regions of all windows into a picture while they are made, each as soon as it can be.
+
+    Every window sees the picture as it was: a region waits until no window to come looks at its place. So
+    those of a band of the picture wait, whatever its size.
+
+    Args:
+        image: the picture, blended into in place. Where a window fails, those before it may be blended in.
+        windows: in the order of the regions.
+        regions: one for each window; they look at `image` while they are made.
+
+    Raises:
+        FillError: a region is not of this picture.
+    """
+    tops = [window.rect.y for window in windows]
+    for number in range(len(tops) - 1, 0, -1):
+        tops[number - 1] = min(tops[number - 1], tops[number])
+    waiting: list[FilledRegion] = []
+    for number, region in enumerate(regions, 1):
+        waiting.append(region)
+        seen_from = tops[number] if number < len(tops) else len(image)
+        for done in [one for one in waiting if one.rect.bottom <= seen_from]:
+            composite_into(image, done)
+        waiting = [one for one in waiting if one.rect.bottom > seen_from]
 
 
 def composite_into(image: Pixels, region: FilledRegion) -> None:

@@ -7,11 +7,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lama_core.client.geometry import Window, feather_of, grow_of, plan_windows
+from lama_core.client import tiles
+from lama_core.client.geometry import Window, feather_of, grow_of
 from lama_core.client.options import FillOptions
+from lama_core.client.tiles import MAX_TILE
 from lama_core.fill.common.errors import FillError
-from lama_core.image.mask_ops import HoleMask, find_holes, read_hole, thickness
+from lama_core.image.mask_ops import HoleMask, hole_cells, read_hole, thickness
 from lama_core.image.pixels import PixelFormat, Pixels, as_channels, pixel_format
+
+TILE_PIXEL_BYTES = 450
+"""Bytes that a fill takes for each pixel of a window; measured for the default quality in windows of 1 MP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +63,14 @@ def _planned_windows(mask: HoleMask, options: FillOptions) -> list[Window]:
 
     Where the windows are is planned from the bounds of the holes alone, as a client plans it.
     """
-    windows = plan_windows(
-        find_holes(mask),
+    windows = tiles.plan(
+        hole_cells(mask),
         mask.canvas,
         grow=options.grow,
         feather=options.feather,
         context=options.context,
+        may_cut=options.join_islands is not True,
+        max_tile=MAX_TILE if options.memory is None else min(MAX_TILE, options.memory // TILE_PIXEL_BYTES),
     )
     if options.grow is not None and options.feather is not None:
         return windows
@@ -72,7 +79,7 @@ def _planned_windows(mask: HoleMask, options: FillOptions) -> list[Window]:
         thick = thickness(mask.window(window.hole) >= 0.5)
         pixels = min(window.grow, grow_of(thick)) if options.grow is None else options.grow
         soft = min(window.feather, feather_of(thick)) if options.feather is None else options.feather
-        written = window.hole.grow(pixels + soft).clipped(mask.canvas)
+        written = window.hole.grow(pixels + soft).intersect(window.written)
         exact.append(replace(window, grow=pixels, feather=soft, written=written))
     return exact
 

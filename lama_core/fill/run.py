@@ -17,7 +17,7 @@ from lama_core.client.geometry import Rect, Window
 from lama_core.client.options import FillOptions
 from lama_core.fill.common.errors import FillError
 from lama_core.fill.common.progress import Progress
-from lama_core.fill.filled_region import FilledRegion, composite_into
+from lama_core.fill.filled_region import FilledRegion, composite_all
 from lama_core.fill.grain import match_grain
 from lama_core.fill.multiscale import predict_window
 from lama_core.fill.plan import FillPlan, plan_fill
@@ -68,12 +68,11 @@ def fill(
         PixelError, HoleError: not a picture, not a mask.
         FillCancelled: `progress` said so.
     """
-    regions = fill_windows(image, hole, generator, options, progress=progress)
-    first = next(regions)  # nothing is copied for a picture that cannot be filled
+    progress.report(0.0)
+    plan = plan_fill(image, hole, options)
     picture: Pixels = image.copy()
-    composite_into(picture, first)
-    for region in regions:
-        composite_into(picture, region)
+    plan = replace(plan, picture=as_channels(picture))
+    composite_all(plan.picture, plan.windows, fill_planned(plan, generator, progress=progress))
     return picture
 
 

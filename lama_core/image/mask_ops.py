@@ -13,21 +13,15 @@ import numpy as np
 
 from lama_core.client.errors import LamaFillError
 from lama_core.client.geometry import Rect
+from lama_core.client.tiles import CELL, Cell, Cells, hole_bounds
 from lama_core.image.labels import label_regions
 from lama_core.image.pixels import Floats, Mask, Pixels
 
 LEVELS = 8
 """A soft selection is feathered, and searched for islands, at this many levels of it."""
 
-COMPONENT_CELL = 32
-"""Holes nearer to each other than this (twice, at most) are one when windows are planned."""
-
 THICKNESS_CELLS = 256
 """What the thickness of a hole is measured with."""
-
-MAX_COMPONENTS = 96
-"""More components than this are taken together by their neighbourhood: planning windows is quadratic in
-them."""
 
 
 class HoleError(LamaFillError):
@@ -123,61 +117,44 @@ def bounding_slices(hole: Mask, margin: int) -> tuple[slice, slice]:
 
 
 def find_holes(mask: HoleMask) -> list[Rect]:
-    """The bounds of each separate hole of a mask, from the top left.
+    """The bounds of each separate hole of a mask, from the top left; see `hole_cells`."""
+    return [] if mask.bounds.is_empty else hole_bounds(hole_cells(mask))
 
-    Separate means some tens of pixels apart: nearer ones would share a window anyway. The cells in which
-    holes are told apart are counted from the hole's own bounds, so a part cut out of a picture has the same
-    holes as the picture.
+
+def hole_cells(mask: HoleMask) -> Cells:
+    """The cells that a hole touches, which has at least a pixel.
+
+    They are counted from the hole's own bounds, so a part cut out of a picture has the same holes as the
+    picture.
     """
     bounds = mask.bounds
-    if bounds.is_empty:
-        return []
     inside = mask.values[bounds.y : bounds.bottom, bounds.x : bounds.right]
-    cell = COMPONENT_CELL
-    while True:
-        holes = _holes_by_cells(inside, cell)
-        if len(holes) <= MAX_COMPONENTS:
-            return [hole.shifted(bounds.x, bounds.y) for hole in holes]
-        cell *= 2
-
-
-def _holes_by_cells(inside: Pixels, cell: int) -> list[Rect]:
-    """Regions of touching cells that have a hole in them, each as the bounds of the hole's pixels."""
     height, width = inside.shape
-    rows, columns = -(-height // cell), -(-width // cell)
-    # Whether each pixel row has a hole in each column of cells, and the other way round; cut to whole cells.
-    by_row = np.zeros((rows * cell, columns), np.bool_)
-    by_column = np.zeros((rows, columns * cell), np.bool_)
-    starts = np.arange(0, width, cell)
+    columns = -(-width // CELL)
+    starts = np.arange(0, width, CELL)
     largest_of_row = inside.max(axis=1)
-    for row in np.flatnonzero(np.maximum.reduceat(largest_of_row, np.arange(0, height, cell))).tolist():
-        band = inside[row * cell : (row + 1) * cell]
-        by_row[row * cell : row * cell + len(band)] = np.maximum.reduceat(band, starts, axis=1) > 0
-        by_column[row, :width] = band.max(axis=0) > 0
-    in_rows = by_row.reshape(rows, cell, columns)
-    in_columns = by_column.reshape(rows, columns, cell)
-    occupied: Mask = np.logical_or.reduce(in_rows, axis=1)
-
-    y, x = np.mgrid[0:rows, 0:columns] * cell
-    top = y + in_rows.argmax(axis=1)
-    bottom = y + cell - in_rows[:, ::-1].argmax(axis=1)
-    left = x + in_columns.argmax(axis=2)
-    right = x + cell - in_columns[:, :, ::-1].argmax(axis=2)
-
-    regions = label_regions(occupied, 8)
-    holes = []
-    order = np.argsort(regions.region, kind="stable")
-    for runs in np.split(order, np.flatnonzero(np.diff(regions.region[order])) + 1):
-        cells = np.concatenate(
-            [
-                np.arange(regions.start[run], regions.end[run]) + regions.row[run] * columns
-                for run in runs.tolist()
-            ]
-        )
-        x0, y0 = int(left.flat[cells].min()), int(top.flat[cells].min())
-        x1, y1 = int(right.flat[cells].max()), int(bottom.flat[cells].max())
-        holes.append(Rect(x0, y0, x1 - x0, y1 - y0))
-    return sorted(holes, key=lambda hole: (hole.y, hole.x))
+    rects: dict[Cell, Rect] = {}
+    for row in np.flatnonzero(np.maximum.reduceat(largest_of_row, np.arange(0, height, CELL))).tolist():
+        band = inside[row * CELL : (row + 1) * CELL]
+        # Whether each pixel row has a hole in each column of cells, and the other way round.
+        by_row: Mask = np.maximum.reduceat(band, starts, axis=1) > 0
+        by_column = np.zeros(columns * CELL, np.bool_)
+        by_column[:width] = band.max(axis=0) > 0
+        in_columns = by_column.reshape(columns, CELL)
+        occupied = np.flatnonzero(by_row.any(axis=0))
+        top, bottom = by_row.argmax(axis=0), len(band) - by_row[::-1].argmax(axis=0)
+        left, right = in_columns.argmax(axis=1), CELL - in_columns[:, ::-1].argmax(axis=1)
+        x, y = bounds.x + CELL * occupied, bounds.y + CELL * row
+        for column, x0, y0, x1, y1 in zip(
+            occupied.tolist(),
+            (x + left[occupied]).tolist(),
+            (y + top[occupied]).tolist(),
+            (x + right[occupied]).tolist(),
+            (y + bottom[occupied]).tolist(),
+            strict=True,
+        ):
+            rects[column, row] = Rect(x0, y0, x1 - x0, y1 - y0)
+    return Cells(bounds.x, bounds.y, rects)
 
 
 def thickness(inside: Mask) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from lama_core.client.options import FillOptions
 from lama_core.client.protocol.messages import Depth, Fill, PixelFormat, Result
 from lama_core.fill import FilledRegion, FillError, FillPlan
 from lama_core.fill import Progress as FillProgress
-from lama_core.fill.filled_region import composite_into
+from lama_core.fill.filled_region import composite_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ class InProcessFiller:
             progress: told how far it is.
 
         Raises:
-            LamaFillError: of whatever stands in the way; the picture is as it was.
+            LamaFillError: of whatever stands in the way; part of the picture may be filled then.
         """
         from lama_core.fill import fill_planned
         from lama_core.inference import load_fast, precision_of
@@ -84,9 +84,9 @@ class InProcessFiller:
                     self._weights, device=self._device, precision=precision_of(self._precision)
                 )
             begin = time.perf_counter()
-            # All windows first: each sees the picture as it was.
             reports = FillProgress(on_report=progress)
-            regions = list(fill_planned(plan, self._generator, progress=reports))
+            regions = fill_planned(plan, self._generator, progress=reports)
+            composite_all(plan.picture, plan.windows, regions)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -94,8 +94,6 @@ class InProcessFiller:
                 f"{self._name} has not enough memory for this fill: use a smaller --context"
                 + ("" if self._device.type == "cpu" else ", or --device cpu")
             ) from error
-        for region in regions:
-            composite_into(plan.picture, region)
         return FillReport(model=self._model, device=self._name, seconds=time.perf_counter() - begin)
 
 
@@ -109,13 +107,19 @@ def fill_through_server(plan: FillPlan, progress: Progress, *, server: Client, m
         model: the name of an installed model; "" for the server's default.
 
     Raises:
-        FillError, ClientError: the picture is as it was.
+        FillError, ClientError: part of the picture may be filled then.
     """
-    regions, report = regions_through_server(plan, progress, server=server, model=model)
-    for region in regions:
-        composite_into(plan.picture, region)
+    answers = _answers(plan, progress, server, model, lambda: False)
+    made: list[FillReport] = []
+
+    def regions() -> Iterator[FilledRegion]:
+        for region, report in answers:
+            made.append(report)
+            yield region
+
+    composite_all(plan.picture, plan.windows, regions())
     progress("blending", 1.0)
-    return report
+    return _together(made)
 
 
 def regions_through_server(
@@ -135,19 +139,28 @@ def regions_through_server(
     Raises:
         FillError, ClientError: there is no fill.
     """
-    windows = plan.windows
-    costs = np.cumsum([0] + [window.rect.area for window in windows])
-    regions, seconds = [], 0.0
-    for number, window in enumerate(windows):
+    answers = list(_answers(plan, progress, server, model, cancelled))
+    return [region for region, _ in answers], _together([report for _, report in answers])
+
+
+def _answers(
+    plan: FillPlan, progress: Progress, server: Client, model: str, cancelled: Callable[[], bool]
+) -> Iterator[tuple[FilledRegion, FillReport]]:
+    """Each window's part, and how filling it went."""
+    costs = np.cumsum([0] + [window.rect.area for window in plan.windows])
+    for number, window in enumerate(plan.windows):
         begin, end = (float(cost / costs[-1]) for cost in costs[number : number + 2])
 
         def told(stage: str, fraction: float, position: int, begin: float = begin, end: float = end) -> None:
             progress(stage, begin + fraction * (end - begin))
 
         result = _send(server, _request(plan, window, model), told, cancelled)
-        regions.append(_region(plan.picture, window, result))
-        seconds += result.seconds
-    return regions, FillReport(model=result.model, device=result.device, seconds=seconds)
+        report = FillReport(model=result.model, device=result.device, seconds=result.seconds)
+        yield _region(plan.picture, window, result), report
+
+
+def _together(reports: Sequence[FillReport]) -> FillReport:
+    return replace(reports[-1], seconds=sum(report.seconds for report in reports))
 
 
 def _request(plan: FillPlan, window: Window, model: str) -> Fill:

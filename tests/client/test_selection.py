@@ -8,8 +8,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lama_core.client.geometry import Context, Rect, context_window, plan_windows
-from lama_core.client.selection import CELL, MAX_PARTS, ONE_PIECE, ReadMask, parts, plan
+from lama_core.client import tiles
+from lama_core.client.geometry import Context, Rect, context_window
+from lama_core.client.selection import ONE_PIECE, ReadMask, hole_cells, plan
+from lama_core.client.tiles import CELL, hole_bounds
+from lama_core.image import mask_ops
 from lama_core.image.mask_ops import find_holes, read_hole
 
 
@@ -114,9 +117,9 @@ def test_a_client_plans_the_windows_that_the_core_plans(
     mask = mask_of(2500, 2000, *(Rect(*place) for place in places))
     canvas = Rect(0, 0, 2500, 2000)
     found = read_hole(mask)
-    assert parts(canvas, reader(mask)) == find_holes(found)
+    assert hole_cells(canvas, reader(mask)) == mask_ops.hole_cells(found)
     pieces = plan(canvas, canvas, reader(mask), grow=grow, context=context)
-    windows = plan_windows(find_holes(found), canvas, grow=grow, context=context)
+    windows = tiles.plan(mask_ops.hole_cells(found), canvas, grow=grow, context=context)
     if context_window(found.bounds, canvas, grow=grow or 0, feather=0, context=context).area > ONE_PIECE:
         assert [piece.window for piece in pieces] == [window.rect for window in windows]
 
@@ -125,15 +128,14 @@ def test_a_client_plans_the_windows_that_the_core_plans(
 def test_many_specks_are_the_same_holes_for_a_client_and_the_core(seed: int, density: float) -> None:
     mask = (np.random.default_rng(seed).random((700, 900)) < density).astype(np.uint8)
     holes = [hole.shifted(7, 9) for hole in find_holes(read_hole(mask))]
-    assert parts(Rect(7, 9, 900, 700), reader(mask, 7, 9)) == holes
+    assert hole_bounds(hole_cells(Rect(7, 9, 900, 700), reader(mask, 7, 9))) == holes
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.0001, 0.01))
-def test_parts_hold_every_pixel_and_are_few(seed: int, density: float) -> None:
+def test_the_bounds_of_holes_hold_every_pixel(seed: int, density: float) -> None:
     mask = (np.random.default_rng(seed).random((1100, 1300)) < density).astype(np.uint8)
     bounds = Rect(7, 9, 1300, 1100)
-    found = parts(bounds, reader(mask, 7, 9))
-    assert len(found) <= MAX_PARTS
+    found = hole_bounds(hole_cells(bounds, reader(mask, 7, 9)))
     left = mask.copy()
     for rect in found:
         assert bounds.contains(rect)
@@ -141,9 +143,9 @@ def test_parts_hold_every_pixel_and_are_few(seed: int, density: float) -> None:
     assert not left.any()
 
 
-def test_parts_are_nearly_as_small_as_what_is_in_them() -> None:
+def test_the_bounds_of_holes_are_nearly_as_small_as_what_is_in_them() -> None:
     first, second = Rect(100, 100, 300, 20), Rect(1000, 900, 10, 10)
-    found = parts(Rect(0, 0, 2000, 2000), reader(mask_of(2000, 2000, first, second)))
+    found = hole_bounds(hole_cells(Rect(0, 0, 2000, 2000), reader(mask_of(2000, 2000, first, second))))
     assert len(found) == 2
     for hole, rect in zip((first, second), found, strict=True):
         assert rect.contains(hole)

@@ -10,7 +10,6 @@ from hypothesis.extra import numpy as hnp
 
 from lama_core.client.geometry import Rect
 from lama_core.image.mask_ops import (
-    COMPONENT_CELL,
     HoleError,
     bounding_slices,
     distance_to,
@@ -216,13 +215,6 @@ def test_specks_near_each_other_are_one_hole() -> None:
     values = np.zeros((300, 300), np.bool_)
     values[100:140:8, 100:140:8] = True
     assert find_holes(read_hole(values)) == [Rect(100, 100, 33, 33)]
-
-
-def test_dust_is_taken_together() -> None:
-    values = np.zeros((40 * COMPONENT_CELL, 40 * COMPONENT_CELL), np.uint8)
-    values[:: 2 * COMPONENT_CELL, :: 2 * COMPONENT_CELL] = 1
-    holes = find_holes(read_hole(values))
-    assert holes == [Rect(0, 0, 38 * COMPONENT_CELL + 1, 38 * COMPONENT_CELL + 1)]
 
 
 @given(

@@ -36,7 +36,13 @@ class Patch:
 def plan(bounds: Rect, canvas: Rect, read: ReadMask, options: FillOptions) -> list[Piece]:
     """The pieces to send for a hole; none where its mask is 0 everywhere. See `selection.plan`."""
     return selection.plan(
-        bounds, canvas, read, grow=options.grow, feather=options.feather, context=options.context
+        bounds,
+        canvas,
+        read,
+        grow=options.grow,
+        feather=options.feather,
+        context=options.context,
+        join_islands=options.join_islands is True,
     )
 
 
