@@ -26,7 +26,10 @@ class Server:
         self.limits = limits
         self.asked: list[Fill] = []
 
-    def fill(self, fill: Fill, *, on_progress: Callable[[str, float, int], None]) -> Result:
+    def fill(
+        self, fill: Fill, *, on_progress: Callable[[str, float, int], None], cancelled: Callable[[], bool]
+    ) -> Result:
+        assert not cancelled()
         try:
             encode(dataclasses.replace(fill, job=1), self.limits)
         except ProtocolError as error:

@@ -20,7 +20,7 @@ from lama_core.client.connection import (
 )
 from lama_core.client.geometry import Rect
 from lama_core.client.protocol.messages import Model, ServerStatus, Worker
-from lama_core.client.selection import CELL
+from lama_core.client.tiles import CELL
 
 
 @pytest.fixture

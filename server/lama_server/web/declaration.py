@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import Any
 
-from lama_core.client import geometry, selection
+from lama_core.client import geometry, selection, tiles
 from lama_core.client.options import OPTIONS, FillOptions
 from lama_core.client.plugin.choices import CONTEXTS, QUALITIES
 from lama_core.client.plugin.messages import FAILURES, STAGES
@@ -41,7 +41,7 @@ def declaration() -> dict[str, Any]:
             "maxFeather": geometry.MAX_FEATHER,
             "windowOverhead": geometry.WINDOW_OVERHEAD,
             "onePiece": selection.ONE_PIECE,
-            "cell": selection.CELL,
-            "maxParts": selection.MAX_PARTS,
+            "cell": tiles.CELL,
+            "maxParts": tiles.MAX_HOLES,
         },
     }
