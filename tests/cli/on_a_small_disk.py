@@ -26,7 +26,7 @@ def _full_in_the_midst(disk: Path, wanted: Wanted) -> dict[str, object]:
 
     def progress(done: int, size: int) -> None:
         if done > size // 2 and not other.exists():
-            _fill_up(other)
+            fill_up(other)
 
     said = ""
     policy = Policy(schemes=frozenset({"http"}), sleep=lambda seconds: None)
@@ -42,7 +42,8 @@ def _full_in_the_midst(disk: Path, wanted: Wanted) -> dict[str, object]:
     return {"said": said, "left": left, "again": again}
 
 
-def _fill_up(path: Path) -> None:
+def fill_up(path: Path) -> None:
+    """Leave no room on the disk of a path."""
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))

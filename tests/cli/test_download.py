@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 import random
 import shutil
 import ssl
@@ -24,6 +23,7 @@ from lama_cli import download as module
 from lama_cli.download import DownloadError, Policy, Wanted, check_file, download
 from lama_core.model import Generator, GeneratorConfig
 from lama_server.lock import Lock
+from tests.cli.small_disk import small_disk_command
 
 CONTENT = random.Random(1).randbytes(300_000)
 Answer = Callable[["Request"], None]
@@ -342,13 +342,7 @@ def small_disk(tmp_path: Path) -> list[str]:
     """The beginning of a command that runs with a disk of 1 MiB mounted at `tmp_path/disk`, for it alone."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && exec "$@"'
-    command = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    command += ["sh", "-c", mount, "sh", str(disk)]
-    tried = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
-    if tried.returncode:
-        pytest.skip(f"no disk can be mounted here: {tried.stderr.strip()}")
-    return command
+    return small_disk_command(disk)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")

@@ -39,6 +39,8 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="only print the names of the rows")
     args = parser.parse_args()
     chosen = [row for row in ROWS if not args.rows or any(row.name.startswith(one) for one in args.rows)]
+    if not chosen:
+        parser.error("no row has such a name; --list prints them")
     if args.list:
         print("\n".join(row.name for row in chosen))
         return 0

@@ -6,15 +6,11 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.faults import access, load, processes, protocol, soak
+from tests.faults import access, load, processes, protocol, soak, starts
 from tests.faults.row import Row, Section
 
-SECTIONS: tuple[Section, ...] = (
-    access.SECTION,
-    protocol.SECTION,
-    load.SECTION,
-    processes.SECTION,
-    soak.SECTION,
+SECTIONS: tuple[Section, ...] = tuple(
+    module.SECTION for module in (access, protocol, load, processes, starts, soak)
 )
 ROWS: tuple[Row, ...] = tuple(row for section in SECTIONS for row in section.rows)
 
