@@ -244,9 +244,9 @@ def run_batch(
             raise BatchError(
                 f"{output} is the same file here as what was written for {other}: rename one of them"
             )
-        write_picture(loaded.picture, output)
+        lossy = write_picture(loaded.picture, output)
         new[_identity(output)] = loaded.task.picture
-        return report, loaded.note
+        return report, "; ".join(filter(None, (loaded.note, lossy)))
 
     begin = time.perf_counter()
     ahead = 2 * len(fillers)

@@ -31,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="fill the hole in a picture",
         description="Fill the hole in a picture. PNG, JPEG, WebP and TIFF; 8 and 16 bit and float.",
         epilog="The result is upright, with the picture's profile, EXIF and resolution. PNG, WebP and TIFF "
-        "keep every pixel outside of the fill as it is; JPEG is compressed again, with quality 97.",
+        "keep every pixel outside of the fill as it is; a JPEG is compressed again as it was.",
     )
     parser.add_argument("picture", metavar="PICTURE", type=Path, help="a file, or - for standard input")
     parser.add_argument(
@@ -111,7 +111,9 @@ def run(args: argparse.Namespace) -> int:
 
     with _progress_bar() as progress, open_fillers(args, progress=progress) as fillers:
         report = fillers[0](plan, progress)
-    write_picture(picture, output, ending=ending)
+    lossy = write_picture(picture, output, ending=ending)
+    if lossy:
+        say(lossy, error=True)
 
     # The picture alone goes there.
     to_pipe = is_standard_output(output)

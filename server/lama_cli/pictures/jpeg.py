@@ -30,19 +30,15 @@ _ADOBE: Final = b"Adobe"
 _TAIL_BYTES: Final = 1 << 16
 
 
-def read_segments(path: Path) -> tuple[tuple[Segment, ...], bool]:
+def read_segments(data: bytes) -> tuple[tuple[Segment, ...], bool]:
     """The application segments and comments of a file that are written again.
 
     Args:
-        path: of a JPEG file that was decoded without an error.
+        data: a JPEG file that was decoded without an error.
 
     Returns:
         The segments in their order, and whether a picture was taken out or left out.
-
-    Raises:
-        OSError: the file cannot be read.
     """
-    data = path.read_bytes()
     kept: list[Segment] = []
     found = False
     scan = 0

@@ -10,6 +10,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from lama_cli.pictures.kinds import find_loader
+from lama_cli.pictures.orientation import turned
 from lama_cli.pictures.picture import Picture, PictureError
 from lama_cli.pictures.reading import MAX_PIXELS, decode, open_image, orientation_of, turn_upright
 from lama_core.image.pixels import WHITE
@@ -57,8 +58,8 @@ def read_mask(
     image, _ = turn_upright(image)
     value, alpha = _planes(image, path)
     if picture is not None and _is_as_stored(stored, picture):
-        value = _turned(value, picture)
-        alpha = None if alpha is None else _turned(alpha, picture)
+        value = turned(value, picture.orientation)
+        alpha = None if alpha is None else turned(alpha, picture.orientation)
         if notes is not None:
             notes.append(f"{path} was made for the picture as it is stored: it was turned as the picture is")
     if find_loader(path) in ("jpegload", "webpload"):
@@ -110,18 +111,6 @@ def _is_as_stored(stored: tuple[int, int], picture: Picture) -> bool:
     """Whether a mask's size says that it was made for the stored pixels, which were turned on their side."""
     height, width = picture.pixels.shape[:2]
     return stored == (width, height) and height != width and picture.orientation >= 5
-
-
-def _turned(plane: NDArray[Any], picture: Picture) -> NDArray[Any]:
-    """A plane turned as the picture was."""
-    # Orientations 5 to 8 (CIPA DC-008, 4.6.4) swap rows and columns.
-    turned = {
-        5: plane.T,
-        6: plane.T[:, ::-1],
-        7: plane[::-1, ::-1].T,
-        8: plane.T[::-1],
-    }
-    return np.ascontiguousarray(turned[picture.orientation])
 
 
 def _hole(value: NDArray[Any], alpha: NDArray[Any] | None, path: Path) -> NDArray[Any]:

@@ -30,6 +30,7 @@ class Metadata:
         parts: the chunks or segments of the input that do not describe pixels, byte for byte but for what
             showed the picture as it was.
         tags: the same of a TIFF.
+        source: the whole file of a JPEG: its pixels are written again as it stores them.
     """
 
     fields: tuple[tuple[int, str, Any], ...] = ()
@@ -38,6 +39,7 @@ class Metadata:
     kind: str = ""
     parts: tuple[tuple[bytes, bytes, bool], ...] = ()
     tags: tuple[Entry, ...] = ()
+    source: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -215,12 +215,14 @@ def _metadata(image: pyvips.Image, path: Path, loader: str, *, turned: bool) -> 
     fields.append((pyvips.GValue.gint_type, "orientation", 1))
     parts: tuple[tuple[bytes, bytes, bool], ...] = ()
     tags: tuple[Entry, ...] = ()
+    source = b""
     kind = {"pngload": "PNG", "jpegload": "JPEG", "tiffload": "TIFF"}.get(loader, "")
     try:
         if kind == "PNG":
             parts, found = png.read_chunks(path, turned=turned)
         elif kind == "JPEG":
-            parts, found = jpeg.read_segments(path)
+            source = path.read_bytes() + (jpeg.END if image.get_typeof(_NO_END) else b"")
+            parts, found = jpeg.read_segments(source)
         elif kind == "TIFF":
             tags, found = tiff.read_tags(path, turned=turned)
     except OSError as error:
@@ -233,6 +235,7 @@ def _metadata(image: pyvips.Image, path: Path, loader: str, *, turned: bool) -> 
         kind=kind,
         parts=parts,
         tags=tags,
+        source=source,
     )
     return metadata, notes
 

@@ -16,6 +16,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from lama_cli.pictures import jpeg, png, tiff_writing
+from lama_cli.pictures.jpeg_pixels import encode_like
 from lama_cli.pictures.picture import Picture, PictureError
 from lama_cli.pictures.samples import join
 from lama_cli.pictures.streams import is_stream, write_to_stream
@@ -128,10 +129,11 @@ def check_output(
         tempfile.TemporaryFile(dir=path.parent).close()
 
 
-def write_picture(picture: Picture, path: Path, *, ending: str = "") -> None:
+def write_picture(picture: Picture, path: Path, *, ending: str = "") -> str:
     """Write a picture, as the kind of file that the path's ending says: PNG, JPEG, WebP or TIFF.
 
-    PNG, WebP and TIFF keep every value; JPEG is written with quality 97 and without averaging colours. The
+    PNG, WebP and TIFF keep every value. A JPEG from a JPEG is compressed as that one is, which leaves nearly
+    all blocks without any fill as they are; any other with quality 97 and without averaging colours. The
     file is made under another name beside the target and renamed when all of it is on the disk, so there is
     never half of one. A file that is there is replaced. A pipe, and standard output, are just written to.
 
@@ -140,16 +142,20 @@ def write_picture(picture: Picture, path: Path, *, ending: str = "") -> None:
         path: where.
         ending: what kind to write where the path is a pipe or standard output.
 
+    Returns:
+        A line about pixels that are not as they were, or nothing.
+
     Raises:
         PictureError: the kind of file cannot hold the picture, or it cannot be written.
         BrokenPipeError: nobody reads the pipe.
     """
-    data = encode_picture(picture, path, ending)
+    data, note = encode_picture(picture, path, ending)
     if write_to_stream(path, data):
-        return
+        return note
     target = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
     with _cannot_write(path):
         write_atomically(target, data, fsync=True)
+    return note
 
 
 def _suitable(path: Path, pixels: NDArray[Any], ending: str) -> _Kind:
@@ -174,8 +180,8 @@ def _suitable(path: Path, pixels: NDArray[Any], ending: str) -> _Kind:
     return kind
 
 
-def encode_picture(picture: Picture, path: Path, ending: str = "") -> bytes:
-    """The file that `write_picture` would write.
+def encode_picture(picture: Picture, path: Path, ending: str = "") -> tuple[bytes, str]:
+    """The file that `write_picture` would write, and the line that it returns.
 
     Raises:
         PictureError: the kind of file cannot hold the picture.
@@ -201,17 +207,37 @@ def encode_picture(picture: Picture, path: Path, ending: str = "") -> bytes:
     own_parts = kind.name == picture.metadata.kind
     if own_parts:
         settings["keep"] = "none"
+    if kind is _JPEG and own_parts:
+        encoded = encode_like(picture.metadata.source, pixels, picture.orientation)
+        if encoded is not None:
+            return jpeg.insert_segments(encoded.data, picture.metadata.parts), _lossy(path, encoded.changed)
+    note = _lossy(path) if kind is _JPEG else ""
     try:
         data: bytes = getattr(vips_image(pixels, picture, is_gray=is_gray), kind.saver)(**settings)
     except pyvips.Error as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"{path} cannot be encoded ({reason}): write another kind of file") from error
-    if not own_parts:
-        return data
-    if kind is _TIFF:
-        return tiff_writing.insert_tags(data, tags)
-    insert = png.insert_chunks if kind is _PNG else jpeg.insert_segments
-    return insert(data, picture.metadata.parts)
+    if own_parts and kind is _TIFF:
+        data = tiff_writing.insert_tags(data, tags)
+    elif own_parts:
+        insert = png.insert_chunks if kind is _PNG else jpeg.insert_segments
+        data = insert(data, picture.metadata.parts)
+    return data, note
+
+
+def _lossy(path: Path, changed: float = 1.0) -> str:
+    """The line about a JPEG of whose blocks without any fill this share of pixels is not as it was."""
+    if changed == 0:
+        return ""
+    if changed == 1:
+        share = "its pixels are"
+    elif changed < 0.001:
+        share = "less than 0.1 % of the pixels far from the fill are"
+    else:
+        share = f"{100 * changed:.1f} % of the pixels far from the fill are"
+    return (
+        f"{path}: a JPEG is compressed anew, {share} not bit for bit as before; PNG and TIFF keep every bit"
+    )
 
 
 def _opaque(pixels: NDArray[Any]) -> NDArray[np.bool_]:

@@ -146,7 +146,7 @@ def test_segments_of_a_jpeg_are_kept_byte_for_byte(tmp_path: Path) -> None:
         (b"\xff\xfe", b"a comment \xe9"),
     ]
     path = jpeg_with(tmp_path / "a.jpg", *segments)
-    kept, found = read_segments(through(path))
+    kept, found = read_segments(through(path).read_bytes())
     assert [(marker, content) for marker, content, _ in kept] == segments
     assert not found
     assert read_picture(path).note == ""
