@@ -48,6 +48,7 @@ check: $(VENV)/.ready  ## ruff, strict types, and who may import whom
 pictures: $(VENV)/.ready  ## make the documentation's pictures again
 	$(BIN)/python examples/sheet.py
 	$(BIN)/python -m tests.hosts.krita_pictures
+	$(BIN)/python -m tests.web.pictures
 
 quality: $(VENV)/.ready  ## measure what docs/quality.md says, on the photos in PHOTOS
 	$(BIN)/python examples/quality.py $(PHOTOS)

@@ -25,6 +25,11 @@ def make_inputs(folder: Path) -> tuple[Path, Path]:
     return picture, mask
 
 
+def _shown(path: Path) -> Path:
+    """As one types it in this folder, where that is shorter."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def main() -> int:
     """Make the inputs, fill, and say where the result is."""
     parser = argparse.ArgumentParser(description="Fill a hole in a real photograph.")
@@ -47,6 +52,7 @@ def main() -> int:
     print(f"the hole:       {mask.resolve()}")
     print(f"the fill:       {filled.resolve()}")
     print(f"filled with the model {facts['model']} on {facts['device']} in {facts['seconds']:.2f} s")
+    print(f"to paint your own: {_shown(COMMAND)} web")
     return 0
 
 

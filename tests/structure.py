@@ -14,7 +14,7 @@ from tests.test_walls import MODULES, PROJECT, find_circle, folder_of, imports_o
 
 SAME_LINES = 6
 """So many lines that are alike in two places count as a pair that stands twice."""
-SOURCES = frozenset({".py", ".c", ".h", ".sh", ".ps1", ".html", ".pyi"})
+SOURCES = frozenset({".py", ".c", ".h", ".sh", ".ps1", ".html", ".pyi", ".ts", ".css", ".mjs"})
 
 
 def source_files() -> list[Path]:

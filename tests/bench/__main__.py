@@ -8,7 +8,19 @@ from pathlib import Path
 
 from lama_server.threads import set_omp_wait_policy
 
-NAMES = ("floor", "kernels", "generator", "gpu", "memory", "load", "fills", "batch", "server", "training")
+NAMES = (
+    "floor",
+    "kernels",
+    "generator",
+    "gpu",
+    "memory",
+    "load",
+    "fills",
+    "batch",
+    "server",
+    "web",
+    "training",
+)
 
 
 def main() -> None:

@@ -90,6 +90,19 @@ class EchoEngine(ScriptedEngine):
         return super().fill(replace(fill, options=plain), progress, cancelled)
 
 
+class UnhurriedEngine(EchoEngine):
+    """Takes two seconds for whatever need not be fast."""
+
+    def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+    ) -> Result:
+        until = time.monotonic() + (0 if fill.options.quality == "fast" else 2)
+        while time.monotonic() < until and not cancelled():
+            progress("filling", 0.5)
+            time.sleep(0.02)
+        return super().fill(fill, progress, cancelled)
+
+
 class CornerEngine(ScriptedEngine):
     """Gives back a corner of the window as it is, at once."""
 
@@ -156,6 +169,7 @@ class CrampedEngine(ScriptedEngine):
 KINDS = {
     "scripted": ScriptedEngine,
     "echo": EchoEngine,
+    "unhurried": UnhurriedEngine,
     "corner": CornerEngine,
     "slow": SlowEngine,
     "crashing": CrashingEngine,

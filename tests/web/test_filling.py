@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import expect
 
-from tests.web.browser import MILLISECONDS, Tab, write
+from tests.server.harness import ServerProcess
+from tests.web.browser import MILLISECONDS, Command, Tab, pixels_of, wait_until, write
 
 SIZE = (160, 120)
 LINE = [(60.0, 60.0), (100.0, 60.0)]
@@ -179,9 +182,93 @@ def test_before_and_after(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) ->
     assert (pixels_on_screen(tab) == after).all()
 
 
-def pixels_on_screen(tab: Tab) -> NDArray[np.uint8]:
-    from tests.web.browser import pixels_of
+def test_a_coarse_answer_comes_first(
+    start: Callable[..., ServerProcess], new_tab: Callable[..., Tab], tmp_path: Path, photo: NDArray[np.uint8]
+) -> None:
+    server = start("unhurried").ready()
+    opened = Command(server)
+    try:
+        tab = new_tab().open(opened.address)
+        # Larger than the coarse answer, so that it shows that this one is coarse.
+        large = np.asarray(Image.fromarray(photo).resize((640, 480)))
+        tab.open_pictures(write(tmp_path / "photo.png", large))
+        tab.page.get_by_label("Context:").select_option("whole")
+        tab.set_brush(60)
+        tab.paint([(200, 240), (440, 240)], (640, 480))
+        mask = tab.mask() > 0
+        tab.page.locator(".view").focus()
+        tab.page.keyboard.press("Enter")
+        filled = 255 - large.astype(int)
 
+        def error() -> float:
+            return float(np.abs(fill_shown(tab, large.shape)[mask] - filled[mask]).mean())
+
+        wait_until(lambda: error() < 25, "the coarse answer")
+        assert tab.page.locator(".working").is_visible(), "the full one is still on its way"
+        tab.wait_for_line("Filled in")
+        assert (tab.saved()[mask] == 255 - large[mask]).all()
+    finally:
+        opened.end()
+
+
+def fill_shown(tab: Tab, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """The picture as it is on the screen, at its own size."""
+    height, width = shape[:2]
+    left, top = tab.screen(0, 0, (width, height))
+    right, bottom = tab.screen(width, height, (width, height))
+    clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+    shot = Image.fromarray(pixels_of(tab.page.screenshot(clip=clip))).convert("RGB")
+    return np.asarray(shot.resize((width, height))).astype(int)
+
+
+def test_a_pasted_picture_and_a_pen(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    content = list(write(tmp_path / "photo.png", photo).read_bytes())
+    tab.page.evaluate(
+        """(content) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([new Uint8Array(content)], "image.png", { type: "image/png" }));
+            window.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+        }""",
+        content,
+    )
+    expect(tab.page.get_by_role("tab")).to_have_text(["image.png"], timeout=MILLISECONDS)
+    tab.set_brush(40)
+    client = tab.page.context.new_cdp_session(tab.page)
+
+    def draw(row: float, force: float) -> int:
+        """The area of a pen's stroke."""
+        tab.page.get_by_role("button", name="Clear").click()
+        for kind, column in (
+            ("mousePressed", 60),
+            ("mouseMoved", 80),
+            ("mouseMoved", 100),
+            ("mouseReleased", 100),
+        ):
+            x, y = tab.screen(column, row, SIZE)
+            event = {"type": kind, "x": x, "y": y, "pointerType": "pen", "force": force, "button": "left"}
+            client.send("Input.dispatchMouseEvent", {**event, "buttons": 1, "clickCount": 1})
+        return int((tab.mask() > 0).sum())
+
+    assert draw(60, 0.1) < 0.75 * draw(60, 1.0)
+
+
+def test_pixels_are_squares_above_400_percent(tab: Tab, tmp_path: Path) -> None:
+    checks = (np.indices((40, 40)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    tab.open_pictures(write(tmp_path / "checks.png", np.dstack([checks] * 3)))
+    tab.page.locator(".view").focus()
+    values = []
+    for _ in range(2):
+        shot = pixels_on_screen(tab)
+        height, width = shot.shape[:2]
+        middle = shot[height // 2 - 40 : height // 2 + 40, width // 2 - 40 : width // 2 + 40]
+        values.append(set(np.unique(middle).tolist()))
+        for _ in range(4):
+            tab.page.keyboard.press("+")
+        tab.page.wait_for_timeout(200)
+    assert values[1] == {0, 255}
+
+
+def pixels_on_screen(tab: Tab) -> NDArray[np.uint8]:
     return pixels_of(tab.page.locator(".view canvas").first.screenshot())
 
 

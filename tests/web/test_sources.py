@@ -29,7 +29,7 @@ import { pack, unpack } from "./src/packing.ts";
 function maskOf(question) {
     const mask = new Mask(question.width, question.height, () => undefined);
     if (question.bytes !== undefined) {
-        mask.data.set(question.bytes);
+        mask.set(question.bytes);
     }
     return mask;
 }

@@ -4,9 +4,9 @@ import { type Connection, CancelledError, type FillRequest, type FillResult, typ
 import type { Declaration } from "./declaration.js";
 import type { Desk } from "./desk.js";
 import { offscreen } from "./dom.js";
-import { type Context, type Piece, Planner, type Rect, area, intersect } from "./geometry.js";
+import { type Context, type Piece, Planner, type Rect, area, fromEdges, intersect } from "./geometry.js";
 import type { FillEdit, FillOptions, Variant } from "./history.js";
-import type { TileEdit } from "./mask.js";
+import { type TileEdit, span } from "./mask.js";
 import { type Picture, chosen } from "./picture.js";
 import type { Patch, Raster } from "./raster.js";
 
@@ -53,6 +53,7 @@ export class Fills {
 
     /** Fill what is marked. Returns null where nothing is. Fills that are asked for meanwhile come after it. */
     fill(picture: Picture, options: FillOptions): Promise<Report | null> {
+        performance.mark("fill asked");
         return this.inTurn(async (signal) => {
             const bounds = picture.mask.bounds();
             if (bounds === null) {
@@ -133,13 +134,12 @@ export class Fills {
     private askAgain(picture: Picture, edit: FillEdit, options: FillOptions): Question {
         const now = picture.mask.data.slice();
         try {
-            picture.mask.data.fill(0);
+            picture.mask.set(new Uint8Array(now.length));
             picture.mask.restore(edit.tiles, "before");
             const bounds = picture.mask.bounds() ?? picture.raster.rect;
             return this.ask(picture, { ...bounds, bytes: picture.mask.crop(bounds) }, options);
         } finally {
-            picture.mask.data.set(now);
-            picture.mask.restore([], "after");
+            picture.mask.set(now);
             picture.overlay.invalidate(picture.raster.rect);
         }
     }
@@ -223,6 +223,7 @@ export class Fills {
                 return; // the full fill says what is wrong
             }
             picture.showCoarse(enlarge(result, small, request, piece.window));
+            performance.mark("coarse answer");
             // Only the first one has to be quick; the others would keep the full fill waiting.
             if (question.requests.length > 3) {
                 return;
@@ -266,20 +267,25 @@ function giveBack(picture: Picture, tiles: TileEdit[], mask: Question["mask"]): 
 /** A window's pixels as they are sent: without alpha where there is none. */
 function cut(raster: Raster, window: Rect): Omit<FillRequest, "hole" | "options"> {
     const { width, height } = window;
-    const rgba = raster.crop(window);
     if (!raster.opaque) {
+        const rgba = raster.crop(window);
         return { width, height, format: "rgba", depth: "u8", pixels: new Uint8Array(rgba.buffer) };
     }
+    const { data } = raster;
     const pixels = new Uint8Array(width * height * 3);
-    for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
-        pixels[to] = rgba[from] as number;
-        pixels[to + 1] = rgba[from + 1] as number;
-        pixels[to + 2] = rgba[from + 2] as number;
+    let to = 0;
+    for (let y = window.y; y < window.y + height; y += 1) {
+        let from = (y * raster.width + window.x) * 4;
+        for (const end = to + width * 3; to < end; to += 3, from += 4) {
+            pixels[to] = data[from] as number;
+            pixels[to + 1] = data[from + 1] as number;
+            pixels[to + 2] = data[from + 2] as number;
+        }
     }
     return { width, height, format: "rgb", depth: "u8", pixels };
 }
 
-/** The part of an answer that belongs to its piece. */
+/** The part of an answer that belongs to its piece and shows. */
 export function clip(result: FillResult, piece: Piece): Patch {
     const got = {
         x: result.x + piece.window.x,
@@ -287,12 +293,8 @@ export function clip(result: FillResult, piece: Piece): Patch {
         width: result.width,
         height: result.height,
     };
-    const rect = intersect(got, piece.written);
-    if (rect.width === got.width && rect.height === got.height) {
-        // Copied out of the message, which holds more.
-        return { rect, pixels: result.pixels.slice(), blend: result.blend.slice() };
-    }
-    const channels = result.pixels.length / result.blend.length;
+    const rect = shown(result.blend, got, intersect(got, piece.written));
+    const channels = result.pixels.length / Math.max(1, result.blend.length);
     const pixels = new Uint8Array(area(rect) * channels);
     const blend = new Uint8Array(area(rect));
     for (let row = 0; row < rect.height; row += 1) {
@@ -304,6 +306,22 @@ export function clip(result: FillResult, piece: Piece): Patch {
         );
     }
     return { rect, pixels, blend };
+}
+
+/** The bounds of what is not 0 in a part of a blend mask, which covers `all`. */
+function shown(blend: Uint8Array, all: Rect, part: Rect): Rect {
+    let [left, top, right, bottom] = [part.x + part.width, -1, part.x, -1];
+    for (let y = part.y; y < part.y + part.height; y += 1) {
+        const begin = (y - all.y) * all.width + part.x - all.x;
+        const [first, last] = span(blend, begin, begin + part.width);
+        if (first >= 0) {
+            left = Math.min(left, part.x + first - begin);
+            right = Math.max(right, part.x + last + 1 - begin);
+            top = top < 0 ? y : top;
+            bottom = y + 1;
+        }
+    }
+    return top < 0 ? fromEdges(part.x, part.y, part.x, part.y) : fromEdges(left, top, right, bottom);
 }
 
 /** The same question about a small picture, to be answered at once. */
@@ -329,7 +347,7 @@ function shrink(request: FillRequest, options: FillOptions): FillRequest {
             }
         }
     }
-    const quick = { ...request.options, quality: "fast", context: "whole", grain: false, grow: 1, feather: 0 };
+    const quick = { ...request.options, quality: "fast", context: "whole", grain: false, grow: 1, feather: 0, seed: 0 };
     if (options["model"] !== undefined) {
         Object.assign(quick, { model: options["model"] });
     }

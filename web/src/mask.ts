@@ -1,6 +1,6 @@
 // The mask: one byte for each pixel of the picture, 0 known, 255 hole. Every change is an edit that can be undone.
 
-import { type Rect, fromEdges, growRect, intersect, isEmpty } from "./geometry.js";
+import { type Rect, fromEdges, growRect, intersect, isEmpty, union } from "./geometry.js";
 import { pack, unpack } from "./packing.js";
 
 /** Side of the squares in which changes are kept. */
@@ -22,6 +22,8 @@ export class Mask {
     readonly data: Uint8Array<ArrayBuffer>;
     /** Squares as they were when the edit began. */
     private touched: Map<number, Uint8Array> | null = null;
+    /** Outside of this nothing is marked, so nobody has to look there. */
+    private touchedSinceEmpty: Rect = fromEdges(0, 0, 0, 0);
     private readonly columns: number;
 
     constructor(
@@ -61,6 +63,7 @@ export class Mask {
         for (const edit of edits) {
             const rect = this.tileRect(edit.tile);
             const bytes = unpack(edit[sideOf], rect.width * rect.height);
+            this.touchedSinceEmpty = union(this.touchedSinceEmpty, rect);
             for (let row = 0; row < rect.height; row += 1) {
                 const from = row * rect.width;
                 this.data.set(bytes.subarray(from, from + rect.width), (rect.y + row) * this.width + rect.x);
@@ -82,29 +85,32 @@ export class Mask {
     /** The bounds of what is marked inside of a rectangle, or null. */
     occupied = (rect: Rect): Rect | null => {
         const { data, width } = this;
-        const right = rect.x + rect.width;
-        let [left, top, far, bottom] = [right, -1, -1, -1];
-        for (let y = rect.y; y < rect.y + rect.height; y += 1) {
-            const row = data.subarray(y * width + rect.x, y * width + right);
-            const first = row.findIndex(Boolean);
-            if (first < 0) {
-                continue;
+        const looked = intersect(rect, this.touchedSinceEmpty);
+        let [left, top, right, bottom] = [width, -1, -1, -1];
+        for (let y = looked.y; y < looked.y + looked.height; y += 1) {
+            const begin = y * width;
+            const [first, last] = span(data, begin + looked.x, begin + looked.x + looked.width);
+            if (first >= 0) {
+                left = Math.min(left, first - begin);
+                right = Math.max(right, last - begin);
+                top = top < 0 ? y : top;
+                bottom = y;
             }
-            let last = row.length - 1;
-            while (row[last] === 0) {
-                last -= 1;
-            }
-            left = Math.min(left, rect.x + first);
-            far = Math.max(far, rect.x + last);
-            top = top < 0 ? y : top;
-            bottom = y;
         }
-        return top < 0 ? null : fromEdges(left, top, far + 1, bottom + 1);
+        return top < 0 ? null : fromEdges(left, top, right + 1, bottom + 1);
     };
 
     /** The bounds of everything that is marked, or null. */
     bounds(): Rect | null {
-        return this.occupied(this.rect);
+        const found = this.occupied(this.rect);
+        this.touchedSinceEmpty = found ?? fromEdges(0, 0, 0, 0);
+        return found;
+    }
+
+    /** Set every value at once, beside all edits. */
+    set(bytes: ArrayLike<number>): void {
+        this.data.set(bytes);
+        this.touchedSinceEmpty = this.rect;
     }
 
     /** A round brush drawn along a line. `value`: 255 marks, 0 erases. */
@@ -237,6 +243,7 @@ export class Mask {
     /** Keep the squares of a rectangle as they are, once in an edit. */
     private touch(rect: Rect): void {
         const touched = this.touched;
+        this.touchedSinceEmpty = union(this.touchedSinceEmpty, rect);
         if (touched === null || isEmpty(rect)) {
             return;
         }
@@ -262,6 +269,22 @@ export class Mask {
     private readTile(tile: number): Uint8Array {
         return this.crop(this.tileRect(tile));
     }
+}
+
+/** The first and the last index that is not 0, from `begin` up to `end`; -1 where all is. */
+export function span(bytes: Uint8Array, begin: number, end: number): [number, number] {
+    let first = begin;
+    while (first < end && bytes[first] === 0) {
+        first += 1;
+    }
+    if (first === end) {
+        return [-1, -1];
+    }
+    let last = end - 1;
+    while (bytes[last] === 0) {
+        last -= 1;
+    }
+    return [first, last];
 }
 
 /**

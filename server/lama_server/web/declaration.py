@@ -7,7 +7,7 @@ from typing import Any
 
 from lama_core.client import geometry, selection, tiles
 from lama_core.client.options import OPTIONS, FillOptions
-from lama_core.client.plugin.choices import CONTEXTS, QUALITIES
+from lama_core.client.plugin.choices import CHOICES
 from lama_core.client.plugin.messages import FAILURES, STAGES
 from lama_core.client.protocol.codec import OPTION_KEYS
 
@@ -23,8 +23,9 @@ def declaration() -> dict[str, Any]:
             key: {**asdict(OPTIONS[name]), "default": defaults[name]} for name, key in OPTION_KEYS.items()
         },
         "choices": {
-            "context": [asdict(choice) for choice in CONTEXTS],
-            "quality": [asdict(choice) for choice in QUALITIES],
+            name: [asdict(choice) for choice in choices]
+            for name, choices in CHOICES.items()
+            if name in OPTIONS
         },
         "failures": FAILURES,
         "stages": STAGES,
