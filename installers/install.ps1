@@ -167,7 +167,14 @@ function Install-Package([string[]] $words) {
 }
 
 Write-Host 'Installing torch: this can take some minutes.'
-Install-Package $torchWords
+$ownTorch = 'torch could not be installed: name one that your package index has, such as -Torch "torch>=2.4", ' +
+    'and the index by PIP_INDEX_URL (with uv: UV_DEFAULT_INDEX)'
+if (-not (Invoke-Pip $torchWords)) {
+    if (-not $build) { Fail $ownTorch }
+    # A firewall, a mirror of PyPI alone, or no such build for this Python.
+    Write-Host "Not from $($torchWords[1]): trying the package index that pip is set up with."
+    if (-not (Invoke-Pip @($torchWords[-1]))) { Fail $ownTorch }
+}
 # Whatever comes next must not bring another one.
 $pinned = Join-Path $environment 'torch.txt'
 if (-not $DryRun) {

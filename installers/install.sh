@@ -193,7 +193,14 @@ try_pip() {
 pip() { try_pip "$@" || fail "this could not be installed: see above"; }
 
 say "Installing torch: this can take some minutes."
-if [ -n "$index" ]; then pip --index-url "$index" "$requirement"; else pip "$requirement"; fi
+own_torch="torch could not be installed: name one that your package index has, such as --torch 'torch>=2.4', and the index by PIP_INDEX_URL (with uv: UV_DEFAULT_INDEX)"
+if [ -z "$index" ]; then
+    try_pip "$requirement" || fail "$own_torch"
+elif ! try_pip --index-url "$index" "$requirement"; then
+    # A firewall, a mirror of PyPI alone, or no such build for this Python.
+    say "Not from $index: trying the package index that pip is set up with."
+    try_pip "$requirement" || fail "$own_torch"
+fi
 # Whatever comes next must not bring another one.
 pinned="$environment/torch.txt"
 if [ "$dry_run" = no ]; then

@@ -21,6 +21,7 @@ from tests.installers.new_user import (
     pip_settings,
     torch_as_here,
 )
+from tests.installers.no_index import install_without
 
 SCRIPT = PROJECT / "installers" / "install.sh"
 
@@ -170,6 +171,25 @@ def test_mistakes(installer: Installer, tmp_path: Path) -> None:
     shutil.copy(SCRIPT, alone)
     assert "unpack the whole release" in installer("--dry-run", script=alone, expected=2).stderr
     assert "is not installed" in installer("uninstall").stdout
+
+
+def test_torch_comes_from_the_users_index_where_its_own_cannot_be_reached(tmp_path: Path) -> None:
+    done, asked = install_without(tmp_path, "*index-url*")
+    first, second = (line for line in asked if "torch>=2.4" in line)
+    assert first.endswith("--index-url https://download.pytorch.org/whl/cpu torch>=2.4")
+    assert second.endswith(" torch>=2.4")
+    assert "--index-url" not in second
+    assert "Not from https://download.pytorch.org/whl/cpu: trying the package index" in done.stdout
+    assert "torch could not be installed" not in done.stderr
+
+
+def test_without_any_torch_the_options_are_named(tmp_path: Path) -> None:
+    done, _ = install_without(tmp_path, "*torch*")
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert "torch could not be installed" in last
+    assert "--torch 'torch>=2.4'" in last
+    assert "PIP_INDEX_URL" in last
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck reads the script")

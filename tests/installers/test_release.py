@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,16 +16,9 @@ import pytest
 
 from lama_server import __version__
 from tests.installers.new_user import copy_of_the_project
+from tests.installers.release import build_release
 
 WHEEL = f"lama_fill-{__version__}-py3-none-any.whl"
-
-
-def build(project: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    script = str(project / "installers" / "release.py")
-    # Those have tests of their own: tests/kernels/test_wheels.py.
-    command = [sys.executable, script, "--no-kernel-wheels", "--out", str(out)]
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1764000000"}  # a copy has no commit
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +30,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def release(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("release") / "one"
-    done = build(project, out)
+    done = build_release(project, out)
     assert done.returncode == 0, done.stderr
     return out
 
 
 def test_twice_the_same_bytes(project: Path, release: Path, tmp_path: Path) -> None:
     elsewhere = shutil.copytree(project, tmp_path / "elsewhere", copy_function=shutil.copy)
-    assert build(elsewhere, tmp_path / "two").returncode == 0
+    assert build_release(elsewhere, tmp_path / "two").returncode == 0
     contents = [
         {path.name: path.read_bytes() for path in folder.iterdir()} for folder in (release, tmp_path / "two")
     ]
@@ -102,7 +94,7 @@ def test_the_bill_of_materials(release: Path) -> None:
 
 def test_a_folder_with_something_in_it(project: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
-    done = build(project, tmp_path)
+    done = build_release(project, tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "is not empty" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
