@@ -12,8 +12,9 @@ from packaging.utils import canonicalize_name
 #: Licences of what we carry, and of what pip fetches beside us. LGPL and MPL are those of libraries that stay
 #: files of their own, and that anybody may replace.
 ALLOWED = re.compile(
-    r"Apache-2\.0|Apache Software License|LLVM-exception|MIT|MIT-0|MIT-CMU|MIT License|BSD-[23]-Clause|BSD License"
-    r"|0BSD|BSL-1\.0|PSF-2\.0|Python Software Foundation License|ISC|Zlib|Unlicense|CC0-1\.0|MPL-2\.0"
+    r"Apache-2\.0|Apache Software License|LLVM-exception|MIT|MIT-0|MIT-CMU|MIT License|BSD-[23]-Clause"
+    r"|BSD License|0BSD|BSL-1\.0|PSF-2\.0|Python Software Foundation License|ISC|Zlib|Unlicense"
+    r"|CC0-1\.0|MPL-2\.0"
     r"|GNU Lesser General Public License v3 or later \(LGPLv3\+\)"
 )
 
