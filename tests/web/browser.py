@@ -31,6 +31,9 @@ document.addEventListener("securitypolicyviolation", (event) => window.breaches.
 """
 
 
+_EXPECTED = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "status of 401")
+
+
 class Command:
     """`lama-fill web --no-open`, with the address that it prints."""
 
@@ -78,8 +81,8 @@ class Tab:
         self.requests.append(request.url)
 
     def _note_console(self, message: ConsoleMessage) -> None:
-        # That a server is away is told by the browser for each try.
-        if message.type == "error" and "ERR_CONNECTION_REFUSED" not in message.text:
+        # That a server is away, or does not know the session yet, is told by the browser for each try.
+        if message.type == "error" and not any(known in message.text for known in _EXPECTED):
             self.complaints.append(message.text)
 
     def open(self, address: str) -> Tab:

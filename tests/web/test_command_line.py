@@ -65,6 +65,7 @@ def test_16_bits_are_filled_and_saved_beside_the_original(
 
     # A command that was started anew gets the fills back from the page.
     opened.end()
+    expect(tab.page.locator(".about")).to_contain_text("has ended", timeout=MILLISECONDS)
     tab.page.keyboard.press("Control+Shift+z")
     tab.page.keyboard.press("Control+s")
     tab.expect_fault("start “lama-fill web” with the picture again")
@@ -72,7 +73,7 @@ def test_16_bits_are_filled_and_saved_beside_the_original(
     tab.page.goto(again.address)
     expect(tab.page.get_by_role("tab", name="deep.png")).to_be_visible(timeout=MILLISECONDS)
     expect(tab.page.get_by_role("tab")).to_have_count(1)
-    tab.page.wait_for_timeout(500)
+    expect(tab.page.locator(".about")).to_contain_text("16 bits", timeout=MILLISECONDS)
     tab.page.locator(".view").focus()
     tab.page.keyboard.press("Control+s")
     tab.wait_for_line("deep-filled-2.png")

@@ -315,3 +315,64 @@ def test_transparent_pixels_keep_their_values(tab: Tab, tmp_path: Path, photo: N
     tab.fill()
     filled = tab.saved()
     assert (filled[~mask] == picture[~mask]).all()
+
+
+def test_what_is_painted_during_a_fill_is_the_next_one(
+    start: Callable[..., ServerProcess], new_tab: Callable[..., Tab], tmp_path: Path, photo: NDArray[np.uint8]
+) -> None:
+    opened = Command(start("unhurried").ready())
+    try:
+        tab = new_tab().open(opened.address)
+        tab.open_pictures(write(tmp_path / "photo.png", photo))
+        tab.set_brush(16)
+        tab.paint([(30, 30), (50, 30)], SIZE)
+        first = tab.mask() > 0
+        view, keys = tab.page.locator(".view"), tab.page.keyboard
+        view.focus()
+        keys.press("Enter")
+        # Right beside the place that is being filled.
+        tab.paint([(30, 50), (50, 50)], SIZE)
+        tab.wait_for_line("Filled in")
+        second = tab.mask() > 0
+        assert second[50, 40]
+        assert not (second & first).any()
+        assert (changed(photo, tab.saved()) == first).all()
+        # Undo: the fill, then what was painted meanwhile, then the mask comes back; then there is none.
+        wanted = [second, np.zeros_like(first), first, np.zeros_like(first)]
+        for mask in wanted:
+            view.focus()
+            keys.press("Control+z")
+            assert ((tab.mask() > 0) == mask).all()
+            assert (tab.saved() == photo).all()
+        for mask in [first, np.zeros_like(first), second, second]:
+            view.focus()
+            keys.press("Control+y")
+            assert ((tab.mask() > 0) == mask).all()
+        assert (changed(photo, tab.saved()) == first).all()
+        # A fill that is cancelled gives its mask back beside what was painted meanwhile.
+        view.focus()
+        keys.press("Enter")
+        tab.paint([(110, 90), (130, 90)], SIZE)
+        view.focus()
+        keys.press("Escape")
+        tab.wait_for_line("Cancelled")
+        mask = tab.mask() > 0
+        assert (mask & second).sum() == second.sum()
+        assert mask[90, 120]
+    finally:
+        opened.end()
+
+
+def test_the_colour_of_the_mask(tab: Tab, tmp_path: Path) -> None:
+    tab.open_pictures(write(tmp_path / "gray.png", np.full((120, 160, 3), 128, np.uint8)))
+    tab.set_brush(60)
+    tab.paint([(80, 60), (81, 60)], SIZE)
+    x, y = tab.screen(80, 60, SIZE)
+    clip = {"x": x - 6, "y": y - 6, "width": 12, "height": 12}
+    for colour, channel in (("#00ff00", 1), ("#0000ff", 2)):
+        tab.page.get_by_label("Colour of the mask").fill(colour)
+        tab.page.mouse.move(5, 5)
+        tab.page.wait_for_timeout(200)
+        shown = pixels_of(tab.page.screenshot(clip=clip)).astype(int).mean(axis=(0, 1))[:3]
+        assert shown.argmax() == channel
+        assert shown.min() < shown.max() - 60

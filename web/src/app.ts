@@ -55,6 +55,7 @@ export class App {
         };
         this.connection.onState = (state) => this.takeState(state);
         this.desk.onPictures = (pictures) => void this.takePictures(pictures);
+        this.desk.onAway = () => this.onChange();
         storage.onFailed = () => {
             this.notices.fault(_("The browser does not keep what you do: save before you close the page."));
         };
@@ -196,7 +197,7 @@ export class App {
         await this.guard(async () => {
             const { width, height } = picture.raster;
             const { data, scaled } = await loadMask(file, width, height);
-            picture.editMask((mask) => mask.add(data));
+            picture.editMask((mask) => mask.add(mask.rect, data));
             this.notices.say(
                 scaled ? _("The mask had another size and was scaled to the picture's.") : _("The mask was added."),
             );

@@ -62,6 +62,9 @@ interface Job {
     reject: (error: Error) => void;
 }
 
+/** So long a server that knows no session is taken for one that does not know it yet. */
+const REFUSED_MILLISECONDS = 10_000;
+const REFUSED_RETRY_MILLISECONDS = 3000;
 /** Bytes of a fill beside its pixels and its hole: docs/protocol.md, `max_frame_bytes`. */
 const MESSAGE_REST = 2048;
 const RETRY_MILLISECONDS = [100, 250, 500, 1000, 2000];
@@ -76,6 +79,7 @@ export class Connection {
     private lastJob = 0;
     private attempt = 0;
     private opening = false;
+    private refusedSince: number | null = null;
 
     /** Connect, and stay connected. */
     async open(): Promise<void> {
@@ -95,7 +99,7 @@ export class Connection {
             });
         } catch (error) {
             if (error instanceof RefusedError) {
-                this.become("refused");
+                this.takeRefusal();
             } else {
                 this.retry();
             }
@@ -162,6 +166,18 @@ export class Connection {
         }
     }
 
+    /** A server that was started anew gets to know the session a little later, from the command. */
+    private takeRefusal(): void {
+        const now = performance.now();
+        this.refusedSince ??= now;
+        if (this.welcome === null || now - this.refusedSince > REFUSED_MILLISECONDS) {
+            this.become("refused");
+            setTimeout(() => void this.open(), REFUSED_RETRY_MILLISECONDS);
+        } else {
+            this.retry();
+        }
+    }
+
     private retry(): void {
         this.become("away");
         const wait = RETRY_MILLISECONDS[Math.min(this.attempt, RETRY_MILLISECONDS.length - 1)];
@@ -175,6 +191,7 @@ export class Connection {
         if (message.type === "welcome") {
             this.welcome = message as unknown as Welcome;
             this.attempt = 0;
+            this.refusedSince = null;
             const waiting = [...this.jobs.values()];
             this.jobs.clear();
             this.become("ready");

@@ -34,15 +34,19 @@ interface Request {
 }
 
 const RETRY_MILLISECONDS = 500;
+const REFUSED_RETRY_MILLISECONDS = 1500;
 
 export class Desk {
     /** Told which pictures there are, whenever the command comes (back). */
     onPictures: (pictures: DeskPicture[]) => void = () => undefined;
+    /** Told when the command is gone. */
+    onAway: () => void = () => undefined;
     /** Keys of the pictures that are there now. */
     readonly there = new Set<string>();
     private socket: WebSocket | null = null;
     private readonly requests = new Map<number, Request>();
     private last = 0;
+    private opening = false;
 
     /** Connect anew, for a new session: its command may be another one. */
     renew(): void {
@@ -54,9 +58,10 @@ export class Desk {
     }
 
     async open(): Promise<void> {
-        if (this.socket !== null) {
+        if (this.socket !== null || this.opening) {
             return;
         }
+        this.opening = true;
         try {
             const socket = await openSocket("/desk", "lamafill.desk.v1");
             this.socket = socket;
@@ -65,13 +70,14 @@ export class Desk {
             });
             socket.addEventListener("close", () => {
                 this.socket = null;
-                this.there.clear();
+                this.takeAbsence();
                 setTimeout(() => void this.open(), RETRY_MILLISECONDS);
             });
         } catch (error) {
-            if (!(error instanceof RefusedError)) {
-                setTimeout(() => void this.open(), RETRY_MILLISECONDS);
-            }
+            const wait = error instanceof RefusedError ? REFUSED_RETRY_MILLISECONDS : RETRY_MILLISECONDS;
+            setTimeout(() => void this.open(), wait);
+        } finally {
+            this.opening = false;
         }
     }
 
@@ -164,9 +170,7 @@ export class Desk {
         signal?: AbortSignal,
     ): Promise<void> {
         if (!this.there.has(String(message["key"]))) {
-            throw new DeskError(
-                _("The command that opened this picture has ended: start “lama-fill web” with the picture again."),
-            );
+            throw new DeskError(absence());
         }
         this.last += 1;
         const request = this.last;
@@ -192,6 +196,11 @@ export class Desk {
         });
     }
 
+    private takeAbsence(): void {
+        this.there.clear();
+        this.onAway();
+    }
+
     private say(message: Message): void {
         this.socket?.send(encode(message));
     }
@@ -210,7 +219,7 @@ export class Desk {
             return;
         }
         if (message.type === "away") {
-            this.there.clear();
+            this.takeAbsence();
             return;
         }
         const number = Number(message["request"]);
@@ -231,6 +240,11 @@ export class Desk {
             this.requests.delete(number);
         }
     }
+}
+
+/** What is said when the command is gone. */
+export function absence(): string {
+    return _("The command that opened this picture has ended: start “lama-fill web” with the picture again.");
 }
 
 /** The command does not have these fills. */

@@ -6,7 +6,8 @@ import type { Desk } from "./desk.js";
 import { offscreen } from "./dom.js";
 import { type Context, type Piece, Planner, type Rect, area, fromEdges, intersect } from "./geometry.js";
 import type { FillEdit, FillOptions, Variant } from "./history.js";
-import { type TileEdit, span } from "./mask.js";
+import { span } from "./mask.js";
+import { pack, unpack } from "./packing.js";
 import { type Picture, chosen } from "./picture.js";
 import type { Patch, Raster } from "./raster.js";
 
@@ -61,17 +62,14 @@ export class Fills {
             }
             const mask = { ...bounds, bytes: picture.mask.crop(bounds) };
             const question = this.ask(picture, mask, options);
-            // The mask goes at once, so that what is painted meanwhile is the next one.
-            picture.mask.begin();
-            picture.mask.clear();
-            const tiles = picture.mask.end();
+            const taken = picture.takeMask();
             try {
                 const variant = await this.answer(picture, question, options, picture.history.patches(), signal);
-                picture.addFill({ kind: "fill", tiles, options, variants: [variant], chosen: 0 });
+                const hole = { ...bounds, packed: pack(mask.bytes) };
+                picture.addFill({ kind: "fill", hole, options, variants: [variant], chosen: 0 });
                 return variant;
             } catch (error) {
-                picture.dropCoarse();
-                giveBack(picture, tiles, mask);
+                picture.giveMaskBack(taken, bounds, mask.bytes);
                 throw error;
             }
         });
@@ -132,15 +130,17 @@ export class Fills {
 
     /** The question of an earlier fill: its mask is marked for a moment. */
     private askAgain(picture: Picture, edit: FillEdit, options: FillOptions): Question {
-        const now = picture.mask.data.slice();
+        const { mask } = picture;
+        const { packed, ...hole } = edit.hole;
+        const now = mask.data.slice();
         try {
-            picture.mask.set(new Uint8Array(now.length));
-            picture.mask.restore(edit.tiles, "before");
-            const bounds = picture.mask.bounds() ?? picture.raster.rect;
-            return this.ask(picture, { ...bounds, bytes: picture.mask.crop(bounds) }, options);
+            mask.set(new Uint8Array(now.length));
+            const bytes = unpack(packed, area(hole));
+            mask.add(hole, bytes);
+            return this.ask(picture, { ...hole, bytes }, options);
         } finally {
-            picture.mask.set(now);
-            picture.overlay.invalidate(picture.raster.rect);
+            mask.set(now);
+            picture.overlay.invalidate(hole);
         }
     }
 
@@ -245,23 +245,6 @@ export class Fills {
 
 function rateKey(options: FillOptions): string {
     return `${options["quality"]} ${options["model"]}`;
-}
-
-/** Mark again what was not filled after all, beside what was painted meanwhile. */
-function giveBack(picture: Picture, tiles: TileEdit[], mask: Question["mask"]): void {
-    const now = picture.mask.bounds();
-    if (now === null) {
-        picture.mask.restore(tiles, "before");
-        return;
-    }
-    picture.editMask((target) => {
-        const all = new Uint8Array(target.width * target.height);
-        for (let row = 0; row < mask.height; row += 1) {
-            const from = row * mask.width;
-            all.set(mask.bytes.subarray(from, from + mask.width), (mask.y + row) * target.width + mask.x);
-        }
-        target.add(all);
-    });
 }
 
 /** A window's pixels as they are sent: without alpha where there is none. */

@@ -1,5 +1,6 @@
 // What was done to a picture, in order, to be undone and done again: strokes of the mask, and fills.
 
+import type { Rect } from "./geometry.js";
 import type { TileEdit } from "./mask.js";
 import type { Patch } from "./raster.js";
 
@@ -9,6 +10,8 @@ export type FillOptions = Record<string, string | number | boolean | null>;
 export interface MaskEdit {
     kind: "mask";
     tiles: TileEdit[];
+    /** Whether a fill took the mask away. Where that fill comes next the two are one step. */
+    taken?: true;
 }
 
 /** One answer to the same question. */
@@ -21,8 +24,8 @@ export interface Variant {
 
 export interface FillEdit {
     kind: "fill";
-    /** The mask that was filled, which is empty afterwards. */
-    tiles: TileEdit[];
+    /** What was filled: a rectangle of the mask, packed. */
+    hole: Rect & { packed: Uint8Array };
     options: FillOptions;
     variants: Variant[];
     chosen: number;
@@ -69,6 +72,23 @@ export class History {
         this.cursor += 1;
         this.keeper?.moved(this.cursor);
         return edit;
+    }
+
+    /** Take back the last edit as if it had not been, if it is this one. Returns whether it was. */
+    drop(edit: Edit): boolean {
+        if (this.edits[this.cursor - 1] !== edit) {
+            return false;
+        }
+        this.cursor -= 1;
+        this.edits.length = this.cursor;
+        this.keeper?.moved(this.cursor);
+        return true;
+    }
+
+    /** Whether the edit that would be undone next is the taking of a mask. */
+    get isAfterTaking(): boolean {
+        const edit = this.edits[this.cursor - 1];
+        return edit?.kind === "mask" && edit.taken === true;
     }
 
     get canUndo(): boolean {

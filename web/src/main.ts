@@ -78,6 +78,7 @@ async function main(): Promise<void> {
             });
         }
     });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => app.view.redraw());
     app.onChange();
     void app.connection.open();
     await app.restore(await storage.restore());

@@ -214,13 +214,17 @@ export class Mask {
         this.changed(box);
     }
 
-    /** Mark what is marked in another mask of this size. */
-    add(other: Uint8Array): void {
-        this.touch(this.rect);
-        for (let index = 0; index < this.data.length; index += 1) {
-            this.data[index] = Math.max(this.data[index] as number, other[index] as number);
+    /** Mark what is marked in a rectangle's bytes. */
+    add(rect: Rect, bytes: Uint8Array): void {
+        this.touch(rect);
+        for (let row = 0; row < rect.height; row += 1) {
+            const to = (rect.y + row) * this.width + rect.x;
+            for (let column = 0; column < rect.width; column += 1) {
+                const value = bytes[row * rect.width + column] as number;
+                this.data[to + column] = Math.max(this.data[to + column] as number, value);
+            }
         }
-        this.changed(this.rect);
+        this.changed(rect);
     }
 
     private boxOf(points: readonly Point[], margin: number): Rect {

@@ -2,6 +2,7 @@
 
 import type { App } from "./app.js";
 import { button, checkbox, choice, chooseFiles, numberField } from "./controls.js";
+import { absence } from "./desk.js";
 import { element } from "./dom.js";
 import { OFFERED } from "./settings.js";
 import { _, format } from "./text.js";
@@ -101,6 +102,9 @@ export class Panel {
     private aboutText(): string {
         const { origin, raster } = this.app.active as NonNullable<App["active"]>;
         const size = `${raster.width} × ${raster.height}`;
+        if (origin.key !== null && !this.app.desk.there.has(origin.key)) {
+            return absence();
+        }
         return origin.key === null
             ? format("{size}. Opened in the browser, so it is filled and saved in 8 bit sRGB. “lama-fill web FILE” keeps the full depth.", { size })
             : format("{size}. Filled in its own {depth} bits and saved beside the original.", { size, depth: origin.depth });

@@ -1,7 +1,7 @@
 // One open picture: its pixels, its mask, what was done to it, and where it came from.
 
 import { type Rect, intersect, isEmpty } from "./geometry.js";
-import { type Edit, type FillEdit, History, type Variant } from "./history.js";
+import { type Edit, type FillEdit, History, type MaskEdit, type Variant } from "./history.js";
 import { Mask } from "./mask.js";
 import { maskPainter, picturePainter } from "./painters.js";
 import { type Patch, type Raster, type Region, apply, revert } from "./raster.js";
@@ -82,36 +82,66 @@ export class Picture {
 
     undo(): boolean {
         const edit = this.history.back();
-        if (edit !== null) {
-            this.dropCoarse();
-            if (edit.kind === "fill") {
-                this.takeOut(chosen(edit).patches);
-            }
-            this.mask.restore(edit.tiles, "before");
-            this.changed();
+        if (edit === null) {
+            return false;
         }
-        return edit !== null;
+        this.dropCoarse();
+        if (edit.kind === "fill") {
+            this.takeOut(chosen(edit).patches);
+            if (this.history.isAfterTaking) {
+                this.undo();
+            }
+        } else {
+            this.mask.restore(edit.tiles, "before");
+        }
+        this.changed();
+        return true;
     }
 
     redo(): boolean {
         const edit = this.history.forth();
-        if (edit !== null) {
-            this.dropCoarse();
-            this.replay(edit);
-            this.changed();
+        if (edit === null) {
+            return false;
         }
-        return edit !== null;
+        this.dropCoarse();
+        this.replay(edit);
+        const { edits, cursor } = this.history;
+        if (edit.kind === "mask" && edit.taken && edits[cursor]?.kind === "fill") {
+            this.redo();
+        }
+        this.changed();
+        return true;
     }
 
     /** Do an edit that is in the history (again). */
     replay(edit: Edit): void {
-        this.mask.restore(edit.tiles, "after");
         if (edit.kind === "fill") {
             this.putIn(chosen(edit).patches);
+        } else {
+            this.mask.restore(edit.tiles, "after");
         }
     }
 
-    /** Put a new fill into the picture. The mask is empty by now. */
+    /** Take the mask away to fill it: what is painted from now on is another one. */
+    takeMask(): MaskEdit {
+        this.mask.begin();
+        this.mask.clear();
+        const edit: MaskEdit = { kind: "mask", tiles: this.mask.end(), taken: true };
+        this.history.push(edit);
+        return edit;
+    }
+
+    /** Give back the mask of a fill that came to nothing, beside what was painted meanwhile. */
+    giveMaskBack(edit: MaskEdit, hole: Rect, bytes: Uint8Array): void {
+        this.dropCoarse();
+        if (this.history.drop(edit)) {
+            this.mask.restore(edit.tiles, "before");
+        } else {
+            this.editMask((mask) => mask.add(hole, bytes));
+        }
+    }
+
+    /** Put a new fill into the picture. Its mask was taken before. */
     addFill(edit: FillEdit): void {
         this.dropCoarse();
         this.putIn(chosen(edit).patches);
