@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from lama_core.client.errors import LamaFillError
+from lama_core.client.files import make_own_folder
+
 CONFIG_VARIABLE: Final = "LAMA_FILL_CONFIG"
 RUNTIME_DIR_VARIABLE: Final = "LAMA_FILL_RUNTIME_DIR"
 DATA_DIR_VARIABLE: Final = "LAMA_FILL_DATA_DIR"
@@ -32,9 +35,19 @@ PLACES: Final[Mapping[str, str]] = {
 }
 """Every variable that names a place, and what it is, as the documentation has it."""
 
+_FOLDERS: Final = (RUNTIME_DIR_VARIABLE, DATA_DIR_VARIABLE, CACHE_DIR_VARIABLE)
+
+
+class PlaceError(LamaFillError):
+    """There is no folder for something, and none was named."""
+
 
 def home_folder() -> Path:
-    """The user's home folder by the user database, by the environment where there is none."""
+    """The user's home folder by the user database, by the environment where there is none.
+
+    Raises:
+        PlaceError: neither knows one.
+    """
     if sys.platform != "win32":
         import pwd  # not on Windows
 
@@ -42,7 +55,32 @@ def home_folder() -> Path:
             return Path(pwd.getpwuid(os.getuid()).pw_dir)
         except KeyError:
             pass  # a container's user need not be in it
-    return Path.home()
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise PlaceError(
+            f"this user has no home folder: name one for each of {', '.join(_FOLDERS)} in the environment"
+        ) from None
+
+
+def absolute_variables() -> dict[str, str]:
+    """The variables that name folders and files, where they are set, for a process with another folder."""
+    chosen = {name: os.environ.get(name) for name in (CONFIG_VARIABLE, *_FOLDERS)}
+    return {name: os.path.abspath(value) for name, value in chosen.items() if value}
+
+
+def working_folder() -> Path:
+    """Where processes of ours work: a folder with files of ours alone, made here if need be.
+
+    Python looks for modules in the folder that it is started in, unless it is told not to, which Python 3.10
+    cannot be.
+    """
+    try:
+        folder = state_folder()
+        make_own_folder(folder)
+    except (OSError, PlaceError):
+        return Path(os.path.abspath(os.sep))
+    return folder
 
 
 def state_folder() -> Path:
@@ -71,7 +109,13 @@ def cache_folder() -> Path:
 def _folder(variable: str, kind: str) -> Path:
     chosen = os.environ.get(variable)
     if chosen:
-        return Path(chosen)
+        return Path(chosen).absolute()
     import platformdirs  # the server's side alone has it, and it costs as much as the rest of a start
 
-    return Path(getattr(platformdirs, kind)("lama-fill", appauthor=False))
+    try:
+        folder = Path(getattr(platformdirs, kind)("lama-fill", appauthor=False))
+    except RuntimeError:  # there is no home folder by the environment; older versions give "~/..." then
+        folder = Path("~")
+    if not folder.is_absolute():
+        folder = home_folder() / (".cache" if kind == "user_cache_dir" else ".local/share") / "lama-fill"
+    return folder

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from lama_cli.saying import MAX_SAID, say
 from lama_core.client.errors import LamaFillError
+from lama_core.client.places import absolute_variables
 from lama_core.client.text import one_line
 from lama_server import __version__
 from lama_server.threads import set_omp_wait_policy
@@ -67,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     args = build_parser().parse_args(argv)
     set_omp_wait_policy()
+    # What is started from here works in another folder.
+    os.environ.update(absolute_variables())
     try:
         status: int = args.run(args)
         if sys.stdout:  # there is none without a console on Windows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -86,7 +87,7 @@ class InProcessFiller:
             begin = time.perf_counter()
             reports = FillProgress(on_report=progress)
             regions = fill_planned(plan, self._generator, progress=reports)
-            composite_all(plan.picture, plan.windows, regions)
+            composite_all(plan.picture, plan.windows, _lean(regions))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -95,6 +96,20 @@ class InProcessFiller:
                 + ("" if self._device.type == "cpu" else ", or --device cpu")
             ) from error
         return FillReport(model=self._model, device=self._name, seconds=time.perf_counter() - begin)
+
+
+def _lean(regions: Iterator[FilledRegion]) -> Iterator[FilledRegion]:
+    """The same regions; what the one before took is given back to the system before the next is made.
+
+    Windows of many sizes leave gaps in what the C library keeps: after 12 tiles of a scan half a gigabyte.
+    """
+    trim = None
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+    for region in regions:
+        if trim is not None:
+            trim(0)
+        yield region
 
 
 def fill_through_server(plan: FillPlan, progress: Progress, *, server: Client, model: str) -> FillReport:

@@ -299,7 +299,11 @@ def config_path(environ: Mapping[str, str]) -> tuple[Path, bool]:
         return Path(named), True
     import platformdirs  # costs as much as the rest of this module
 
-    return platformdirs.user_config_path("lama-fill", appauthor=False) / "config.toml", False
+    try:
+        folder = platformdirs.user_config_path("lama-fill", appauthor=False)
+    except RuntimeError:  # there is no home folder; older versions give "~/.config" then
+        folder = Path("~")
+    return (folder / "config.toml" if folder.is_absolute() else Path(os.devnull)), False
 
 
 def _read_config(path: Path, *, named: bool) -> dict[str, Any]:

@@ -104,7 +104,10 @@ def _recorded_command(folder: Path) -> list[str]:
 
 
 def _usual_places() -> list[Path]:
-    home = places.home_folder()
+    try:
+        home = places.home_folder()
+    except places.PlaceError:
+        return []
     if sys.platform == "win32":
         local = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
         return [
@@ -155,8 +158,8 @@ class Starter:
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 # Else a file of the user's called random.py would be run in place of Python's own.
-                env=clean_environment(os.environ) | SAFE_PATH,
-                cwd=places.home_folder(),
+                env=clean_environment(os.environ) | places.absolute_variables() | SAFE_PATH,
+                cwd=places.working_folder(),
                 **_detached(),
             )
         except (OSError, ValueError) as error:

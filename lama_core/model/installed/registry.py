@@ -5,6 +5,7 @@ The server's parent process lists models with this.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -155,7 +156,9 @@ def resolve(path_or_name: str | Path) -> Path:
     """
     if isinstance(path_or_name, Path):
         return path_or_name
-    path = Path(path_or_name).expanduser()
+    path = Path(path_or_name)
+    with contextlib.suppress(RuntimeError):  # there is no such user, or no home folder
+        path = path.expanduser()
     has_folder = path.name != path_or_name
     if not has_folder and _is_name(path_or_name):
         if path_or_name == BUILT_IN and built_in_path().is_file():

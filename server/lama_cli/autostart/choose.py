@@ -19,6 +19,7 @@ from lama_core.client.places import (
     CONFIG_VARIABLE,
     DATA_DIR_VARIABLE,
     RUNTIME_DIR_VARIABLE,
+    home_folder,
     state_folder,
 )
 from lama_server.settings import load_settings
@@ -30,8 +31,8 @@ def autostart_here() -> Autostart:
         user = f"{os.environ.get('USERDOMAIN', '.')}\\{os.environ.get('USERNAME', '')}"
         return Windows(state_folder(), user, run_command)
     if sys.platform == "darwin":
-        return Launchd(Path.home() / "Library" / "LaunchAgents", os.getuid(), run_command)
-    configuration = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        return Launchd(home_folder() / "Library" / "LaunchAgents", os.getuid(), run_command)
+    configuration = Path(os.environ.get("XDG_CONFIG_HOME") or home_folder() / ".config")
     if shutil.which("systemctl") and not run_command(["systemctl", "--user", "show-environment"]).returncode:
         return Systemd(configuration / "systemd" / "user", state_folder(), run_command, load_settings().port)
     return XdgAutostart(configuration / "autostart", _start, _stop)

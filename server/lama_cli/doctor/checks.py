@@ -17,7 +17,7 @@ from lama_cli.autostart.discovery_files import record_command
 from lama_core.client.connection import connect
 from lama_core.client.connection.launch import SAFE_PATH
 from lama_core.client.errors import LamaFillError
-from lama_core.client.places import state_folder
+from lama_core.client.places import state_folder, working_folder
 from lama_core.client.protocol.auth import LOOPBACK
 from lama_core.client.protocol.messages import Fill
 from lama_server import __version__
@@ -101,6 +101,7 @@ def _device(name: str) -> Finding:
             timeout=_DEVICE_SECONDS,
             check=False,
             env=os.environ | SAFE_PATH,
+            cwd=working_folder(),
         )
     except subprocess.TimeoutExpired:
         return Finding(

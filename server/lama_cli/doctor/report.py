@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import importlib.metadata
 import os
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lama_cli.doctor.checks import Finding
-from lama_core.client.places import home_folder, state_folder
+from lama_core.client.places import PlaceError, home_folder, state_folder
 from lama_server.instance import find_server
 from lama_server.logs import LOG_NAME
 
@@ -43,12 +44,10 @@ def anonymous(text: str) -> str:
         text = text.replace(running.token, "TOKEN")
     # Anything else that looks like one, such as an earlier server's.
     text = re.sub(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])", "TOKEN", text)
-    homes = {
-        str(home_folder()),
-        os.path.realpath(home_folder()),
-        str(Path.home()),
-        os.path.realpath(Path.home()),
-    }
+    homes = set()
+    for find in (home_folder, Path.home):
+        with contextlib.suppress(PlaceError, RuntimeError):  # a container's user need not have one
+            homes |= {str(find()), os.path.realpath(find())}
     for home in sorted(homes - {"/", "\\"}, key=len, reverse=True):
         for form in (home, home.replace("\\", "\\\\"), home.replace("\\", "/")):
             text = re.sub(re.escape(form) + r"(?![\w-])", "~", text, flags=re.IGNORECASE)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lama_core.client.places import home_folder
+
 Kind = Literal["gimp", "krita"]
 
 EXTENSION = "org.gimp.GIMP.Plugin.LaMaFill"
@@ -49,9 +51,9 @@ class Roots:
 
 def roots_here(environ: Mapping[str, str], platform: str = sys.platform) -> Roots:
     """The folders of this user."""
-    home = Path(environ.get("HOME") or Path.home())
+    home = Path(environ.get("HOME") or home_folder())
     if platform == "win32":
-        home = Path(environ.get("USERPROFILE") or Path.home())
+        home = Path(environ.get("USERPROFILE") or home_folder())
         roaming = Path(environ.get("APPDATA") or home / "AppData" / "Roaming")
         local = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
         return Roots(

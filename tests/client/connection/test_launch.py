@@ -153,7 +153,7 @@ def test_what_starts_is_free_of_this_process(folder: Path, monkeypatch: pytest.M
     assert facts["argv"] == ["serve", "--started-by-client"]
     assert facts["session"] == facts["pid"] != os.getsid(0)
     assert facts["stdin"] == ""
-    assert facts["cwd"] == str(places.home_folder())
+    assert facts["cwd"] == str(folder)
     assert "PYTHONHOME_OF_EDITOR" not in facts["environment"]
     assert facts["environment"]["LAMA_FILL_RUNTIME_DIR"] == str(folder)
     assert starter.status == 3
