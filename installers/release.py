@@ -76,6 +76,18 @@ def bill_of_materials(out: Path) -> dict[str, Any]:
         }
         for wheel in build_plugins.WHEELS
     ]
+    package = json.loads((PROJECT / "web" / "package.json").read_text(encoding="utf-8"))
+    carried += [
+        {
+            "type": "library",
+            "bom-ref": f"npm:{name}@{number}",
+            "name": name,
+            "version": number,
+            "scope": "required",
+            "description": "carried by the server's page, in its bundle",
+        }
+        for name, number in package["dependencies"].items()
+    ]
     needed = [
         {
             "type": "library",

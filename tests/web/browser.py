@@ -22,6 +22,7 @@ from tests.server.harness import ServerProcess
 #: A fill on a busy machine takes its time.
 SECONDS = 60.0
 MILLISECONDS = SECONDS * 1000
+expect.set_options(timeout=MILLISECONDS)
 
 #: Notes in the page every breach of its content security policy.
 _LISTEN = """

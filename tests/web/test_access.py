@@ -135,6 +135,35 @@ def test_the_keyboard_does_everything_but_paint(tab: Tab, tmp_path: Path, photo:
         page.keyboard.press(key)
 
 
+@pytest.mark.parametrize("language", ["de-DE", "es-ES", "fr-FR", "ja-JP", "ko-KR", "zh-CN"])
+def test_every_language_has_room(
+    command: Callable[..., Command],
+    new_tab: Callable[..., Tab],
+    tmp_path: Path,
+    photo: NDArray[np.uint8],
+    language: str,
+) -> None:
+    tab = new_tab(locale=language, viewport={"width": 1024, "height": 700}).open(command().address)
+    page = tab.page
+    with page.expect_file_chooser() as chosen:
+        page.locator(".empty .primary").click()
+    chosen.value.set_files(str(write(tmp_path / "photo.png", photo)))
+    expect(page.get_by_role("tab")).to_have_count(1)
+    panel = page.locator(".panel").bounding_box()
+    assert panel is not None
+    for control in page.locator(".panel :is(button, input, select, label):visible").all():
+        box = control.bounding_box()
+        assert box is not None
+        assert box["x"] >= panel["x"]
+        assert box["x"] + box["width"] <= panel["x"] + panel["width"], control.inner_text()
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll(".panel button span, .panel h2, .actions span")]
+            .filter((node) => node.scrollWidth > node.clientWidth + 1 && node.clientWidth > 1)
+            .map((node) => node.textContent)"""
+    )
+    assert cut == []
+
+
 def test_a_phone_is_wide_enough(
     command: Callable[..., Command], new_tab: Callable[..., Tab], tmp_path: Path, photo: NDArray[np.uint8]
 ) -> None:

@@ -59,7 +59,6 @@ def test_a_reload_loses_nothing(tab: Tab, tmp_path: Path, photo: NDArray[np.uint
     tab.page.once("dialog", lambda dialog: dialog.accept())
     tab.page.get_by_title("Close photo.png").click()
     expect(tab.page.get_by_role("tab")).to_have_count(0)
-    tab.page.wait_for_timeout(200)
     tab.page.reload()
     expect(tab.page.get_by_role("button", name="Open a picture…")).to_be_visible()
 

@@ -27,7 +27,10 @@ def test_a_dropped_picture_is_filled_where_it_was_painted(
     tab.drop(write(tmp_path / "photo.png", photo), zone="picture")
     expect(tab.page.get_by_role("tab", name="photo.png")).to_be_visible()
     tab.set_brush(20)
+    undo = tab.page.get_by_role("button", name="Undo")
+    expect(undo).to_be_disabled()
     tab.paint(LINE, SIZE)
+    expect(undo).to_be_enabled()
     mask = tab.mask() > 0
     # A stroke of 20 pixels along 40, with round ends.
     assert abs(int(mask.sum()) - (40 * 20 + np.pi * 100)) < 80

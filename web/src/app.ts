@@ -44,6 +44,7 @@ export class App {
             this.settings.keep();
             this.onChange();
         };
+        this.tools.onEdited = () => this.onChange();
         this.tools.onMarked = () => {
             if (this.settings.whilePainting) {
                 void this.fill();

@@ -88,7 +88,14 @@ export function checkbox(label: string, checked: boolean, change: (checked: bool
 
 /** Have a file chosen; several where `many`. */
 export function chooseFiles(many: boolean, take: (files: File[]) => void): void {
-    const input = element("input", { type: "file", accept: "image/png,image/jpeg,image/webp,image/*", multiple: many });
-    input.addEventListener("change", () => take([...(input.files ?? [])]));
+    const accept = "image/png,image/jpeg,image/webp,image/*";
+    const input = element("input", { type: "file", accept, multiple: many, hidden: true });
+    input.addEventListener("change", () => {
+        input.remove();
+        take([...(input.files ?? [])]);
+    });
+    input.addEventListener("cancel", () => input.remove());
+    // In the page, so that it is there as long as the dialog is.
+    document.body.append(input);
     input.click();
 }

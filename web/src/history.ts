@@ -33,7 +33,7 @@ export interface FillEdit {
 
 export type Edit = MaskEdit | FillEdit;
 
-/** Told what has to be kept: a new edit (those after it are gone), a changed one, or where undo has got to. */
+/** Told what has to be kept: a new edit, which is the last one then; a changed one; where undo has got to. */
 export interface Keeper {
     pushed(index: number, edit: Edit): void;
     changed(index: number, edit: Edit): void;
@@ -50,7 +50,6 @@ export class History {
         this.edits.push(edit);
         this.cursor += 1;
         this.keeper?.pushed(this.cursor - 1, edit);
-        this.keeper?.moved(this.cursor);
     }
 
     /** The edit to undo, or null. */

@@ -7,9 +7,9 @@ import type { Origin } from "./picture.js";
 const NAME = "lama-fill";
 const PICTURES = "pictures";
 const EDITS = "edits";
+const CURSORS = "cursors";
 
 interface Stored extends Origin {
-    cursor: number;
     opened: number;
 }
 
@@ -29,7 +29,6 @@ function done<Result>(request: IDBRequest<Result>): Promise<Result> {
 export class Storage {
     /** Told once when the browser does not keep something, such as when its disk is full. */
     onFailed: () => void = () => undefined;
-    private queue: Promise<unknown> = Promise.resolve();
     private failed = false;
     private readonly releases = new Map<string, () => void>();
 
@@ -42,6 +41,7 @@ export class Storage {
             request.onupgradeneeded = () => {
                 request.result.createObjectStore(PICTURES, { keyPath: "id" });
                 request.result.createObjectStore(EDITS);
+                request.result.createObjectStore(CURSORS);
             };
             return new Storage(await done(request));
         } catch {
@@ -57,11 +57,12 @@ export class Storage {
         const store = this.database.transaction(PICTURES).objectStore(PICTURES);
         const stored = (await done(store.getAll())) as Stored[];
         const restored: Restored[] = [];
-        for (const { cursor, opened: _opened, ...origin } of stored.sort((a, b) => a.opened - b.opened)) {
+        for (const { opened: _opened, ...origin } of stored.sort((a, b) => a.opened - b.opened)) {
             if (await this.lock(origin.id)) {
-                const edits = this.database.transaction(EDITS).objectStore(EDITS);
-                const all = (await done(edits.getAll(rangeOf(origin.id)))) as Edit[];
-                restored.push({ origin, edits: all, cursor: Math.min(cursor, all.length) });
+                const stores = this.database.transaction([EDITS, CURSORS]);
+                const cursor = done(stores.objectStore(CURSORS).get(origin.id));
+                const edits = (await done(stores.objectStore(EDITS).getAll(rangeOf(origin.id)))) as Edit[];
+                restored.push({ origin, edits, cursor: Math.min(Number((await cursor) ?? 0), edits.length) });
             }
         }
         return restored;
@@ -70,7 +71,7 @@ export class Storage {
     /** Keep a new picture from now on. Returns what has to be told of each edit. */
     async add(origin: Origin): Promise<Keeper> {
         await this.lock(origin.id);
-        const stored: Stored = { ...origin, cursor: 0, opened: Date.now() };
+        const stored: Stored = { ...origin, opened: Date.now() };
         this.write([PICTURES], (stores) => stores(PICTURES).put(stored));
         return this.keeper(origin);
     }
@@ -81,9 +82,10 @@ export class Storage {
         return {
             pushed: (index, edit) => {
                 const kept = plain(edit);
-                this.write([EDITS], (stores) => {
+                this.write([EDITS, CURSORS], (stores) => {
                     stores(EDITS).delete(IDBKeyRange.bound([id, index], [id, []]));
                     stores(EDITS).put(kept, [id, index]);
+                    stores(CURSORS).put(index + 1, id);
                 });
             },
             changed: (index, edit) => {
@@ -91,54 +93,42 @@ export class Storage {
                 this.write([EDITS], (stores) => stores(EDITS).put(kept, [id, index]));
             },
             moved: (cursor) => {
-                this.write([PICTURES], (stores) => {
-                    const found = stores(PICTURES).get(id);
-                    found.onsuccess = () => {
-                        if (found.result !== undefined) {
-                            stores(PICTURES).put({ ...(found.result as Stored), cursor });
-                        }
-                    };
-                });
+                this.write([CURSORS], (stores) => stores(CURSORS).put(cursor, id));
             },
         };
     }
 
     /** Forget a picture. */
     remove(id: string): void {
-        this.write([PICTURES, EDITS], (stores) => {
+        this.write([PICTURES, EDITS, CURSORS], (stores) => {
             stores(PICTURES).delete(id);
+            stores(CURSORS).delete(id);
             stores(EDITS).delete(rangeOf(id));
         });
         this.releases.get(id)?.();
         this.releases.delete(id);
     }
 
-    /** Wait until everything is written. */
-    async settled(): Promise<void> {
-        await this.queue;
-    }
-
+    /** Write at once, so that a reload right afterwards finds it; the browser keeps the order. */
     private write(names: string[], work: (stores: (name: string) => IDBObjectStore) => void): void {
-        const { database } = this;
-        if (database === null) {
+        if (this.database === null) {
             return;
         }
-        this.queue = this.queue
-            .then(
-                () =>
-                    new Promise<void>((resolve, reject) => {
-                        const transaction = database.transaction(names, "readwrite");
-                        transaction.oncomplete = () => resolve();
-                        transaction.onabort = () => reject(transaction.error ?? new Error("aborted"));
-                        work((name) => transaction.objectStore(name));
-                    }),
-            )
-            .catch(() => {
-                if (!this.failed) {
-                    this.failed = true;
-                    this.onFailed();
-                }
-            });
+        try {
+            const transaction = this.database.transaction(names, "readwrite");
+            transaction.onabort = () => this.fail();
+            work((name) => transaction.objectStore(name));
+            transaction.commit();
+        } catch {
+            this.fail();
+        }
+    }
+
+    private fail(): void {
+        if (!this.failed) {
+            this.failed = true;
+            this.onFailed();
+        }
     }
 
     /** Take a picture for this tab. Returns whether no other tab has it. */

@@ -29,6 +29,8 @@ export class Tools {
     /** While space is held, every tool is the hand. */
     spaceHeld = false;
     onBrush: () => void = () => undefined;
+    /** Told at the end of every stroke and outline. */
+    onEdited: () => void = () => undefined;
     /** Told at the end of a stroke or an outline that marked something. */
     onMarked: () => void = () => undefined;
     private picture: Picture | null = null;
@@ -210,6 +212,7 @@ export class Tools {
             picture.endMaskEdit();
         }
         this.view.redrawMask(fromEdges(0, 0, 0, 0));
+        this.onEdited();
         if (stroke.tool !== "hand" && !stroke.erase) {
             this.onMarked();
         }
