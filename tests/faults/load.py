@@ -56,11 +56,13 @@ class Crowd:
         lead: by how many results one client was ever ahead of another that still waited.
     """
 
-    def __init__(self, clients: int, fills: int) -> None:
+    def __init__(self, clients: int, fills: int, milliseconds: int = 0) -> None:
+        """`milliseconds`: that each fill takes."""
         self.swapped = 0
         self.answered = Counter(dict.fromkeys(range(clients), 0))
         self.lead = 0
         self._fills = fills
+        self._milliseconds = milliseconds
 
     def play(self, server: ServerProcess) -> None:
         async def all_of_them() -> None:
@@ -82,7 +84,14 @@ class Crowd:
                 sent[job] = (width, height, hashlib.sha256(pixels.translate(INVERT)).digest())
                 hole = bytes([number % 255 + 1]) * (width * height)
                 fill = Fill(
-                    job=job, width=width, height=height, format="rgba", depth="u8", pixels=pixels, hole=hole
+                    job=job,
+                    width=width,
+                    height=height,
+                    format="rgba",
+                    depth="u8",
+                    pixels=pixels,
+                    hole=hole,
+                    options=FillOptions(seed=self._milliseconds),
                 )
                 await websocket.send(encode(fill))
             while sent:
@@ -104,10 +113,10 @@ class Crowd:
             self.lead = max(self.lead, self.answered[number] - min(waiting))
 
 
-def _crowd(bench: Bench, count: int) -> Crowd:
+def _crowd(bench: Bench, count: int, milliseconds: int = 0) -> Crowd:
     """Play a crowd. Its first fill begins when all of them wait: else who comes first is ahead."""
     server = bench.start("scripted", "--queue", "10000", "--log-level", "warning").ready()
-    crowd = Crowd(CLIENTS, count // CLIENTS)
+    crowd = Crowd(CLIENTS, count // CLIENTS, milliseconds)
     with greeted(server) as websocket:
         say(websocket, make_fill(1, milliseconds=600_000))
 
@@ -144,7 +153,8 @@ def _swapped(bench: Bench, count: int) -> float:
     limit=2,
 )
 def _fairness(bench: Bench, count: int) -> float:
-    return _crowd(bench, count).lead
+    # Slow enough for the test to see results in the order in which they are sent.
+    return _crowd(bench, count, milliseconds=5).lead
 
 
 @SECTION.row(

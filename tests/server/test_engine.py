@@ -291,6 +291,8 @@ OUT_OF_MEMORY = [
     RuntimeError("XPU out of memory"),
     MemoryError("Unable to allocate 3 GiB for an array"),
     OSError(errno.ENOMEM, "Cannot allocate memory"),
+    RuntimeError("could not create a primitive"),
+    RuntimeError("std::bad_alloc"),
     ImportError("mtrand.cpython-311.so: failed to map segment from shared object"),
 ]
 

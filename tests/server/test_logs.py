@@ -95,6 +95,27 @@ def test_a_link_in_place_of_the_log_is_not_followed(tmp_path: Path) -> None:
     assert victim.read_text() == "precious"
 
 
+FULL = """
+import logging, sys
+from pathlib import Path
+from lama_server.logs import set_up_logs
+set_up_logs(Path(sys.argv[1]), level="info", size=1 << 20, kept=1, console=False)
+logging.getLogger().handlers[0].stream.close()
+logging.getLogger().handlers[0].stream = open("/dev/full", "w")
+for number in range(2000):
+    logging.info("%d %s", number, "x" * 80)
+print("done", flush=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_a_full_disk_does_not_fill_the_console(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("done\n", "")
+
+
 CONSOLE = """
 import logging, sys, time
 from lama_server.console import ConsoleHandler

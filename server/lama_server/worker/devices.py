@@ -13,8 +13,9 @@ from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol.messages import Device
 
 _FULL = re.compile(
-    r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad alloc"
-    r"|failed to map segment",  # a library that is loaded at its first use
+    r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad.alloc"
+    r"|failed to map segment"  # a library that is loaded at its first use
+    r"|could not create a primitive",  # oneDNN
     re.IGNORECASE,
 )
 MEMORY_ERRORS = (RuntimeError, MemoryError, OSError, ImportError)
