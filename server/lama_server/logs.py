@@ -63,8 +63,8 @@ def set_up_logs(folder: Path, *, level: str, size: int, kept: int, console: bool
     for handler in handlers:
         handler.setFormatter(LineFormatter())
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
-    # Else each message that a full disk does not take is a traceback on standard error. That may be a pipe that
-    # nobody reads: when it is full, the server stands still.
+    # Else each message that a full disk does not take is a traceback on standard error. That may be a pipe
+    # which nobody reads: when it is full, the server stands still.
     logging.raiseExceptions = False
     # A refused or broken connection is an everyday thing; the server itself logs what matters about it.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
