@@ -6,12 +6,12 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.faults import access, editors, installing, load, processes, protocol, soak, starts, supply
+from tests.faults import access, editors, installing, load, models, processes, protocol, soak, starts, supply
 from tests.faults.row import Row, Section
 
 SECTIONS: tuple[Section, ...] = tuple(
     module.SECTION
-    for module in (access, protocol, load, processes, starts, editors, soak, supply, installing)
+    for module in (access, protocol, load, processes, starts, models, editors, soak, supply, installing)
 )
 ROWS: tuple[Row, ...] = tuple(row for section in SECTIONS for row in section.rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import os
 import pickle
@@ -22,6 +21,7 @@ from lama_core.model.checkpoint.safe_unpickler import MAX_OPCODES, BadPickleErro
 from lama_core.model.checkpoint.torch_pickle import CONSTRUCTORS, named_tensors, storage_of
 from lama_core.model.installed.load import load_generator
 from tests.model import files
+from tests.model.attacks import Calls, attacks
 from tests.model.reference_official import FFCResNetGenerator
 
 Same = Callable[[Generator], None]
@@ -31,35 +31,10 @@ def read(data: bytes) -> object:
     return read_pickle(io.BytesIO(data), constructors=CONSTRUCTORS, persistent=storage_of)
 
 
-class Calls:
-    """Pickles as a call of any function."""
-
-    def __init__(self, function: object, *arguments: object) -> None:
-        self._call = (function, arguments)
-
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return self._call
-
-
 @pytest.fixture
 def forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that appears if anything below is executed."""
     return tmp_path / "executed"
-
-
-def attacks(witness: Path) -> list[object]:
-    touch = f"touch {witness}"
-    return [
-        Calls(os.system, touch),
-        Calls(builtins.exec, f"open({str(witness)!r}, 'w')"),
-        Calls(builtins.eval, f"open({str(witness)!r}, 'w')"),
-        Calls(builtins.open, str(witness), "w"),
-        Calls(builtins.getattr, Calls(builtins.__import__, "os"), "mkdir"),
-        Calls(builtins.map, Calls(os.system, touch), []),
-        Calls(torch.load, str(witness)),
-        Calls(torch._utils._rebuild_tensor_v2, Calls(os.mkdir, str(witness)), 0, (1,), (1,), False, {}),
-        Calls(torch._tensor._rebuild_from_type_v2, os.mkdir, torch.Tensor, (str(witness),), {}),
-    ]
 
 
 @pytest.mark.parametrize("legacy", [False, True])
