@@ -161,8 +161,14 @@ class HandshakeGuard:
         hosts, origins = request.headers.get_all("Host"), request.headers.get_all("Origin")
         if not pages_own:
             return auth.check_place(hosts=hosts, origins=origins, port=self._port)
-        sites = request.headers.get_all("Sec-Fetch-Site")
-        return auth.check_page_place(hosts=hosts, origins=origins, sites=sites, port=self._port)
+        headers = request.headers
+        return auth.check_page_place(
+            hosts=hosts,
+            origins=origins,
+            sites=headers.get_all("Sec-Fetch-Site"),
+            port=self._port,
+            navigation=(*headers.get_all("Sec-Fetch-Mode"), *headers.get_all("Sec-Fetch-Dest")),
+        )
 
     def _check_client(self, request: Request) -> auth.Verdict:
         headers = request.headers

@@ -158,6 +158,14 @@ def test_other_origins_get_nothing_of_the_page(server: ServerProcess, header: st
     next_fill_succeeds(server)
 
 
+def test_a_link_may_lead_to_the_page_and_no_frame_may_hold_it(server: ServerProcess) -> None:
+    site = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
+    assert get(server, "/", **site, Sec_Fetch_Dest="document")[0] == 200
+    for kind in ("iframe", "frame", "embed", "object", "empty"):
+        assert get(server, "/", **site, Sec_Fetch_Dest=kind)[0] == 403
+    assert get(server, "/", Origin="null", **site, Sec_Fetch_Dest="document")[0] == 403
+
+
 def test_own_origin_opens_nothing_without_a_ticket(server: ServerProcess) -> None:
     origin = own_origin(server)
     for path, name in (("/", "lamafill.v1"), ("/desk", "lamafill.desk.v1")):

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import expect
 
+from lama_cli.web.opening import opened_in_browser
 from tests.server.harness import ServerProcess
 from tests.web.browser import MILLISECONDS, Command, Tab, write
 
@@ -39,6 +40,22 @@ def test_the_token_is_taken_once_and_leaves_the_address(
     bare.check(opened.origin)
     assert tab.page.context.cookies() == []
     assert opened.token not in server.log()
+
+
+def test_the_file_that_the_browser_is_given_leads_to_the_page(
+    command: Callable[..., Command],
+    new_tab: Callable[..., Tab],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = command()
+    given: list[str] = []
+    monkeypatch.setattr("webbrowser.open", given.append)
+    with opened_in_browser(opened.address, tmp_path):
+        tab = new_tab()
+        tab.page.goto(given[0])
+        expect(tab.page.locator(".app")).to_be_visible()
+        assert tab.page.url == f"{opened.origin}/"
 
 
 def test_two_tabs_have_sessions_and_pictures_of_their_own(

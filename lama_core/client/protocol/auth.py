@@ -29,6 +29,8 @@ TICKET_PREFIX: Final = "lamafill.ticket."
 """Begins the subprotocol that carries a page's ticket."""
 SITES: Final = ("same-origin", "none")
 """The values of `Sec-Fetch-Site` that requests for the page may have: from the page, and from the user."""
+NAVIGATION: Final = ("navigate", "document")
+"""`Sec-Fetch-Mode` and `Sec-Fetch-Dest` of a link that is followed in a tab: it may come from anywhere."""
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,128}", re.ASCII)
 _AUTHORIZATION: Final = re.compile(
@@ -153,16 +155,21 @@ def check_place(*, hosts: Sequence[str], origins: Sequence[str], port: int) -> V
 
 
 def check_page_place(
-    *, hosts: Sequence[str], origins: Sequence[str], sites: Sequence[str], port: int
+    *,
+    hosts: Sequence[str],
+    origins: Sequence[str],
+    sites: Sequence[str],
+    port: int,
+    navigation: tuple[str, ...] = (),
 ) -> Verdict | None:
     """The same for what the server's own page asks for: its own origin is let in, and no other.
 
     Takes every value of the `Sec-Fetch-Site` header too, by which browsers say who wants something that needs
-    no Origin: a picture, a script, a frame.
+    no Origin: a picture, a script, a frame. `navigation`: what they say of how it is wanted.
     """
     if origins and list(origins) != [origin(port)]:
         return Verdict(status=403, reason="the Origin header is not this server's own")
-    if sites and (len(sites) > 1 or sites[0] not in SITES):
+    if sites and (len(sites) > 1 or sites[0] not in SITES) and navigation != NAVIGATION:
         return Verdict(status=403, reason="a page of another origin asks")
     return _check_host(hosts, port)
 

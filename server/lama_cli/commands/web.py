@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import threading
 import time
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,9 +65,14 @@ class _Session:
         self._token = token
         self._show = show
         self._used = False
+        self._stack = contextlib.ExitStack()
 
     def run(self) -> None:
         """Stay with the page; what raises is an error or an interrupt."""
+        with self._stack:
+            self._run()
+
+    def _run(self) -> None:
         from websockets.exceptions import WebSocketException
 
         from lama_core.client.connection import ClientError
@@ -99,13 +104,18 @@ class _Session:
         return Desk(read_runtime_file(state_folder()), self._pictures, lambda: self._server)
 
     def _announce(self) -> None:
+        from lama_cli.web.opening import opened_in_browser, readable_folder
         from lama_core.client.connection.runtime import read_runtime_file
         from lama_core.client.places import state_folder
         from lama_core.client.protocol import auth
 
         address = f"{auth.origin(read_runtime_file(state_folder()).port)}/#{self._token}"
         print(address, flush=True)
-        if not self._show or not webbrowser.open(address):
+        opened = False
+        if self._show:
+            folder = readable_folder(state_folder(), Path.home())
+            opened = self._stack.enter_context(opened_in_browser(address, folder))
+        if not opened:
             print("open this address in a browser; it is good once", file=sys.stderr)
         print("Ctrl+C ends this command", file=sys.stderr)
 

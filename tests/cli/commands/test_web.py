@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+import pytest
 from PIL import Image
 
+from lama_cli.web.opening import readable_folder
 from lama_core.client.protocol import auth
 from tests.server.harness import ServerProcess, wait_until
 
@@ -59,18 +64,39 @@ def test_the_address_is_printed_and_good_once(start: Start) -> None:
     wait_until(lambda: session_status(server, unused) == 401)
 
 
-def test_the_browser_is_opened(start: Start, tmp_path: Path) -> None:
+def test_the_browser_is_opened_and_nobody_sees_the_token(start: Start, tmp_path: Path) -> None:
     server = start().ready()
     seen = tmp_path / "seen"
     browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {seen}.part && mv {seen}.part {seen}\n')
+    browser.write_text(f'#!/bin/sh\nprintf %s "$*" > {seen}.part && mv {seen}.part {seen}\n')
     browser.chmod(0o755)
     process = spawn(server, BROWSER=f"{browser} %s")
     address = address_of(process)
     wait_until(seen.exists)
-    assert seen.read_text() == address
-    process.terminate()
-    process.communicate(timeout=20)
+    # What a program is started with every user can read.
+    given = seen.read_text()
+    assert address.partition("#")[2] not in given
+    file = Path(unquote(urlsplit(given).path))
+    assert address in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    process.communicate()
+    assert not file.exists()
+
+
+def test_a_snap_gets_a_file_that_it_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = tmp_path / "xdg-settings"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    own = tmp_path / "snap" / "firefox" / "common"
+    own.mkdir(parents=True)
+    for name, wanted in (("firefox_firefox.desktop", own), ("firefox.desktop", tmp_path), ("", tmp_path)):
+        asked.write_text(f"#!/bin/sh\necho {name}\n")
+        asked.chmod(0o755)
+        assert readable_folder(tmp_path, tmp_path) == wanted
+    asked.unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert readable_folder(tmp_path, tmp_path) == tmp_path
 
 
 def test_a_bad_picture_is_one_line_and_opens_nothing(start: Start, tmp_path: Path) -> None:
