@@ -53,8 +53,9 @@ Run = Callable[[Bench, int], float]
 class Section:
     """The rows of one section, in the order in which they are written."""
 
-    def __init__(self, number: int, title: str) -> None:
-        self.number, self.title = number, title
+    def __init__(self, number: int, title: str, *, picture: str = "") -> None:
+        """`picture`: a file in docs/images that its page shows below the rows."""
+        self.number, self.title, self.picture = number, title, picture
         self.rows: list[Row] = []
 
     def row(

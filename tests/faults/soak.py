@@ -19,11 +19,11 @@ from lama_core.client.protocol.messages import Fill
 from tests.faults.row import Bench, Section
 from tests.server.harness import ServerProcess, greeted, say
 
-SECTION = Section(9, "Soak")
+SECTION = Section(9, "Soak", picture="soak.svg")
 
 WARM_UP = 0.25
 """The part of the time after which what the server keeps for later has been taken."""
-CURVE = Path(__file__).resolve().parent.parent.parent / "docs" / "images" / "soak.svg"
+CURVE = Path(__file__).resolve().parent.parent.parent / "docs" / "images" / SECTION.picture
 MIB = 1 << 20
 
 

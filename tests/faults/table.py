@@ -6,13 +6,23 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.faults import access, editors, installing, load, models, processes, protocol, soak, starts, supply
+from tests.faults import (
+    access,
+    editors,
+    installing,
+    load,
+    models,
+    pictures,
+    processes,
+    protocol,
+    soak,
+    starts,
+    supply,
+)
 from tests.faults.row import Row, Section
 
-SECTIONS: tuple[Section, ...] = tuple(
-    module.SECTION
-    for module in (access, protocol, load, processes, starts, models, editors, soak, supply, installing)
-)
+_TRIED = (access, protocol, load, processes, starts, models, pictures, editors, soak, supply, installing)
+SECTIONS: tuple[Section, ...] = tuple(module.SECTION for module in _TRIED)
 ROWS: tuple[Row, ...] = tuple(row for section in SECTIONS for row in section.rows)
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -60,6 +70,7 @@ def page(results: dict[str, Result]) -> str:
             f"\n## {section.number}. {section.title}\n\n",
             "| what | what is done | count | figure | limit |\n|---|---|---:|---|---:|\n",
             *(_line(row, results.get(row.name)) for row in section.rows),
+            f"\n![{section.title}](images/{section.picture})\n" if section.picture else "",
         ]
     return "".join(parts)
 
