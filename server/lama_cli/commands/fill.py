@@ -30,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "fill",
         help="fill the hole in a picture",
         description="Fill the hole in a picture. PNG, JPEG, WebP and TIFF; 8 and 16 bit and float.",
-        epilog="The result is upright, with the picture's profile, EXIF and resolution. PNG, WebP and TIFF "
+        epilog="The result has the picture's profile, EXIF and resolution. PNG, WebP and TIFF "
         "keep every pixel outside of the fill as it is; a JPEG is compressed again as it was.",
     )
     parser.add_argument("picture", metavar="PICTURE", type=Path, help="a file, or - for standard input")

@@ -31,7 +31,7 @@ _TAIL_BYTES: Final = 1 << 16
 
 
 def read_segments(data: bytes) -> tuple[tuple[Segment, ...], bool]:
-    """The application segments and comments of a file that are written again.
+    """The application segments and comments of a file that are written again; the orientation stays.
 
     Args:
         data: a JPEG file that was decoded without an error.
@@ -106,9 +106,9 @@ def _clean(marker: int, content: bytes) -> tuple[bytes | None, bool]:
     if marker == 0xE0 and content.startswith(_JFIF) and len(content) > 14 and content[12] * content[13]:
         return content[:12] + b"\0\0", True
     if content.startswith(_EXIF):
-        return clean_exif(content)
+        return clean_exif(content, upright=False)
     if content.startswith(_XMP):
-        cleaned, found = clean_xmp(content[len(_XMP) :])
+        cleaned, found = clean_xmp(content[len(_XMP) :], upright=False)
         return _XMP + cleaned, found
     if content.startswith(_PHOTOSHOP):
         return clean_photoshop(content)

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lama_cli.pictures.jpeg import insert_segments
-from lama_cli.pictures.orientation import turned
 
 Image.MAX_IMAGE_PIXELS = None  # the limit for pictures is ours, and was held when the picture was read
 
@@ -52,39 +51,36 @@ class _Form:
     progressive: bool
 
 
-def encode_like(source: bytes, pixels: NDArray[Any], orientation: int) -> Encoded | None:
+def encode_like(source: bytes, pixels: NDArray[Any]) -> Encoded | None:
     """Encode pixels of which most are those of a JPEG file as that file is encoded.
 
     Args:
         source: the file that they were read from.
-        pixels: (H, W, 1 or 3) uint8, upright.
-        orientation: EXIF's, by which they were turned.
+        pixels: (H, W, 1 or 3) uint8, as the file stores them, not turned.
 
     Returns:
-        A file without metadata, upright; None where the file stores its pixels in a rare way.
+        A file without metadata; None where the file stores its pixels in a rare way.
     """
     try:
         # Without metadata, which may be as odd as it likes, and pictures behind the first.
-        return _encode_like(insert_segments(source, ()), pixels, orientation)
+        return _encode_like(insert_segments(source, ()), pixels)
     except OSError:  # Pillow does not read what libvips reads
         return None
 
 
-def _encode_like(source: bytes, pixels: NDArray[Any], orientation: int) -> Encoded | None:
+def _encode_like(source: bytes, pixels: NDArray[Any]) -> Encoded | None:
     gray = pixels.shape[2] == 1
     form = _form(source, gray=gray)
     if form is None:
         return None
-    if orientation >= 5:
-        form = _swapped(form)
-    before = _decoded(source, gray=gray, orientation=orientation)
+    before = _decoded(source, gray=gray)
     if before.shape != pixels.shape:
         return None
     changed = (before != pixels).any(axis=2)
     if gray:
         image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0]))
     else:
-        planes = _planes(source, form, orientation)
+        planes = _planes(source, form)
         _put(planes, pixels, changed, form.cell)
         image = Image.merge("YCbCr", [Image.fromarray(plane) for plane in planes])
     output = io.BytesIO()
@@ -93,7 +89,7 @@ def _encode_like(source: bytes, pixels: NDArray[Any], orientation: int) -> Encod
     data = output.getvalue()
     # Interpolated chroma reaches a little out of a block.
     far = ~_wider(_blocks(changed, 8 * form.cell[0], 8 * form.cell[1]))
-    after = _decoded(data, gray=gray, orientation=1)
+    after = _decoded(data, gray=gray)
     lost = int(np.count_nonzero((after != before).any(axis=2) & far))
     return Encoded(data=data, changed=lost / max(1, int(np.count_nonzero(far))))
 
@@ -120,28 +116,19 @@ def _form(source: bytes, *, gray: bool) -> _Form | None:
     return _Form(tables=(tables[used[0]], tables[used[1]]), cell=(down, across), progressive=progressive)
 
 
-def _swapped(form: _Form) -> _Form:
-    """The form for pixels whose rows became columns."""
-    tables = tuple(tuple(np.reshape(table, (8, 8)).T.ravel().tolist()) for table in form.tables)
-    # Pillow cannot store chroma that is halved in height alone.
-    cell = form.cell if form.cell[0] == form.cell[1] else (1, 1)
-    return _Form(tables=tables, cell=cell, progressive=form.progressive)
-
-
-def _decoded(source: bytes, *, gray: bool, orientation: int) -> NDArray[Any]:
+def _decoded(source: bytes, *, gray: bool) -> NDArray[Any]:
     image = pyvips.Image.jpegload_buffer(source, access="sequential")
-    stored = image.numpy().reshape(image.height, image.width, 1 if gray else image.bands)
-    return turned(stored, orientation)
+    stored: NDArray[Any] = image.numpy().reshape(image.height, image.width, 1 if gray else image.bands)
+    return stored
 
 
-def _planes(source: bytes, form: _Form, orientation: int) -> list[NDArray[Any]]:
-    """Luma and chroma as they are stored, upright, each of the picture's size."""
+def _planes(source: bytes, form: _Form) -> list[NDArray[Any]]:
+    """Luma and chroma as they are stored, each of the picture's size."""
     with Image.open(io.BytesIO(source), formats=["JPEG"]) as image:
         width, height = image.size
-        across = image.layer[0][1]
-        down = image.layer[0][2]
         image.draft("YCbCr", image.size)
         luma, *chroma = (np.array(plane) for plane in image.split())
+    down, across = form.cell
     if (down, across) == (2, 2) and min(width, height) >= 2:
         # At half the size the decoder has nothing to interpolate.
         with Image.open(io.BytesIO(source), formats=["JPEG"]) as image:
@@ -149,10 +136,9 @@ def _planes(source: bytes, form: _Form, orientation: int) -> list[NDArray[Any]]:
             chroma = [np.asarray(plane) for plane in image.split()[1:]]
     elif (down, across) == (1, 2):
         chroma = [_before_interpolation(plane) for plane in chroma]
-    rows = np.arange(height) * chroma[0].shape[0] // height if down == 1 else np.arange(height) // 2
+    rows = np.arange(height) // down if chroma[0].shape[0] < height else np.arange(height)
     columns = np.arange(width) if chroma[0].shape[1] == width else np.arange(width) // 2
-    stored = [luma, *(plane[rows][:, columns] for plane in chroma)]
-    return [turned(plane, orientation) for plane in stored]
+    return [luma, *(plane[rows][:, columns] for plane in chroma)]
 
 
 def _before_interpolation(plane: NDArray[Any]) -> NDArray[Any]:

@@ -41,11 +41,12 @@ _PHOTOSHOP_PICTURES: Final = frozenset({1033, 1036, 1092})
 _PHOTOSHOP_PREFIX: Final = b"Photoshop 3.0\x00"
 
 
-def clean_exif(exif: bytes) -> tuple[bytes, bool]:
-    """An EXIF block of upright pixels without pictures in it.
+def clean_exif(exif: bytes, *, upright: bool = True) -> tuple[bytes, bool]:
+    """An EXIF block without pictures in it.
 
     Args:
         exif: the block, with or without the prefix that it has in a JPEG.
+        upright: whether the pixels are written upright, so that the orientation becomes that.
 
     Returns:
         The block, of the same length, and whether a picture was taken out. A block that is not in order stays
@@ -58,7 +59,7 @@ def clean_exif(exif: bytes) -> tuple[bytes, bool]:
     if order is not None:
         # One that is cut short: what can be seen is still taken out below.
         with contextlib.suppress(struct.error):
-            found = _clean_directories(memoryview(block)[start:], order)
+            found = _clean_directories(memoryview(block)[start:], order, upright=upright)
     cleaned, embedded = clean_embedded(bytes(block))
     return cleaned, found or embedded
 
@@ -74,14 +75,14 @@ def clean_embedded(data: bytes) -> tuple[bytes, bool]:
     return bytes(cleaned), end > 0
 
 
-def _clean_directories(tiff: memoryview, order: Literal["<", ">"]) -> bool:
+def _clean_directories(tiff: memoryview, order: Literal["<", ">"], *, upright: bool) -> bool:
     """Set the orientation to upright, and take the second directory, the thumbnail's, out of the chain."""
     (first,) = struct.unpack_from(f"{order}I", tiff, 4)
     (count,) = struct.unpack_from(f"{order}H", tiff, first)
     for number in range(count):
         entry = first + 2 + 12 * number
         tag, kind = struct.unpack_from(f"{order}HH", tiff, entry)
-        if tag == _ORIENTATION and kind == 3:
+        if upright and tag == _ORIENTATION and kind == 3:
             struct.pack_into(f"{order}H", tiff, entry + 8, 1)
     link = first + 2 + 12 * count
     (second,) = struct.unpack_from(f"{order}I", tiff, link)
@@ -106,14 +107,18 @@ def _clean_directories(tiff: memoryview, order: Literal["<", ">"]) -> bool:
     return True
 
 
-def clean_xmp(xmp: bytes) -> tuple[bytes, bool]:
-    """An XMP packet of upright pixels without pictures, and without what describes those that are gone.
+def clean_xmp(xmp: bytes, *, upright: bool = True) -> tuple[bytes, bool]:
+    """An XMP packet without pictures, and without what describes those that are gone.
+
+    Args:
+        xmp: the packet.
+        upright: whether the pixels are written upright, so that the orientation becomes that.
 
     Returns:
         The packet, and whether anything of a picture was taken out.
     """
     without = _XMP_PICTURES.sub(b"", xmp)
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", without), without != xmp
+    return _XMP_ORIENTATION.sub(rb"\g<1>1", without) if upright else without, without != xmp
 
 
 def clean_photoshop(segment: bytes) -> tuple[bytes, bool]:

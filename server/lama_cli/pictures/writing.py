@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lama_cli.pictures import jpeg, png, tiff_writing
 from lama_cli.pictures.jpeg_pixels import encode_like
+from lama_cli.pictures.orientation import as_stored
 from lama_cli.pictures.picture import Picture, PictureError
 from lama_cli.pictures.samples import join
 from lama_cli.pictures.streams import is_stream, write_to_stream
@@ -208,7 +209,9 @@ def encode_picture(picture: Picture, path: Path, ending: str = "") -> tuple[byte
     if own_parts:
         settings["keep"] = "none"
     if kind is _JPEG and own_parts:
-        encoded = encode_like(picture.metadata.source, pixels, picture.orientation)
+        # Not upright: turned blocks are other blocks.
+        pixels = as_stored(pixels, picture.orientation)
+        encoded = encode_like(picture.metadata.source, pixels)
         if encoded is not None:
             return jpeg.insert_segments(encoded.data, picture.metadata.parts), _lossy(path, encoded.changed)
     note = _lossy(path) if kind is _JPEG else ""
