@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from lama_cli.autostart.discovery_files import record_command
 from lama_core.client.connection import connect
 from lama_core.client.connection.launch import SAFE_PATH
 from lama_core.client.errors import LamaFillError
-from lama_core.client.places import state_folder, working_folder
+from lama_core.client.places import state_folder
 from lama_core.client.protocol.auth import LOOPBACK
 from lama_core.client.protocol.messages import Fill
 from lama_server import __version__
@@ -93,16 +94,18 @@ def _environment() -> Finding:
 def _device(name: str) -> Finding:
     command = [sys.executable, "-m", "lama_cli.doctor.device", name]
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_DEVICE_SECONDS,
-            check=False,
-            env=os.environ | SAFE_PATH,
-            cwd=working_folder(),
-        )
+        # In an empty folder: Python looks for modules where it is started.
+        with tempfile.TemporaryDirectory(prefix="lama-fill-", ignore_cleanup_errors=True) as folder:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_DEVICE_SECONDS,
+                check=False,
+                env=os.environ | SAFE_PATH,
+                cwd=folder,
+            )
     except subprocess.TimeoutExpired:
         return Finding(
             name="device",
