@@ -1,5 +1,5 @@
 #!/bin/sh
-# Have the distribution's Chromium, and fonts that it can show German and Japanese with. Does nothing when it is there.
+# Have the distribution's Chromium, and a font. Does nothing when it is there.
 set -eu
 if command -v chromium >/dev/null; then
     exit 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lama_cli.web.open_picture import OpenPicture
     from lama_core.client.connection import Client
 
-_OFFER_SECONDS = 5.0
+_OFFER_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 """How often a server is looked for that the user has ended."""
 
@@ -91,17 +91,23 @@ class _Session:
                 while serving.is_alive():
                     serving.join(0.2)
                     self._used = self._used or desk.joined.is_set()
-                ended_by_user = ended[0]
+                ended_by_user = bool(ended and ended[0])
             except (ClientError, WebSocketException, OSError) as error:
                 print(f"lama-fill: {one_line(str(error))}", file=sys.stderr)
             self._find_server(ended_by_user=ended_by_user)
 
     def _open_desk(self) -> Desk:
         from lama_cli.web.companion import Desk
+        from lama_core.client.connection import connect
         from lama_core.client.connection.runtime import read_runtime_file
         from lama_core.client.places import state_folder
 
-        return Desk(read_runtime_file(state_folder()), self._pictures, lambda: self._server)
+        # A client is for one thread, and fills are made in another one than this.
+        return Desk(
+            read_runtime_file(state_folder()),
+            self._pictures,
+            lambda: connect(client="lama-fill web", start=False),
+        )
 
     def _announce(self) -> None:
         from lama_cli.web.opening import opened_in_browser, readable_folder

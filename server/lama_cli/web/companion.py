@@ -48,7 +48,7 @@ class Desk:
         Args:
             server: to connect to.
             pictures: that pages may open.
-            filler: gives the connection for fills.
+            filler: makes the connection for fills, at the first one; it is this desk's own.
 
         Raises:
             ClientError: as of `open_connection`.
@@ -59,6 +59,7 @@ class Desk:
         )
         self._pictures = {picture.key: picture for picture in pictures}
         self._filler = filler
+        self._client: Client | None = None
         self._work: queue.Queue[tuple[int, dict[str, Any]] | None] = queue.Queue()
         self._cancelled: set[tuple[int, int]] = set()
         self._gone: set[int] = set()
@@ -100,39 +101,45 @@ class Desk:
     def _take(self, page: int, message: bytes) -> None:
         try:
             fields = msgpack.unpackb(message)
-            kind = fields["type"]
-        except (ValueError, TypeError, KeyError, msgpack.UnpackException):
+            kind, about = fields["type"], int(fields.get("page" if page == 0 else "request", 0))
+        except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException):
             return  # not one of ours: a page of another version
-        if page == 0:
-            if kind == "joined":
-                self.joined.set()
-                self._work.put((int(fields["page"]), {"type": "list"}))
-            elif kind == "left":
-                self._gone.add(int(fields["page"]))
-            elif kind == "offered":
-                self._offered.set()
-        elif kind == "cancel":
-            self._cancelled.add((page, int(fields["request"])))
-        else:
-            self._work.put((page, fields))
+        if page != 0:
+            if kind == "cancel":
+                self._cancelled.add((page, about))
+            else:
+                self._work.put((page, fields))
+        elif kind == "joined":
+            self.joined.set()
+            self._work.put((about, {"type": "list"}))
+        elif kind == "left":
+            self._gone.add(about)
+        elif kind == "offered":
+            self._offered.set()
 
     def _run_work(self) -> None:
-        while (item := self._work.get()) is not None:
-            page, fields = item
-            request = fields.get("request", 0)
-            try:
-                self._answer(page, request, fields)
-            except LostFillsError as error:
-                self._send(page, {"type": "lost", "request": request, "names": error.names})
-            except FillCancelledError:
-                self._send(page, {"type": "cancelled", "request": request})
-            except (ws.WebSocketException, OSError):
-                return
-            except LamaFillError as error:
-                self._send(page, {"type": "error", "request": request, "message": str(error)})
-            except (KeyError, TypeError, ValueError) as error:
-                words = f"a message that is not understood ({type(error).__name__}): reload the page"
-                self._send(page, {"type": "error", "request": request, "message": words})
+        try:
+            while (item := self._work.get()) is not None:
+                self._work_on(*item)
+        except (ws.WebSocketException, OSError):
+            return  # the connection is lost, and so is whoever waits for an answer
+        finally:
+            if self._client is not None:
+                self._client.close()
+
+    def _work_on(self, page: int, fields: dict[str, Any]) -> None:
+        request = fields.get("request", 0)
+        try:
+            self._answer(page, request, fields)
+        except LostFillsError as error:
+            self._send(page, {"type": "lost", "request": request, "names": error.names})
+        except FillCancelledError:
+            self._send(page, {"type": "cancelled", "request": request})
+        except LamaFillError as error:
+            self._send(page, {"type": "error", "request": request, "message": str(error)})
+        except (KeyError, TypeError, ValueError, MemoryError) as error:
+            words = f"this could not be done ({type(error).__name__}): reload the page"
+            self._send(page, {"type": "error", "request": request, "message": words})
 
     def _answer(self, page: int, request: int, fields: dict[str, Any]) -> None:
         kind = fields["type"]
@@ -168,6 +175,8 @@ class Desk:
         at = Rect(*(int(mask[name]) for name in ("x", "y", "width", "height")))
         hole = np.frombuffer(mask["bytes"], np.uint8).reshape(at.height, at.width)
         told = 0.0
+        if self._client is None:
+            self._client = self._filler()
 
         def progress(stage: str, fraction: float) -> None:
             nonlocal told
@@ -181,7 +190,7 @@ class Desk:
             hole,
             at,
             _options(fields["options"]),
-            server=self._filler(),
+            server=self._client,
             model=str(fields["options"].get("model", "")),
             progress=progress,
             cancelled=lambda: (page, request) in self._cancelled or page in self._gone,
