@@ -2,9 +2,9 @@
 
 fast      one pass at the picture's own scale
 balanced  a pass at the scale at which the network sees across the hole, which says what belongs where; a
-          pass at the picture's own, which brings the edges; patches of the picture itself for what
-          networks draw softly; a montage of all that and of the picture shifted, for what goes on
-          through the hole
+          pass at the picture's own, which brings the edges; contours that the hole interrupts, joined;
+          patches of the picture itself for what networks draw softly; a montage of all that and of the
+          picture shifted, for what goes on through the hole
 best      feature refinement over several scales in place of the first pass
 """
 
@@ -21,6 +21,7 @@ from lama_core.fill.checkerboard import remove_checkerboard
 from lama_core.fill.common.filters import gaussian_blur
 from lama_core.fill.common.progress import Progress
 from lama_core.fill.common.pyramid import downsample_mask, downsample_window
+from lama_core.fill.contours.continuation import continue_contours
 from lama_core.fill.fusion import fuse
 from lama_core.fill.montage.montage import Effort, montage_fill
 from lama_core.fill.patches import patch_fill
@@ -103,6 +104,7 @@ def _predict_at_scales(
     network, patches = progress.part(0.0, share), progress.part(share, (1 + share) / 2)
     montages = progress.part((1 + share) / 2, 1.0)
 
+    contours = continue_contours(colour, unknown) if thick >= MIN_PATCH_THICKNESS else None
     prediction: Floats | None = None
     if options.quality == "best":
         # A compiled generator may have to load the plain one first.
@@ -119,13 +121,18 @@ def _predict_at_scales(
     if thick >= MIN_PATCH_THICKNESS:
         if thick >= MIN_CHECKERBOARD_CELLS * predictor.output_stride:
             prediction = remove_checkerboard(prediction, unknown, predictor.output_stride)
+        if contours is not None:
+            prediction = contours.into(prediction, unknown)
         patched = patch_fill(colour, unknown, prediction, seed=options.seed, memory=memory, progress=patches)
         painters = [prediction]
         if patched is not None:
             painters.append(fuse(prediction, patched, colour, unknown))
+        if contours is not None:
+            painters = [contours.into(fill, unknown) for fill in painters]
+        picture, hole = (colour, unknown) if contours is None else contours.known(colour, unknown)
         montage = montage_fill(
-            colour,
-            unknown,
+            picture,
+            hole,
             painters,
             effort=effort,
             rng=torch.Generator().manual_seed(options.seed),

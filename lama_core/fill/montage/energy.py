@@ -34,7 +34,7 @@ GUIDE_BLUR = 3.0
 #: How much the guide counts deep in the hole, in 1/64; at which distance from the hole's edge it counts
 #: twice as much; and how far from it is deep: pixels of the coarsest scale. The squared error of the compact
 #: model's predictions, smoothed, is 1000 d^2 / (d^2 + 8^2), of 255^2, d pixels from the edge.
-GUIDE_WEIGHT = 4.0
+GUIDE_WEIGHT = 6.0
 GUIDE_NEAR = 8.0
 GUIDE_DEEP = 32
 

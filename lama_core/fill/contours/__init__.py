@@ -1,0 +1,1 @@
+"""Contours that the hole interrupts, joined through it: edges, lines, cables, shores."""

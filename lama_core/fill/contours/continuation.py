@@ -1,0 +1,83 @@
+"""Contours that the hole interrupts, continued through it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lama_core.fill.common.pyramid import downsample_mask
+from lama_core.fill.contours.ends import LONGEST, find_ends
+from lama_core.fill.contours.gradients import Gradients
+from lama_core.fill.contours.pairing import pair_ends
+from lama_core.fill.contours.strips import paint_strips
+from lama_core.image.mask_ops import distance_to
+from lama_core.image.pixels import Floats, Mask
+from lama_core.model.prefill import downsample2, harmonic_fill
+
+SIDE = 640
+"""The longest side at which contours are looked for, pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contours:
+    """Contours drawn through a hole.
+
+    Attributes:
+        picture: (3, H, W) float32, what is on them and beside them.
+        cover: (H, W) float32, how much of it is to be seen, 0 to 1.
+    """
+
+    picture: Floats
+    cover: Floats
+
+    def known(self, colour: Floats, unknown: Mask) -> tuple[Floats, Mask]:
+        """The picture with the contours in it, (3, H, W), and what is left of its hole, (H, W)."""
+        drawn = unknown & (self.cover >= 1)
+        return np.where(drawn, self.picture, colour), unknown & ~drawn
+
+    def into(self, fill: Floats, unknown: Mask) -> Floats:
+        """A fill with the contours drawn into it, and the colours beside them between them.
+
+        Args:
+            fill: (3, H, W) float32.
+            unknown: (H, W), True in the hole.
+
+        Returns:
+            (3, H, W).
+        """
+        drawn = unknown & (self.cover >= 1)
+        offset = torch.from_numpy(np.where(drawn, self.picture - fill, 0))[None]
+        left = torch.from_numpy(unknown & ~drawn)[None, None].float()
+        corrected: Floats = fill + harmonic_fill(offset, left)[0].numpy() * unknown
+        corrected += (self.picture - corrected) * self.cover
+        return corrected
+
+
+def continue_contours(colour: Floats, unknown: Mask) -> Contours | None:
+    """Find the contours that end at a hole and go on beyond it, and draw them through.
+
+    Args:
+        colour: (3, H, W) float32 in 0..1.
+        unknown: (H, W), True in the hole.
+
+    Returns:
+        None where there are none.
+    """
+    image, hole, factor = torch.from_numpy(colour)[None], torch.from_numpy(unknown)[None, None].float(), 1
+    while max(image.shape[2:]) > SIDE:
+        image, hole, factor = downsample2(image), downsample_mask(hole), 2 * factor
+    small: Mask = hole[0, 0].numpy() > 0
+    shown = torch.where(hole > 0, harmonic_fill(image, hole), image)[0]
+    gradients = Gradients.of(shown)
+    distance = distance_to(small, LONGEST)
+    distance[np.isinf(distance)] = LONGEST
+    ends = find_ends(shown.numpy(), small, distance, gradients)
+    if ends is None:
+        return None
+    connections = pair_ends(ends, small, distance, gradients)
+    if not connections:
+        return None
+    picture, cover = paint_strips(colour, unknown, ends, connections, factor)
+    return Contours(picture=picture, cover=cover)
