@@ -23,7 +23,9 @@ from lama_core.fill.common.progress import Progress
 from lama_core.fill.common.pyramid import downsample_mask, downsample_window
 from lama_core.fill.contours.continuation import continue_contours
 from lama_core.fill.fusion import fuse
-from lama_core.fill.montage.montage import Effort, montage_fill
+from lama_core.fill.montage.detail import lacking_detail
+from lama_core.fill.montage.montage import LABEL_SIDE, Effort, montage_fill
+from lama_core.fill.montage.scale import Scale, pyramid
 from lama_core.fill.patches import patch_fill
 from lama_core.fill.prediction import predict
 from lama_core.fill.refine import refine
@@ -104,7 +106,6 @@ def _predict_at_scales(
     network, patches = progress.part(0.0, share), progress.part(share, (1 + share) / 2)
     montages = progress.part((1 + share) / 2, 1.0)
 
-    contours = continue_contours(colour, unknown) if thick >= MIN_PATCH_THICKNESS else None
     prediction: Floats | None = None
     if options.quality == "best":
         # A compiled generator may have to load the plain one first.
@@ -121,14 +122,15 @@ def _predict_at_scales(
     if thick >= MIN_PATCH_THICKNESS:
         if thick >= MIN_CHECKERBOARD_CELLS * predictor.output_stride:
             prediction = remove_checkerboard(prediction, unknown, predictor.output_stride)
+        scales = pyramid(Scale.of(colour, unknown, [prediction], None), LABEL_SIDE)
+        contours = continue_contours(colour, unknown, lacking_detail(scales)[0].numpy())
         if contours is not None:
             prediction = contours.into(prediction, unknown)
         patched = patch_fill(colour, unknown, prediction, seed=options.seed, memory=memory, progress=patches)
         painters = [prediction]
         if patched is not None:
-            painters.append(fuse(prediction, patched, colour, unknown))
-        if contours is not None:
-            painters = [contours.into(fill, unknown) for fill in painters]
+            fused = fuse(prediction, patched, colour, unknown)
+            painters.append(fused if contours is None else contours.over(fused))
         picture, hole = (colour, unknown) if contours is None else contours.known(colour, unknown)
         montage = montage_fill(
             picture,

@@ -9,12 +9,15 @@ import torch
 
 from lama_core.fill.common.pyramid import downsample_mask
 from lama_core.fill.contours.ends import LONGEST, find_ends
-from lama_core.fill.contours.gradients import Gradients
+from lama_core.fill.contours.gradients import Gradients, sample
 from lama_core.fill.contours.pairing import pair_ends
 from lama_core.fill.contours.strips import paint_strips
 from lama_core.image.mask_ops import distance_to
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import downsample2, harmonic_fill
+
+LEAST_LACKING = 0.12
+"""Where a fill lacks less of the picture's detail than this share, its own contours are kept."""
 
 SIDE = 640
 """The longest side at which contours are looked for, pixels."""
@@ -37,8 +40,13 @@ class Contours:
         drawn = unknown & (self.cover >= 1)
         return np.where(drawn, self.picture, colour), unknown & ~drawn
 
+    def over(self, fill: Floats) -> Floats:
+        """A fill, (3, H, W), with the contours drawn over it."""
+        drawn: Floats = fill + (self.picture - fill) * self.cover
+        return drawn
+
     def into(self, fill: Floats, unknown: Mask) -> Floats:
-        """A fill with the contours drawn into it, and the colours beside them between them.
+        """A fill with the contours drawn into it, and its colours between them shifted to fit.
 
         Args:
             fill: (3, H, W) float32.
@@ -51,16 +59,17 @@ class Contours:
         offset = torch.from_numpy(np.where(drawn, self.picture - fill, 0))[None]
         left = torch.from_numpy(unknown & ~drawn)[None, None].float()
         corrected: Floats = fill + harmonic_fill(offset, left)[0].numpy() * unknown
-        corrected += (self.picture - corrected) * self.cover
-        return corrected
+        return self.over(corrected)
 
 
-def continue_contours(colour: Floats, unknown: Mask) -> Contours | None:
+def continue_contours(colour: Floats, unknown: Mask, lacking: Floats | None = None) -> Contours | None:
     """Find the contours that end at a hole and go on beyond it, and draw them through.
 
     Args:
         colour: (3, H, W) float32 in 0..1.
         unknown: (H, W), True in the hole.
+        lacking: (h, w) float32 of any size, which share of the picture's detail a fill lacks; contours are
+            drawn only where that is much. None: everywhere.
 
     Returns:
         None where there are none.
@@ -77,6 +86,13 @@ def continue_contours(colour: Floats, unknown: Mask) -> Contours | None:
     if ends is None:
         return None
     connections = pair_ends(ends, small, distance, gradients)
+    if lacking is not None:
+        scale = np.array(lacking.shape) / np.array(small.shape)
+        connections = [
+            one
+            for one in connections
+            if sample(lacking[None], (one.curve + 0.5) * scale - 0.5).mean() >= LEAST_LACKING
+        ]
     if not connections:
         return None
     picture, cover = paint_strips(colour, unknown, ends, connections, factor)

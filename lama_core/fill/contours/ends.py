@@ -58,7 +58,7 @@ BESIDE = (slice(WIDEST - 6, WIDEST), slice(WIDEST + 1, WIDEST + 7))
 LINE = 4
 """Where the two sides of a contour are in a profile; and a line at it is at most so wide, pixels."""
 
-FITTED = 24
+FITTED = 36
 """Of a contour so many pixels tell where it goes on into the hole."""
 
 STRAIGHTNESS = 400.0
@@ -200,8 +200,11 @@ def _followed(gradients: Gradients, distance: Floats, places: Reals, outwards: R
         side = left_of(direction)
         tried = ahead[:, None] + steps[None, :, None] * side[:, None]
         strength, _normals = edge_of(*gradients.at(tried))
-        best = (strength - 1e-4 * np.abs(steps)).argmax(axis=1)
-        ahead = tried[np.arange(count), best]
+        best = (strength - 1e-4 * np.abs(steps)).argmax(axis=1).clip(1, len(steps) - 2)
+        before, middle, behind = (strength[np.arange(count), best + step] for step in (-1, 0, 1))
+        bend = 2 * middle - before - behind
+        shift = np.where(bend > 1e-9, (behind - before) / np.maximum(2 * bend, 1e-9), 0).clip(-1, 1)
+        ahead = ahead + (steps[best] + shift * (steps[1] - steps[0]))[:, None] * side
         down, across = gradients.at(ahead)
         here, normal = edge_of(down, across)
         along = left_of(normal)

@@ -28,6 +28,9 @@ from lama_core.image.pixels import Floats, Mask
 ANGLE = 0.22
 """Angle between an end and the line to the other end that is usual, radians."""
 
+UNSURE = 0.05
+"""How exactly the direction of an end is known, radians."""
+
 BESIDE = 1.2
 """How exactly an end's place is known, pixels."""
 
@@ -48,6 +51,9 @@ ENDLESS = 4
 
 MOST = 4.5
 """Pairs that cost more do not belong together."""
+
+MOST_CONNECTIONS = 40
+"""So many contours are drawn, those that are surest."""
 
 BESIDE_OTHER = 8.0
 """Ends so near to each other, in pixels, may be the two edges of one line."""
@@ -99,7 +105,7 @@ def pair_ends(ends: ContourEnds, unknown: Mask, distance: Floats, gradients: Gra
     for place in order.tolist():
         one, other = divmod(place, len(ends))
         cost = float(costs[one, other])
-        if cost > MOST:
+        if cost > MOST or len(connections) == MOST_CONNECTIONS:
             break
         if not (free[one] and free[other]):
             continue
@@ -198,14 +204,27 @@ def _curve(ends: ContourEnds, one: int, other: int) -> Reals:
     gap = float(np.linalg.norm(end - start))
     count = max(2, round(gap / STEP) + 1)
     at = np.linspace(0, 1, 4 * count)[:, None]
-    first, last = gap * ends.directions[one], -gap * ends.directions[other]
+    chord = (end - start) / gap
+    first = gap * _towards(ends.directions[one], chord)
+    last = gap * _towards(-ends.directions[other], chord)
     curve = (
         (1 + 2 * at) * (1 - at) ** 2 * start
         + at * (1 - at) ** 2 * first
         + at**2 * (3 - 2 * at) * end
         + at**2 * (at - 1) * last
     )
+    return resampled(curve)
+
+
+def _towards(direction: Reals, chord: Reals) -> Reals:
+    """A direction turned to another one by as much as it may be wrong."""
+    angle = float(_angle(direction, chord))
+    turn = min(abs(angle), UNSURE) * (1 if angle > 0 else -1)
+    return np.asarray(np.cos(turn) * direction + np.sin(turn) * left_of(direction))
+
+
+def resampled(curve: Reals) -> Reals:
+    """A curve, (P, 2), with places `STEP` apart, about."""
     length = np.concatenate(([0], np.linalg.norm(np.diff(curve, axis=0), axis=1).cumsum()))
     wanted = np.linspace(0, length[-1], max(2, round(length[-1] / STEP) + 1))
-    places = [np.interp(wanted, length, curve[:, axis]) for axis in (0, 1)]
-    return np.stack(places, axis=-1).astype(np.float32)
+    return np.stack([np.interp(wanted, length, curve[:, axis]) for axis in (0, 1)], axis=-1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from lama_core.fill.contours.ends import WIDEST, ContourEnds, Places, left_of, normals_of
 from lama_core.fill.contours.gradients import Reals, sample
-from lama_core.fill.contours.pairing import STEP, Connection
+from lama_core.fill.contours.pairing import STEP, Connection, resampled
 from lama_core.image.pixels import Floats, Mask
 
 NARROWEST = 3
@@ -34,6 +34,9 @@ IN_FRONT = 0.1
 
 OTHER = 0.6
 """Colours that differ so much from the mean along a contour, as a share of its contrast, are not its own."""
+
+AROUND = 4
+"""The nearest place of a curve is looked for among so many before and behind the one that is near."""
 
 TRANSITION = 6.0
 """Length of the transition between the strips of both ends, pixels."""
@@ -73,12 +76,19 @@ class _Strips:
     def paint(self, connection: Connection) -> None:
         """Draw one contour."""
         factor, (one, other) = self._factor, connection.ends
-        curve = (connection.curve + 0.5) * factor - 0.5
+        curve = resampled((connection.curve + 0.5) * factor - 0.5)
         row, column, nearest = _pixels_beside(curve, self._unknown, (WIDEST + FADE) * factor)
         if not len(row):
             return
-        along, beside = _curve_coordinates(curve, STEP * factor, row, column, nearest)
-        length = (len(curve) - 1) * STEP * factor
+        along, beside = _curve_coordinates(curve, row, column, nearest)
+        distance = np.abs(beside)
+        if not all(connection.sides):
+            distance *= IN_FRONT
+        weight = self._weights(connection, beside)
+        nearer = (weight > 0) & (distance < self._distance[row, column])
+        row, column, distance, weight = row[nearer], column[nearer], distance[nearer], weight[nearer]
+        along, beside = along[nearer], beside[nearer]
+        length = (len(curve) - 1) * STEP
         along = along.clip(0, length)
         first, there = self._unrolled(one, along, beside)
         last, there_too = self._unrolled(other, length - along, -beside)
@@ -87,15 +97,11 @@ class _Strips:
         first, last = first + tone * part, last - tone * (1 - part)
         share = ((along - length / 2) / min(TRANSITION * factor, length) + 0.5).clip(0, 1)
         share = np.where(there & there_too, share, there_too)
-        weight = self._weights(connection, beside) * (there | there_too)
-        distance = np.abs(beside)
-        if not all(connection.sides):
-            distance *= IN_FRONT
-        nearer = (weight > 0) & (distance < self._distance[row, column])
-        row, column = row[nearer], column[nearer]
-        self._distance[row, column] = distance[nearer]
-        self.picture[:, row, column] = (first + (last - first) * share)[:, nearer]
-        self.cover[row, column] = np.maximum(self.cover[row, column], weight[nearer])
+        usable = there | there_too
+        row, column = row[usable], column[usable]
+        self._distance[row, column] = distance[usable]
+        self.picture[:, row, column] = (first + (last - first) * share)[:, usable]
+        self.cover[row, column] = np.maximum(self.cover[row, column], weight[usable])
 
     def _unrolled(self, end: int, along: Reals, beside: Reals) -> tuple[Reals, Mask]:
         """What is beside a contour, mirrored at the hole.
@@ -161,44 +167,36 @@ def _flat_until(change: Reals) -> int:
     return NARROWEST + int(np.flatnonzero(around <= 1.5 * around.min() + FLAT)[-1])
 
 
-def _curve_coordinates(
-    curve: Reals, step: float, row: Places, column: Places, nearest: Places
-) -> tuple[Reals, Reals]:
+def _curve_coordinates(curve: Reals, row: Places, column: Places, nearest: Places) -> tuple[Reals, Reals]:
     """How far along a curve pixels are, and how far to the right of it.
 
     Args:
-        curve: (P, 2).
-        step: between its places, pixels.
+        curve: (P, 2), places `STEP` apart.
         row, column: (N,), of pixels.
         nearest: (N,), numbers of the places nearest to them.
     """
     tangents = np.gradient(curve, axis=0)
     tangents /= np.maximum(np.linalg.norm(tangents, axis=-1, keepdims=True), 1e-6)
     from_place = np.stack((row, column), axis=-1) - curve[nearest]
-    along = nearest * step + (from_place * tangents[nearest]).sum(axis=-1)
+    along = nearest * STEP + (from_place * tangents[nearest]).sum(axis=-1)
     return along, -(from_place * left_of(tangents[nearest])).sum(axis=-1)
 
 
 def _pixels_beside(curve: Reals, unknown: Mask, width: float) -> tuple[Places, Places, Places]:
     """Rows and columns of the hole's pixels so near to a curve, and the number of its nearest place."""
-    top, left = np.maximum(np.floor(curve.min(axis=0) - width), 0).astype(np.intp)
-    bottom, right = np.ceil(curve.max(axis=0) + width).astype(np.intp) + 1
-    row, column = np.nonzero(unknown[top:bottom, left:right])
-    row, column = row + top, column + left
-    nearest = np.zeros(len(row), np.intp)
-    least = np.full(len(row), np.inf)
-    stride = max(1, round(width / 2))
-    # First among few places of the curve, then among those around the nearest of them.
-    for number in range(0, len(curve), stride):
-        square = (row - curve[number, 0]) ** 2 + (column - curve[number, 1]) ** 2
-        better = square < least
-        least[better] = square[better]
-        nearest[better] = number
-    near = least < (width + stride) ** 2
-    row, column, nearest = row[near], column[near], nearest[near]
-    tried = (nearest[:, None] + np.arange(-stride, stride + 1)).clip(0, len(curve) - 1)
+    # What normals of the curve pass by, and of each pixel the nearest of these.
+    few = curve[::2]
+    normals = left_of(np.gradient(few, axis=0)) if len(few) > 1 else np.zeros_like(few)
+    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-6)
+    steps = np.arange(-width, width + STEP, STEP)
+    steps = steps[np.abs(steps).argsort(kind="stable")]
+    row, column = np.moveaxis((few + steps[:, None, None] * normals).round().astype(np.intp), -1, 0)
+    inside = (row >= 0) & (row < unknown.shape[0]) & (column >= 0) & (column < unknown.shape[1])
+    inside[inside] = unknown[row[inside], column[inside]]
+    _pixels, first = np.unique((row * unknown.shape[1] + column)[inside], return_index=True)
+    number = np.broadcast_to(np.arange(0, len(curve), 2), row.shape)
+    row, column, nearest = row[inside][first], column[inside][first], number[inside][first]
+    tried = (nearest[:, None] + np.arange(-AROUND, AROUND + 1)).clip(0, len(curve) - 1)
     squares = (row[:, None] - curve[tried, 0]) ** 2 + (column[:, None] - curve[tried, 1]) ** 2
     best = squares.argmin(axis=1)
-    every = np.arange(len(row))
-    near = squares[every, best] <= width**2
-    return row[near], column[near], tried[every, best][near]
+    return row, column, tried[np.arange(len(row)), best]

@@ -169,3 +169,11 @@ def test_the_known_picture_is_never_changed() -> None:
     shown, left = contours.known(without(picture, hole), hole)
     assert (shown[:, ~hole] == picture[:, ~hole]).all()
     assert not (left & ~hole).any()
+
+
+def test_a_fill_that_lacks_no_detail_keeps_its_own_contours() -> None:
+    picture = grainy(0.2 + 0.6 * smooth_step(offsets_from(0.3)))
+    hole = disc(40)
+    seen = without(picture, hole)
+    assert continue_contours(seen, hole, np.full((50, 60), 0.1, np.float32)) is None
+    assert continue_contours(seen, hole, np.full((50, 60), 0.4, np.float32)) is not None
