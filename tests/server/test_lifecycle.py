@@ -33,7 +33,7 @@ from tests.server.harness import (
 from tests.server.workers import DEAF
 
 Start = Callable[..., ServerProcess]
-KEPT = {"launch.json", "server.log"}
+KEPT = {"launch.json", "server.log", "port.json"}
 
 
 def _left(server: ServerProcess) -> set[str]:
