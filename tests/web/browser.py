@@ -76,6 +76,8 @@ class Tab:
         self.complaints: list[str] = []
         self.page.on("request", self._note_request)
         self.page.on("console", self._note_console)
+        # Listened to from the beginning: a dialog of the browser's own that opens before is cancelled.
+        self.page.on("filechooser", lambda chooser: None)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _note_request(self, request: Request) -> None:

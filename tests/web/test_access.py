@@ -83,7 +83,6 @@ def test_the_keyboard_does_everything_but_paint(tab: Tab, tmp_path: Path, photo:
     page = tab.page
     marked = np.zeros((120, 160), np.uint8)
     marked[40:60, 50:80] = 255
-    page.keyboard.press("Tab")
     with page.expect_file_chooser() as chosen:
         page.keyboard.press("Control+o")
     chosen.value.set_files(str(write(tmp_path / "photo.png", photo)))
