@@ -31,8 +31,9 @@ def _none_stays() -> Iterator[None]:
     yield
     while _started:
         process = _started.pop()
-        process.kill()
-        process.communicate()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def spawn(server: ServerProcess, *arguments: str, **environment: str) -> subprocess.Popen[str]:
