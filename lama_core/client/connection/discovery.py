@@ -59,8 +59,8 @@ def connect_or_start(
                 words = starter.stderr_tail() or f"status {starter.status}"
                 raise ServerStartError(f"the LaMa Fill server did not start ({words}): run `lama-fill serve`")
             elif starter.status == 0:
-                # Another server holds the place: one that does not answer, or one that is just ending. Behind
-                # a door that was knocked at, silence is that of a server that is just starting.
+                # Another server holds the place: one that does not answer, or one that is just ending. At a
+                # port of the operating system, silence is that of a server that is just starting.
                 if isinstance(problem, ServerSilentError) and not isinstance(starter, launch.ActivatedServer):
                     raise problem
                 if time.monotonic() - started > RESTART_SECONDS:

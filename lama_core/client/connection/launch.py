@@ -4,7 +4,7 @@ What starts is `COMMAND serve --started-by-client`, in a session of its own, wit
 without what the editor put into its environment for itself: an editor's PYTHONHOME or LD_LIBRARY_PATH
 breaks another Python.
 
-Where the operating system holds a port for the server (`lama-fill service install`), a knock there has it
+Where the operating system holds a port for the server (`lama-fill service install`), a connection has it
 start the server. That works from inside a sandbox too.
 """
 
@@ -30,7 +30,7 @@ from lama_core.client.protocol.auth import LOOPBACK
 
 LAUNCH_FILE: Final = "launch.json"
 ACTIVATION_FILE: Final = "autostart.json"
-"""Beside it: `{"port": N}`, where the operating system waits for a knock."""
+"""Beside it: `{"port": N}`, where the operating system waits for a connection."""
 ACTIVATION_SECONDS: Final = 5.0
 SAFE_PATH: Final = {"PYTHONSAFEPATH": "1"}
 """Has Python (3.11 and later) leave the current folder out of its path, in a process and its children."""
@@ -199,7 +199,7 @@ def _detached() -> dict[str, Any]:
 class ActivatedServer:
     """A server that the operating system was asked to start. A `Starter` that never says how it went.
 
-    As that of one which found another server there: knock again, if nothing is there after a while.
+    As that of one which found another server there: connect again, if nothing is there after a while.
     """
 
     status: int | None = 0

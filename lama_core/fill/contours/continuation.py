@@ -16,7 +16,7 @@ from lama_core.image.mask_ops import distance_to
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import downsample2, harmonic_fill
 
-LEAST_LACKING = 0.12
+LEAST_LACKING = 0.2
 """Where a fill lacks less of the picture's detail than this share, its own contours are kept."""
 
 SIDE = 640

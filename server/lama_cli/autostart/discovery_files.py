@@ -1,4 +1,4 @@
-"""What clients find in the state folder before a server ever ran: which one to start, or where to knock."""
+"""What clients find in the state folder before a server ever ran: which to start, or which port starts it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PORTS = range(20_000, 30_000)
 
 
 def write_door(folder: Path, port: int) -> None:
-    """Say at which port to knock so that the system starts the server. Raises `AutostartError`."""
+    """Say to which port to connect so that the system starts the server. Raises `AutostartError`."""
     _write(folder, ACTIVATION_FILE, {"port": port})
 
 
 def remove_door(folder: Path) -> None:
-    """Nobody needs to knock any more."""
+    """No client needs to connect to that port any more."""
     (folder / ACTIVATION_FILE).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""systemd's user manager: a socket that it holds, and a service that it starts when somebody knocks there."""
+"""systemd's user manager: a socket that it holds, and a service that it starts at a connection."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Systemd:
         demand(self._run, "systemctl", "--user", "daemon-reload")
         demand(self._run, "systemctl", "--user", "enable", SOCKET)
         # A socket cannot be had again while its service runs with it; the service goes on with the new one
-        # at the next knock.
+        # at the next connection.
         self._run(["systemctl", "--user", "stop", SOCKET, SERVICE])
         self.start()
         discovery_files.write_door(self._state_folder, self._chosen_port())
@@ -90,7 +90,7 @@ class Systemd:
                 installed=False, active=False, about="not set up; set it up with `lama-fill service install`"
             )
         active = self._is_active()
-        about = f"waits for a knock at port {self._chosen_port()}"
+        about = f"waits for a connection to port {self._chosen_port()}"
         if not active:
             about = f"not active; see `systemctl --user status {SOCKET}`, then `lama-fill service start`"
         return State(installed=True, active=active, about=about)

@@ -1,4 +1,4 @@
-"""A server that systemd starts at a knock, with the socket that systemd made."""
+"""A server that systemd starts at a connection, with the socket that systemd made."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def activator(folder: Path, data_folder: Path) -> Iterator[subprocess.Popen[byte
 
 
 def _is_listened_on(port: int) -> bool:
-    """Looked up, because an attempt to connect would be the knock."""
+    """Looked up, because an attempt to connect would be one that starts it."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     return any(f"0100007F:{port:04X} 00000000:0000 0A" in line for line in lines)
 
@@ -88,7 +88,7 @@ def test_a_client_in_a_sandbox_gets_its_server(
 
 
 @needs_activator
-def test_a_server_that_is_not_needed_turns_away_who_knocked(
+def test_a_server_that_is_not_needed_turns_away_who_connected(
     folder: Path, activator: subprocess.Popen[bytes]
 ) -> None:
     lock = Lock(folder / "server.lock")
@@ -98,9 +98,9 @@ def test_a_server_that_is_not_needed_turns_away_who_knocked(
     (folder / "server.json").chmod(0o600)
     with socket.create_connection(
         ("127.0.0.1", json.loads((folder / ACTIVATION_FILE).read_text())["port"])
-    ) as knocking:
-        knocking.settimeout(10)
-        assert knocking.recv(1) == b""
+    ) as connecting:
+        connecting.settimeout(10)
+        assert connecting.recv(1) == b""
     assert activator.wait(10) == 0
     lock.release()
 
@@ -121,8 +121,8 @@ def test_nobody_comes_to_the_door(folder: Path, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(ServerStartError, match="is not up after 1 s"):
             connect(client="test", folder=folder, start_seconds=1)
         listener.settimeout(1)
-        for _ in range(2):
-            listener.accept()[0].close()  # the first knock may have been for a server that was just ending
+        for _ in range(2):  # the first one may have been for a server that was just ending
+            listener.accept()[0].close()
 
 
 def test_a_door_that_others_may_have_made(folder: Path) -> None:
