@@ -123,7 +123,7 @@ def _predict_at_scales(
         if thick >= MIN_CHECKERBOARD_CELLS * predictor.output_stride:
             prediction = remove_checkerboard(prediction, unknown, predictor.output_stride)
         scales = pyramid(Scale.of(colour, unknown, [prediction], None), LABEL_SIDE)
-        contours = continue_contours(colour, unknown, lacking_detail(scales)[0].numpy())
+        contours = continue_contours(colour, unknown, lacking_detail(scales)[0].numpy(), patches)
         if contours is not None:
             prediction = contours.into(prediction, unknown)
         patched = patch_fill(colour, unknown, prediction, seed=options.seed, memory=memory, progress=patches)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lama_core.fill.common.progress import Progress
 from lama_core.fill.common.pyramid import downsample_mask
 from lama_core.fill.contours.ends import LONGEST, find_ends
 from lama_core.fill.contours.gradients import Gradients, sample
@@ -15,6 +16,8 @@ from lama_core.fill.contours.strips import paint_strips
 from lama_core.image.mask_ops import distance_to
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import downsample2, harmonic_fill
+
+UNWATCHED = Progress()
 
 LEAST_LACKING = 0.2
 """Where a fill lacks less of the picture's detail than this share, its own contours are kept."""
@@ -62,7 +65,9 @@ class Contours:
         return self.over(corrected)
 
 
-def continue_contours(colour: Floats, unknown: Mask, lacking: Floats | None = None) -> Contours | None:
+def continue_contours(
+    colour: Floats, unknown: Mask, lacking: Floats | None = None, progress: Progress = UNWATCHED
+) -> Contours | None:
     """Find the contours that end at a hole and go on beyond it, and draw them through.
 
     Args:
@@ -70,9 +75,13 @@ def continue_contours(colour: Floats, unknown: Mask, lacking: Floats | None = No
         unknown: (H, W), True in the hole.
         lacking: (h, w) float32 of any size, which share of the picture's detail a fill lacks; contours are
             drawn only where that is much. None: everywhere.
+        progress: asked between steps whether to go on.
 
     Returns:
         None where there are none.
+
+    Raises:
+        FillCancelled: `progress` said so.
     """
     image, hole, factor = torch.from_numpy(colour)[None], torch.from_numpy(unknown)[None, None].float(), 1
     while max(image.shape[2:]) > SIDE:
@@ -82,6 +91,7 @@ def continue_contours(colour: Floats, unknown: Mask, lacking: Floats | None = No
     gradients = Gradients.of(shown)
     distance = distance_to(small, LONGEST)
     distance[np.isinf(distance)] = LONGEST
+    progress.check()
     ends = find_ends(shown.numpy(), small, distance, gradients)
     if ends is None:
         return None
@@ -95,5 +105,5 @@ def continue_contours(colour: Floats, unknown: Mask, lacking: Floats | None = No
         ]
     if not connections:
         return None
-    picture, cover = paint_strips(colour, unknown, ends, connections, factor)
+    picture, cover = paint_strips(colour, unknown, ends, connections, factor, progress)
     return Contours(picture=picture, cover=cover)

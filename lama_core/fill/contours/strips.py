@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lama_core.fill.common.progress import Progress
 from lama_core.fill.contours.ends import WIDEST, ContourEnds, Places, left_of, normals_of
 from lama_core.fill.contours.gradients import Reals, sample
 from lama_core.fill.contours.pairing import STEP, Connection, resampled
@@ -43,7 +44,12 @@ TRANSITION = 6.0
 
 
 def paint_strips(
-    colour: Floats, unknown: Mask, ends: ContourEnds, connections: Sequence[Connection], factor: int = 1
+    colour: Floats,
+    unknown: Mask,
+    ends: ContourEnds,
+    connections: Sequence[Connection],
+    factor: int,
+    progress: Progress,
 ) -> tuple[Floats, Floats]:
     """Draw contours.
 
@@ -53,12 +59,14 @@ def paint_strips(
         ends: of contours, found in the picture at 1 / `factor` of its size.
         connections: of these ends, at the same scale.
         factor: 1 or more.
+        progress: asked before each contour whether to go on.
 
     Returns:
         (3, H, W) float32, colours; and (H, W), how much they count, 0 to 1.
     """
     strips = _Strips(colour, unknown, ends, factor)
     for connection in connections:
+        progress.check()
         strips.paint(connection)
     return strips.picture, strips.cover
 

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from lama_core.fill.common.filters import dilate
+from lama_core.fill.common.progress import Progress
 from lama_core.fill.montage.cut import Numbers
 from lama_core.fill.montage.expansion import (
     NEVER,
@@ -56,7 +57,7 @@ def finer_labelling(coarse: Labelling, scale: Scale, labels: Numbers, painters: 
     return chosen
 
 
-def settle(energy: Energy, chosen: Labelling) -> None:
+def settle(energy: Energy, chosen: Labelling, progress: Progress) -> None:
     """Let every label that is used take what is near it, so that seams move to where they do not show."""
     hole = torch.from_numpy((chosen > 0) & (chosen != UNLABELLED))
     label = torch.from_numpy(np.where(hole, chosen, 0).astype(np.float32))[None, None]
@@ -65,10 +66,11 @@ def settle(energy: Energy, chosen: Labelling) -> None:
     near = (most != least)[0, 0] & hole
     pixels = np.flatnonzero(near.numpy()).astype(np.int32)
     for used in np.unique(chosen.reshape(-1)[pixels]).tolist():
+        progress.check()
         expand(energy, chosen, pixels, used, BAND)
 
 
-def aligned(energy: Energy, chosen: Labelling, painters: int) -> Numbers:
+def aligned(energy: Energy, chosen: Labelling, painters: int, progress: Progress) -> Numbers:
     """The labels with offsets to the pixel.
 
     Of the nine places around each the one is taken at which the picture, shifted, is most like itself beside
@@ -79,6 +81,7 @@ def aligned(energy: Energy, chosen: Labelling, painters: int) -> Numbers:
     for label in np.unique(chosen).tolist():
         if label <= painters or label == UNLABELLED:
             continue
+        progress.check()
         mine = torch.from_numpy(chosen == label)
         rows, columns = (mine.any(dim=1 - axis).nonzero()[:, 0] for axis in (0, 1))
         part = tuple(slice(max(0, int(at[0]) - BESIDE), int(at[-1]) + BESIDE + 1) for at in (rows, columns))

@@ -119,11 +119,11 @@ def montage_fill(
         if scale.unknown.numel() * BYTES * (1 + len(painters)) <= memory:
             energy = finer_energy(scale, labels, lacking)
             if level < at:
-                labels = aligned(energy, chosen, len(painters))
+                labels = aligned(energy, chosen, len(painters), progress)
                 energy = finer_energy(scale, labels, lacking)
-            settle(energy, chosen)
+            settle(energy, chosen, progress)
         progress.report(LABELLED + (1 - LABELLED) * 4.0**-level / 2)
-    picture = join(scales[0], chosen, labels, colour)
+    picture = join(scales[0], chosen, labels, colour, progress)
     progress.report(1.0)
     return Montage(picture=picture, chosen=chosen, labels=labels)
 

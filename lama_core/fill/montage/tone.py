@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lama_core.fill.common.progress import Progress
 from lama_core.fill.montage.cut import Numbers
 from lama_core.fill.montage.expansion import Labelling, Places
 from lama_core.fill.montage.scale import Scale
@@ -28,7 +29,7 @@ RELAXATIONS = 4
 COARSEST_RELAXATIONS = 40
 
 
-def join(scale: Scale, chosen: Labelling, labels: Numbers, colour: Floats) -> Floats:
+def join(scale: Scale, chosen: Labelling, labels: Numbers, colour: Floats, progress: Progress) -> Floats:
     """The picture with the montage in its hole.
 
     Args:
@@ -36,6 +37,7 @@ def join(scale: Scale, chosen: Labelling, labels: Numbers, colour: Floats) -> Fl
         chosen: (H, W), labels.
         labels: (K, 4), as `Energy` has them.
         colour: (3, H, W) float32, the picture.
+        progress: asked between steps whether to go on.
 
     Returns:
         (3, H, W) float32.
@@ -51,8 +53,9 @@ def join(scale: Scale, chosen: Labelling, labels: Numbers, colour: Floats) -> Fl
     own = np.where(unknown[part], chosen[part], 0).astype(np.intp)
     steps = torch.zeros(3, *own.shape)
     for axis in (0, 1):
+        progress.check()
         _add_steps(steps, axis, own, part, planes, unknown, labels)
-    surface = _solved(steps[None], inside[None, None].float())[0]
+    surface = _solved(steps[None], inside[None, None].float(), progress)[0]
     filled[:, part[0], part[1]] += surface.numpy() * unknown[part]
     return filled
 
@@ -106,10 +109,11 @@ def _add_steps(
     flat.index_add_(1, torch.from_numpy(behind[0] * width + behind[1]), -step)
 
 
-def _solved(steps: Tensor, inside: Tensor) -> Tensor:
+def _solved(steps: Tensor, inside: Tensor, progress: Progress) -> Tensor:
     """(1, 3, H, W), 0 outside of the hole, whose sum of differences to the four neighbours is `steps`."""
     surface = torch.zeros_like(steps)
     for _ in range(CYCLES):
+        progress.check()
         surface = _cycle(surface, steps, inside)
     return surface
 

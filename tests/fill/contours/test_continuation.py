@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lama_core.fill import FillCancelled, Progress
 from lama_core.fill.contours.continuation import SIDE, continue_contours
 from lama_core.image.pixels import Floats, Mask
 
@@ -177,3 +178,19 @@ def test_a_fill_that_lacks_no_detail_keeps_its_own_contours() -> None:
     seen = without(picture, hole)
     assert continue_contours(seen, hole, np.full((50, 60), 0.1, np.float32)) is None
     assert continue_contours(seen, hole, np.full((50, 60), 0.4, np.float32)) is not None
+
+
+def test_cancelling_ends_it_at_every_step() -> None:
+    picture = grainy(0.7 - 0.5 * smooth_step(3 - np.abs(offsets_from(0.5))))
+    hole = disc(40)
+    asked = []
+    continue_contours(
+        without(picture, hole), hole, progress=Progress(cancelled=lambda: bool(asked.append(1)))
+    )
+    assert len(asked) >= 2
+    for last in range(len(asked)):
+        left = iter([False] * last)
+        with pytest.raises(FillCancelled):
+            continue_contours(
+                without(picture, hole), hole, progress=Progress(cancelled=lambda left=left: next(left, True))
+            )
