@@ -74,7 +74,7 @@ function Uninstall {
     Invoke-Needed $command @('plugins', 'remove')
     Invoke-Needed $command @('service', 'uninstall')
     Invoke-Needed $command @('stop')
-    foreach ($name in 'launch.json', 'autostart.json', 'server.json', 'server.lock', 'server.log*') {
+    foreach ($name in 'launch.json', 'autostart.json', 'server.json', 'port.json', 'server.lock', 'server.log*') {
         Get-ChildItem -Path (Join-Path $state $name) -ErrorAction SilentlyContinue | ForEach-Object {
             if ($DryRun) { Write-Host "  would remove: $_" } else { Remove-Item -LiteralPath $_.FullName }
         }

@@ -91,7 +91,7 @@ uninstall() {
     run "$command" stop
     # What the server wrote: its logs and its lock, nothing that anybody else put there.
     state=$("$environment/bin/python" -c 'from lama_core.client.places import state_folder; print(state_folder())')
-    for name in launch.json autostart.json server.json server.lock; do
+    for name in launch.json autostart.json server.json port.json server.lock; do
         run rm -f "$state/$name"
     done
     for log in "$state"/*.log "$state"/*.log.[0-9]*; do

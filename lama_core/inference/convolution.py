@@ -175,7 +175,7 @@ class _OneDnnConvolution:
             1,
             "add",
             1.0,
-            self._activation,
+            self._activation if self._activation != "none" else None,  # "none" is refused here
             [],
             "",
         )

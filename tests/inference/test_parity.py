@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 
 import pytest
 import torch
@@ -93,6 +94,15 @@ def test_strips_cover_all_rows_once(rows: int, width: int, channels: int, elemen
     assert cut[-1][1] == rows
     assert all(end == begin for (_, end), (begin, _) in itertools.pairwise(cut))
     assert all(end > begin for begin, end in cut)
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64") or not torch.backends.mkldnn.is_available(),
+    reason="this torch has no oneDNN for x86",
+)
+def test_onednn_is_used_where_torch_has_it() -> None:
+    """Otherwise every fill would be right, and slow."""
+    assert OneDnn.is_available()
 
 
 @pytest.mark.parametrize("change", ["gone", "other arguments", "wrong result"])

@@ -49,7 +49,7 @@ FAR = 1.5
 ENDLESS = 4
 """An end that is seen as far as it is looked at counts as so many times as long."""
 
-MOST = 4.5
+MOST = 3.2
 """Pairs that cost more do not belong together."""
 
 MOST_CONNECTIONS = 40
@@ -57,6 +57,10 @@ MOST_CONNECTIONS = 40
 
 BESIDE_OTHER = 8.0
 """Ends so near to each other, in pixels, may be the two edges of one line."""
+
+MARGIN = 0.4
+"""Where an end could as well belong to another one, at a cost that is higher by less than this, it is joined
+to none: among parallel lines one cannot tell them apart."""
 
 SHORTEST_GAP = 3.0
 """Ends nearer than this to each other, pixels, are one contour that touches the hole."""
@@ -99,6 +103,7 @@ def pair_ends(ends: ContourEnds, unknown: Mask, distance: Floats, gradients: Gra
         Each end is part of one connection at most; the surest first.
     """
     costs, alike = _costs(ends)
+    costs[costs + MARGIN > _rivals(costs)] = np.inf
     order = np.argsort(costs, axis=None, kind="stable")
     connections: list[Connection] = []
     free = np.ones(len(ends), np.bool_)
@@ -172,6 +177,16 @@ def _costs(ends: ContourEnds) -> tuple[Reals, Places]:
     costs[steep | (gap < SHORTEST_GAP)] = np.inf
     costs[np.tril_indices(len(ends))] = np.inf
     return costs, colours.argmin(axis=0)
+
+
+def _rivals(costs: Reals) -> Reals:
+    """(N, N): of each pair, what the next best pair costs that one of its ends is part of."""
+    both = np.minimum(costs, costs.T)
+    if len(both) < 3:
+        return np.full_like(both, np.inf)
+    least, second = np.partition(both, 1, axis=1)[:, :2].T
+    others = np.where(both == least[:, None], second[:, None], least[:, None])
+    return np.asarray(np.minimum(others, others.T))
 
 
 def _angle(one: Reals, other: Reals) -> Reals:
