@@ -59,7 +59,7 @@ def test_publish_and_withdraw(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     place.release()
     place.release()
-    assert [entry.name for entry in folder.iterdir()] == ["launch.json"]
+    assert sorted(entry.name for entry in folder.iterdir()) == ["launch.json", "port.json"]
 
 
 def test_only_one_holds_the_place(folder: Path) -> None:
