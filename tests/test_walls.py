@@ -28,6 +28,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "lama_core.client.protocol": {"lama_core.client"},
     "lama_core.client.connection": {"lama_core.client", "lama_core.client.protocol"},
     "lama_core.client.plugin": CLIENT,
+    "lama_core.client.gimp": CLIENT | {"lama_core.client.plugin"},
     "lama_core.image": {"lama_core.client"},
     "lama_core.model": {"lama_core.client"},
     "lama_core.model.checkpoint": {"lama_core.client", "lama_core.model"},
@@ -125,6 +126,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_cli.pictures",
         "lama_cli.web",
         "lama_server",
+        "lama_core.client.gimp",
         "lama_core.fill",
         "lama_core.model",
         "lama_core.model.installed",
@@ -133,7 +135,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_core.research.networks",
         "lama_core.research.training",
     },
-    "lama_fill_gimp": CLIENT | {"lama_core.client.plugin"},
+    "lama_fill_gimp": CLIENT | {"lama_core.client.plugin", "lama_core.client.gimp"},
     "lama_fill_krita": CLIENT | {"lama_core.client.plugin"},
 }
 

@@ -34,6 +34,7 @@ COMMANDS: tuple[str, ...] = (
     "logs",
     "service",
     "plugins",
+    "relay",
     "doctor",
 )
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from lama_cli.filling import FillReport, InProcessFiller, Progress, fill_through_server
 from lama_cli.saying import say
+from lama_cli.starting import own_command
 from lama_core.client.connection import ServerStartError, connect
-from lama_core.client.places import COMMAND_VARIABLE
 from lama_core.fill import FillPlan
 from lama_core.model.installed import registry
 from lama_server import __version__
@@ -65,8 +63,3 @@ def open_fillers(
         weights = registry.find_model(name).path
     precision = load_settings().precision
     yield [InProcessFiller(model=name, weights=weights, device=args.device, precision=precision)]
-
-
-def own_command() -> tuple[str, ...]:
-    """What starts the server of this installation, wherever it is; a command that the user set goes first."""
-    return () if os.environ.get(COMMAND_VARIABLE) else (sys.executable, "-m", "lama_cli")

@@ -23,6 +23,9 @@ class Bar:
     def pulse(self) -> None:
         self.pulses += 1
 
+    def is_cancelled(self) -> bool:
+        return False
+
 
 class Connecting:
     """Stands in for `connect`: fails as often as it is told to, then gives a server."""

@@ -120,6 +120,36 @@ def alpha_bytes(pixels: bytes, stride: int, depth: Depth) -> bytes:
     return bytes(min(255, max(0, ceil(sample * 255))) for sample in samples)
 
 
+def samples_of(values: bytes, depth: Depth) -> bytes:
+    """Samples that stand for 0/255 to 255/255.
+
+    Args:
+        values: one byte for each sample.
+        depth: of the samples.
+    """
+    size = DEPTH_BYTES[depth]
+    out = bytearray(len(values) * size)
+    for byte, part in enumerate(_from_bytes(values, depth)):
+        out[byte::size] = part
+    return bytes(out)
+
+
+def bytes_of(samples: bytes, depth: Depth) -> bytes:
+    """One byte for each sample, the nearest: what `samples_of` turns back.
+
+    Args:
+        samples: of 0 to all there is; numbers beyond count as these.
+        depth: of the samples.
+    """
+    if depth == "u8":
+        return samples
+    if depth == "u16":
+        return samples[1::2]  # 257 times a byte has that byte twice
+    if not any(samples):
+        return bytes(len(samples) // DEPTH_BYTES[depth])
+    return bytes(round(min(1.0, max(0.0, sample)) * 255) for sample in _samples(samples, depth))
+
+
 def _channel(pixels: bytes, first: int, stride: int, size: int) -> bytes:
     """The samples of one channel, `first` bytes after the beginning of each pixel."""
     if size == 1:

@@ -18,13 +18,14 @@ from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 
 from lama_core.client.errors import LamaFillError  # noqa: E402
 from lama_core.client.geometry import Rect  # noqa: E402
-from lama_core.client.options import MAX_FEATHER, MAX_GROW  # noqa: E402
+from lama_core.client.gimp import job  # noqa: E402
+from lama_core.client.gimp.options import MAX_SEED, Options  # noqa: E402
+from lama_core.client.options import MAX_FEATHER, MAX_GROW, Transfer  # noqa: E402
 from lama_core.client.plugin import choices  # noqa: E402
 from lama_core.client.plugin.messages import error_message  # noqa: E402
 from lama_core.client.plugin.texts import _, use_translation  # noqa: E402
 from lama_core.client.selection import INVERTED  # noqa: E402
-from lama_fill_gimp import job, pixels  # noqa: E402
-from lama_fill_gimp.options import MAX_SEED, Options  # noqa: E402
+from lama_fill_gimp import pixels  # noqa: E402
 from lama_fill_gimp.server_connector import ServerConnector, find_server  # noqa: E402
 
 PROCEDURE = "plug-in-lama-fill"
@@ -261,6 +262,8 @@ def _bytes(drawable: Gimp.Drawable, rect: Rect, babl: str) -> bytes:
 class _Source:
     """A layer, or what is visible in the image, as a `job.Source`."""
 
+    transfer: Transfer = "perceptual"  # see `pixels`
+
     def __init__(self, image: Gimp.Image, layer: Gimp.Layer, *, visible: bool) -> None:
         self.name = str(layer.get_name())
         self.canvas = Rect(0, 0, image.get_width(), image.get_height()) if visible else _extent(layer)
@@ -448,6 +451,9 @@ class _ProgressBar:
 
     def pulse(self) -> None:
         Gimp.progress_pulse()
+
+    def is_cancelled(self) -> bool:
+        return False  # to cancel, GIMP ends this process
 
 
 def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, connector: ServerConnector) -> bool:

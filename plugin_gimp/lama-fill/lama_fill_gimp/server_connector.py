@@ -6,7 +6,7 @@ import threading
 
 from lama_core.client.connection import Client, connect
 from lama_core.client.errors import LamaFillError
-from lama_fill_gimp.progress import PULSE_SECONDS, Progress, ProgressBar, show_stage
+from lama_core.client.gimp.progress import PULSE_SECONDS, Progress, ProgressBar, show_stage
 
 
 class ServerConnector(threading.Thread):

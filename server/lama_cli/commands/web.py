@@ -41,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Serve the page until interrupted. Returns the exit status."""
-    from lama_cli.filler import own_command
+    from lama_cli.starting import own_command
     from lama_cli.web.open_picture import OpenPicture
     from lama_core.client.connection import connect
     from lama_core.client.protocol import auth

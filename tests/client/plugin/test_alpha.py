@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lama_core.client.plugin.alpha import PixelLayout, alpha_bytes, multiply_alpha, set_alpha
+from lama_core.client.plugin.alpha import (
+    PixelLayout,
+    alpha_bytes,
+    bytes_of,
+    multiply_alpha,
+    samples_of,
+    set_alpha,
+)
 
 DTYPES = {"u8": np.uint8, "u16": np.uint16, "f16": np.float16, "f32": np.float32}
 WHITE = {"u8": 255, "u16": 65535, "f16": 1, "f32": 1}
@@ -113,3 +120,18 @@ def test_the_faintest_stroke_counts() -> None:
     for depth, code, least in (("u16", "<2H", 1), ("f16", "<2e", 0.0001), ("f32", "<2f", 1e-6)):
         data = struct.pack(code, 0, least)
         assert alpha_bytes(data, len(data), depth) == b"\x01"
+
+
+@pytest.mark.parametrize("depth", ["u8", "u16", "f16", "f32"])
+def test_bytes_are_the_same_after_samples(depth: str) -> None:
+    values = bytes(range(256))
+    samples = samples_of(values, depth)
+    assert bytes_of(samples, depth) == values
+    dtype, most = {"u8": ("<u1", 255), "u16": ("<u2", 65535), "f16": ("<f2", 1), "f32": ("<f4", 1)}[depth]
+    numbers = np.frombuffer(samples, dtype)
+    assert np.allclose(numbers.astype(float), np.arange(256) * most / 255, rtol=1e-3)
+    assert bytes_of(samples_of(b"\0\0\0", depth), depth) == b"\0\0\0"
+
+
+def test_numbers_beyond_all_there_is() -> None:
+    assert bytes_of(np.array([-0.5, 1.5, 0.5], "<f4").tobytes(), "f32") == bytes([0, 255, 128])

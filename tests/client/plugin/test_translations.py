@@ -12,6 +12,7 @@ from installers.build_plugins import CATALOGUES, PROJECT
 
 SOURCES = (
     "lama_core/client/plugin",
+    "lama_core/client/gimp",
     "plugin_gimp/lama-fill/lama_fill_gimp",
     "plugin_krita/lama_fill_krita",
 )

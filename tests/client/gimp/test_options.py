@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from lama_fill_gimp.options import ArgumentError, Options
 
+from lama_core.client.gimp.options import ArgumentError, Options
 from lama_core.client.plugin.choices import CONTEXTS
 
 

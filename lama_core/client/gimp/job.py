@@ -8,12 +8,15 @@ all pixels are read before anything is sent: the copies of the image that they a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from lama_core.client.connection import Client
 from lama_core.client.errors import LamaFillError
 from lama_core.client.geometry import Rect
+from lama_core.client.gimp.options import Options
+from lama_core.client.gimp.progress import PieceProgress, ProgressBar
+from lama_core.client.options import Transfer
 from lama_core.client.plugin import pieces
 from lama_core.client.plugin.alpha import PixelLayout, set_alpha
 from lama_core.client.plugin.pieces import Patch
@@ -21,8 +24,6 @@ from lama_core.client.plugin.texts import _
 from lama_core.client.protocol.limits import Limits
 from lama_core.client.protocol.messages import Fill, Result
 from lama_core.client.selection import Piece
-from lama_fill_gimp.options import Options
-from lama_fill_gimp.progress import PieceProgress, ProgressBar
 
 MESSAGE_BYTES = 4096
 """What a request takes beside its pixels and its hole."""
@@ -42,6 +43,8 @@ class Source(Protocol):
     hole: Rect
     """The hole is inside; empty when there is none."""
     layout: PixelLayout
+    transfer: Transfer
+    """How its numbers stand for light."""
 
     def read(self, rect: Rect) -> bytes:
         """Pixels in `layout`."""
@@ -160,7 +163,8 @@ def _request(source: Source, piece: Piece, options: Options) -> Request:
                 count=len(data), width=window.width, height=window.height, layer=source.name
             )
         )
-    return Request(piece, pieces.request(piece, layout, data, hole, options.fill, model=options.model))
+    how = replace(options.fill, transfer=source.transfer)
+    return Request(piece, pieces.request(piece, layout, data, hole, how, model=options.model))
 
 
 def _patch(result: Result, piece: Piece, layout: PixelLayout, *, opaque: bool) -> Patch:

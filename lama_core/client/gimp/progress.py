@@ -1,4 +1,4 @@
-"""The progress of fills on GIMP's progress bar."""
+"""The progress of fills on GIMP's progress bar, in the words of both plug-ins."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class ProgressBar(Protocol):
     def show(self, text: str, fraction: float) -> None: ...
 
     def pulse(self) -> None: ...
+
+    def is_cancelled(self) -> bool: ...
 
 
 def stage_text(stage: str, position: int = 0) -> str:
@@ -49,11 +51,11 @@ class Progress:
         self.tick()
 
     def tick(self) -> bool:
-        """Called some times a second. False: GIMP ends the process to cancel, so this never asks to stop."""
+        """Called some times a second. Whether the artist has cancelled."""
         if self._clock() - self._moved >= PULSE_SECONDS:
             self._moved = self._clock()
             self._bar.pulse()
-        return False
+        return self._bar.is_cancelled()
 
 
 class PieceProgress(Progress):
@@ -75,4 +77,4 @@ class PieceProgress(Progress):
             self._bar.show(*now)
 
     def tick(self) -> bool:
-        return super().tick() if self._pulses else False
+        return super().tick() if self._pulses else self._bar.is_cancelled()

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lama_fill_gimp.job import Filling, JobError, fill
-from lama_fill_gimp.options import Options
-from lama_fill_gimp.progress import Progress, stage_text
 
 from lama_core.client.geometry import Rect
+from lama_core.client.gimp.job import Filling, JobError, fill
+from lama_core.client.gimp.options import Options
+from lama_core.client.gimp.progress import Progress, stage_text
 from lama_core.client.plugin.alpha import PixelLayout
 from lama_core.client.protocol.limits import Limits
 from lama_core.client.protocol.messages import Fill, Result, Welcome
@@ -22,6 +22,7 @@ class Layer:
 
     def __init__(self, canvas: Rect, *holes: Rect, layout: PixelLayout | None = None) -> None:
         self.name = "photo"
+        self.transfer = "perceptual"
         self.canvas = canvas
         self.layout = layout or PixelLayout("rgb", "u8")
         numbers = np.random.default_rng(1)
@@ -98,6 +99,9 @@ class Bar:
 
     def pulse(self) -> None:
         self.pulses += 1
+
+    def is_cancelled(self) -> bool:
+        return False
 
 
 def run(layers: list[Layer], options: Options | None = None, server: Server | None = None) -> list[Filling]:
