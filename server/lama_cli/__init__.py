@@ -19,7 +19,7 @@ from lama_core.client.errors import LamaFillError
 from lama_core.client.places import absolute_variables
 from lama_core.client.text import one_line
 from lama_server import __version__
-from lama_server.threads import set_omp_wait_policy
+from lama_server.threads import prepare_threads
 
 COMMANDS: tuple[str, ...] = (
     "fill",
@@ -48,12 +48,12 @@ class _Parser(argparse.ArgumentParser):
         super().error(one_line(message, MAX_SAID))
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line, with every sub-command's own parser in it."""
+def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The command line, with the parsers of these sub-commands in it; all of them for its own help."""
     parser = _Parser(prog="lama-fill", description="Remove things from pictures.")
     parser.add_argument("--version", action="version", version=f"lama-fill {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS:
+    for name in names:
         importlib.import_module(f"{__name__}.commands.{name}").add_parser(commands)
     return parser
 
@@ -67,8 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         # A name need not be text: what was done is said all the same.
         sys.stdout.reconfigure(errors="backslashreplace")
-    args = build_parser().parse_args(argv)
-    set_omp_wait_policy()
+    given = sys.argv[1:] if argv is None else argv
+    # One that is named at once needs no other's parser: importing all takes longer than sending a fill.
+    named = given[:1] if given and given[0] in COMMANDS else COMMANDS
+    args = build_parser(named).parse_args(given)
+    prepare_threads()
     # What is started from here works in another folder.
     os.environ.update(absolute_variables())
     try:

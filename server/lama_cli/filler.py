@@ -6,15 +6,17 @@ import argparse
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
+from lama_cli.connecting import EarlyConnection, fills_by_server
 from lama_cli.filling import FillReport, InProcessFiller, Progress, fill_through_server
 from lama_cli.saying import say
 from lama_cli.starting import own_command
-from lama_core.client.connection import ServerStartError, connect
 from lama_core.fill import FillPlan
-from lama_core.model.installed import registry
 from lama_server import __version__
-from lama_server.settings import load_settings
+
+if TYPE_CHECKING:
+    from lama_core.client.connection import Client
 
 #: Fills the hole of the plan's picture, in place.
 Filler = Callable[[FillPlan, Progress], FillReport]
@@ -22,7 +24,11 @@ Filler = Callable[[FillPlan, Progress], FillReport]
 
 @contextlib.contextmanager
 def open_fillers(
-    args: argparse.Namespace, *, progress: Progress, connections: int = 1
+    args: argparse.Namespace,
+    *,
+    progress: Progress,
+    connections: int = 1,
+    early: EarlyConnection | None = None,
 ) -> Iterator[list[Filler]]:
     """What fills, each for one thread at a time and for as many pictures as one likes.
 
@@ -30,36 +36,45 @@ def open_fillers(
         args: of a command with the options of `add_fill_options`.
         connections: how many to a server. In this process there is always one.
         progress: told while the server is started or the model is loaded.
+        early: the first of the connections, which is being made already; None: there is none yet.
 
     Raises:
         LamaFillError: there is no such model or device, a setting is wrong, or the server cannot be reached.
     """
     name = args.model or ""
     if name:
+        from lama_core.model.installed import registry
+
         weights = registry.resolve(name)
-    # A path never goes to the server, and its device is its own setting.
-    installed = not name or name in {model.name for model in registry.list_models()}
-    if installed and args.device == "auto" and not args.no_server:
+    if fills_by_server(args):
+        from lama_core.client.connection import ServerStartError
+
         with contextlib.ExitStack() as stack:
             try:
-                servers = [
-                    stack.enter_context(
-                        connect(
-                            client="lama-fill",
-                            client_version=__version__,
-                            command=own_command(),
-                            progress=lambda stage: progress(stage, 0.0),
-                        )
-                    )
-                    for _ in range(connections)
-                ]
+                servers = [] if early is None else [early.client(lambda stage: progress(stage, 0.0))]
+                while len(servers) < connections:
+                    servers.append(stack.enter_context(_connected(progress)))
             except ServerStartError as error:
                 say(f"filling without the server: {error}", error=True)
             else:
                 yield [partial(fill_through_server, server=server, model=name) for server in servers]
                 return
+    from lama_core.model.installed import registry
+    from lama_server.settings import load_settings
+
     if not name:
         name = registry.default_model()
         weights = registry.find_model(name).path
     precision = load_settings().precision
     yield [InProcessFiller(model=name, weights=weights, device=args.device, precision=precision)]
+
+
+def _connected(progress: Progress) -> Client:
+    from lama_core.client.connection import connect
+
+    return connect(
+        client="lama-fill",
+        client_version=__version__,
+        command=own_command(),
+        progress=lambda stage: progress(stage, 0.0),
+    )

@@ -6,7 +6,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from lama_server.threads import set_omp_wait_policy
+from lama_server.threads import prepare_threads
 
 NAMES = (
     "floor",
@@ -34,7 +34,7 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no bench {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
     # As the worker does, before torch is imported.
-    set_omp_wait_policy()
+    prepare_threads()
     from tests.bench.report import write, write_into
 
     sections = {}

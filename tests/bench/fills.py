@@ -12,7 +12,7 @@ import numpy as np
 
 from lama_cli.filling import fill_through_server
 from lama_core.client.connection import Client, connect
-from lama_core.fill import FillOptions
+from lama_core.fill import FillOptions, plan_fill
 from tests.bench.models import install, photo
 from tests.bench.report import Section
 from tests.server.harness import ServerProcess
@@ -79,7 +79,7 @@ def _seconds(
     for _ in range(ROUNDS + 1):
         copy = image.copy()
         begin = time.perf_counter()
-        fill_through_server(copy, mask, options, _silent, server=client, model=model)
+        fill_through_server(plan_fill(copy, mask, options), _silent, server=client, model=model)
         times.append(time.perf_counter() - begin)
     return statistics.median(times[1:])
 

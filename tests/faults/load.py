@@ -345,7 +345,7 @@ def _beside(bench: Bench, count: int) -> float:
     alone = fastest()
     environment = {k: v for k, v in server.environment.items() if k != "GOMP_SPINCOUNT"}
     # As the worker does: before torch is loaded.
-    code = "from lama_server.threads import set_omp_wait_policy as p; p()\n" + BUSY
+    code = "from lama_server.threads import prepare_threads as p; p()\n" + BUSY
     other = subprocess.Popen(
         [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from lama_server.threads import set_omp_wait_policy
+from lama_server.threads import prepare_threads
 
 _WORKER = """
 from lama_server.worker.__main__ import make_engine
@@ -55,5 +55,5 @@ def test_idle_threads_sleep_elsewhere(
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(sys, "platform", platform)
-    set_omp_wait_policy()
+    prepare_threads()
     assert os.environ.get("OMP_WAIT_POLICY") == policy

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from lama_cli.saying import say
 from lama_core.client.errors import LamaFillError
 
 if TYPE_CHECKING:
+    from lama_cli.connecting import EarlyConnection
     from lama_cli.filling import Progress
 
 
@@ -63,6 +65,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the command. Returns the exit status."""
+    from lama_cli.connecting import early_connection
+
+    if not os.path.lexists(args.picture) and str(args.picture) != "-":
+        return _fill(args, None)  # which says so, and nothing is started for it
+    with early_connection(args) as early:
+        return _fill(args, early)
+
+
+def _fill(args: argparse.Namespace, early: EarlyConnection | None) -> int:
     from lama_cli.filler import open_fillers
     from lama_cli.pictures import (
         MAX_PIXELS,
@@ -109,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
             if note:
                 say(inputs.named(note), error=True)
 
-    with _progress_bar() as progress, open_fillers(args, progress=progress) as fillers:
+    with _progress_bar() as progress, open_fillers(args, progress=progress, early=early) as fillers:
         report = fillers[0](plan, progress)
     lossy = write_picture(picture, output, ending=ending)
     if lossy:

@@ -16,7 +16,6 @@ import pyvips
 from numpy.typing import NDArray
 
 from lama_cli.pictures import jpeg, png, tiff_writing
-from lama_cli.pictures.jpeg_pixels import encode_like
 from lama_cli.pictures.orientation import as_stored
 from lama_cli.pictures.picture import Picture, PictureError
 from lama_cli.pictures.samples import join
@@ -209,6 +208,8 @@ def encode_picture(picture: Picture, path: Path, ending: str = "") -> tuple[byte
     if own_parts:
         settings["keep"] = "none"
     if kind is _JPEG and own_parts:
+        from lama_cli.pictures.jpeg_pixels import encode_like  # with Pillow, which nothing else here needs
+
         # Not upright: turned blocks are other blocks.
         pixels = as_stored(pixels, picture.orientation)
         encoded = encode_like(picture.metadata.source, pixels)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import sys
 
-from lama_server.threads import set_omp_wait_policy
+from lama_server.threads import prepare_threads
 from lama_server.worker.process import Engine, EngineSettings, run_worker
 
 
 def make_engine(settings: EngineSettings) -> Engine:
     """The engine that fills."""
-    set_omp_wait_policy()
+    prepare_threads()
     # Importing torch takes a second, a seventh of it for looking again and again through objects of which
     # none goes. By now the process ends with the server, whatever it is doing.
     gc.disable()

@@ -257,6 +257,18 @@ def test_by_the_server_it_is_the_same(run: Run, weights: Path, capsys: pytest.Ca
     assert (load("here.png") != photo(300, 1500)).any(axis=2)[110, 70:80].all()
 
 
+def test_a_picture_that_is_not_there_starts_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = tmp_path / "started"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAMA_FILL_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("LAMA_FILL_COMMAND", f"{sys.executable} -c 'open({str(started)!r}, \"w\")'")
+    assert main(["fill", "missing.png", "--mask", "m.png"]) == 2
+    assert "missing.png" in capsys.readouterr().err
+    assert not started.exists()
+
+
 def test_without_a_server_it_is_filled_here_and_that_is_said(
     run: Run, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
