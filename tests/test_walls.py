@@ -82,7 +82,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_core.research.networks",
     },
     "lama_server.web": CLIENT | {"lama_core.client.plugin"},
-    "lama_server": CLIENT | {"lama_core.model.installed", "lama_server.web"},
+    "lama_server.shared": {"lama_core.client", "lama_core.client.protocol"},
+    "lama_server": CLIENT | {"lama_core.model.installed", "lama_server.web", "lama_server.shared"},
     "lama_server.worker": CLIENT
     | {
         "lama_server",
@@ -98,6 +99,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     | {
         "lama_cli.pictures",
         "lama_server",
+        "lama_server.shared",
         "lama_server.worker",
         "lama_core.image",
         "lama_core.model.installed",
@@ -127,6 +129,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_cli.web",
         "lama_server",
         "lama_core.client.gimp",
+        "lama_server.shared",
         "lama_core.fill",
         "lama_core.model",
         "lama_core.model.installed",

@@ -22,6 +22,7 @@ RUNTIME_DIR_VARIABLE: Final = "LAMA_FILL_RUNTIME_DIR"
 DATA_DIR_VARIABLE: Final = "LAMA_FILL_DATA_DIR"
 CACHE_DIR_VARIABLE: Final = "LAMA_FILL_CACHE_DIR"
 COMMAND_VARIABLE: Final = "LAMA_FILL_COMMAND"
+SERVER_VARIABLE: Final = "LAMA_FILL_SERVER"
 
 PLACES: Final[Mapping[str, str]] = {
     CONFIG_VARIABLE: "the configuration file, instead of the one in the user's configuration folder",
@@ -32,6 +33,8 @@ PLACES: Final[Mapping[str, str]] = {
     "the user's cache folder; it may be deleted",
     COMMAND_VARIABLE: "command line of `lama-fill` with which editors start the server, instead of the "
     "installed one",
+    SERVER_VARIABLE: "address of the shared server that editors and the command line use, instead of the one "
+    "that `lama-fill login` has set; `local` is this machine's own",
 }
 """Every variable that names a place, and what it is, as the documentation has it."""
 

@@ -32,6 +32,8 @@ COMMANDS: tuple[str, ...] = (
     "status",
     "stop",
     "logs",
+    "login",
+    "users",
     "service",
     "plugins",
     "relay",

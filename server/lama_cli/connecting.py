@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from lama_cli.accounts import chosen_account
 from lama_cli.starting import own_command
 from lama_server import __version__
 
@@ -31,7 +34,7 @@ def early_connection(args: argparse.Namespace) -> Iterator[EarlyConnection | Non
     if not fills_by_server(args):
         yield None
         return
-    with EarlyConnection(own_command()) as early:
+    with EarlyConnection(partial(open_client, args)) as early:
         yield early
 
 
@@ -41,18 +44,52 @@ def fills_by_server(args: argparse.Namespace) -> bool:
         return False
     if not args.model:
         return True
+    if is_shared(args):
+        return not os.path.exists(args.model)
     from lama_core.model.installed import registry
 
     # A path never goes to the server, and its device is its own setting.
     return args.model in {model.name for model in registry.list_models()}
 
 
+def is_shared(args: argparse.Namespace) -> bool:
+    """Whether the server is one that other machines reach."""
+    return chosen_account(args) is not None
+
+
+def open_client(
+    args: argparse.Namespace,
+    progress: Callable[[str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Client:
+    """A connection to the server that a command is to use.
+
+    Args:
+        args: of a command with the options of `add_fill_options`.
+        progress: told "starting" while this machine's own server is being started.
+        cancelled: whether nobody waits any more.
+
+    Raises:
+        LamaFillError: there is none, and why.
+    """
+    from lama_core.client.connection import connect
+
+    return connect(
+        client="lama-fill",
+        client_version=__version__,
+        command=own_command(),
+        progress=progress,
+        cancelled=cancelled,
+        account=chosen_account(args),
+    )
+
+
 class EarlyConnection:
     """A connection that a thread of its own makes, from entering this context on. Closed when it is left."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        """Prepare. `command`: as for `lama_core.client.connection.connect`."""
-        self._command = command
+    def __init__(self, connect: Callable[[Callable[[str], None], Callable[[], bool]], Client]) -> None:
+        """Prepare. `connect`: makes it; takes whom to tell "starting", and whether nobody waits any more."""
+        self._make = connect
         self._client: Client | None = None
         self._problem: Exception | None = None
         self._stage = ""
@@ -93,19 +130,11 @@ class EarlyConnection:
         return self._client
 
     def _connect(self) -> None:
-        # Imported here, where it costs the picture no time.
-        from lama_core.client.connection import connect
-
         def told(stage: str) -> None:
             self._stage = stage
 
         try:
-            self._client = connect(
-                client="lama-fill",
-                client_version=__version__,
-                command=self._command,
-                progress=told,
-                cancelled=self._unwanted.is_set,
-            )
+            # What takes long is imported here, where it costs the picture no time.
+            self._client = self._make(told, self._unwanted.is_set)
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._problem = error

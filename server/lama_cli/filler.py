@@ -6,17 +6,11 @@ import argparse
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
-from lama_cli.connecting import EarlyConnection, fills_by_server
+from lama_cli.connecting import EarlyConnection, fills_by_server, is_shared, open_client
 from lama_cli.filling import FillReport, InProcessFiller, Progress, fill_through_server
 from lama_cli.saying import say
-from lama_cli.starting import own_command
 from lama_core.fill import FillPlan
-from lama_server import __version__
-
-if TYPE_CHECKING:
-    from lama_core.client.connection import Client
 
 #: Fills the hole of the plan's picture, in place.
 Filler = Callable[[FillPlan, Progress], FillReport]
@@ -42,18 +36,21 @@ def open_fillers(
         LamaFillError: there is no such model or device, a setting is wrong, or the server cannot be reached.
     """
     name = args.model or ""
-    if name:
+    by_server = fills_by_server(args)
+    if name and not (by_server and is_shared(args)):  # a shared server has models of its own
         from lama_core.model.installed import registry
 
         weights = registry.resolve(name)
-    if fills_by_server(args):
+    if by_server:
         from lama_core.client.connection import ServerStartError
 
         with contextlib.ExitStack() as stack:
             try:
                 servers = [] if early is None else [early.client(lambda stage: progress(stage, 0.0))]
                 while len(servers) < connections:
-                    servers.append(stack.enter_context(_connected(progress)))
+                    servers.append(
+                        stack.enter_context(open_client(args, progress=lambda stage: progress(stage, 0.0)))
+                    )
             except ServerStartError as error:
                 say(f"filling without the server: {error}", error=True)
             else:
@@ -67,14 +64,3 @@ def open_fillers(
         weights = registry.find_model(name).path
     precision = load_settings().precision
     yield [InProcessFiller(model=name, weights=weights, device=args.device, precision=precision)]
-
-
-def _connected(progress: Progress) -> Client:
-    from lama_core.client.connection import connect
-
-    return connect(
-        client="lama-fill",
-        client_version=__version__,
-        command=own_command(),
-        progress=lambda stage: progress(stage, 0.0),
-    )

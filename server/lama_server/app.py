@@ -25,6 +25,7 @@ from lama_server.memory import free_memory
 from lama_server.metrics import CONTENT_TYPE, Gauges, metrics_page
 from lama_server.scheduler import Scheduler
 from lama_server.settings import Settings
+from lama_server.shared_server import SharedServer
 from lama_server.tasks import cancel_and_wait
 from lama_server.web.desk import Desk
 from lama_server.web.page import Page
@@ -93,8 +94,19 @@ class App:
         scheduler: Scheduler,
         catalogue: Catalogue,
         stop: Callable[[str], None],
+        shared: SharedServer | None = None,
     ) -> None:
-        """`stop` is called with the reason when a client asks for the server's end."""
+        """Prepare to serve.
+
+        Args:
+            listener: for this user's own programs.
+            token: that they prove.
+            settings: of the server.
+            scheduler: takes the fills.
+            catalogue: the installed models.
+            stop: called with the reason when a client asks for the server's end.
+            shared: the listener for other machines' users.
+        """
         self.port: int = listener.getsockname()[1]
         self._listener = listener
         self._settings = settings
@@ -114,6 +126,8 @@ class App:
             sessions=sessions,
             max_connections=settings.connections,
         )
+        self._shared = shared
+        self._shared_guard = None if shared is None else shared.make_guard({"/health": self._health})
         self._context = ServerContext(
             settings=settings,
             limits=replace(
@@ -125,17 +139,19 @@ class App:
             catalogue=catalogue,
             status=self.status,
             stop=stop,
+            shared=shared,
         )
 
     @property
     def connections(self) -> int:
         """Clients that are connected."""
-        return self._guard.connections
+        return self._guard.connections + (self._shared_guard.connections if self._shared_guard else 0)
 
     @property
     def total_connections(self) -> int:
         """Clients that have connected since the start."""
-        return self._guard.total_connections
+        shared = self._shared_guard.total_connections if self._shared_guard else 0
+        return self._guard.total_connections + shared
 
     async def __aenter__(self) -> App:
         settings = self._settings
@@ -156,6 +172,10 @@ class App:
             ping_timeout=settings.ping_timeout,
             close_timeout=_CLOSE_SECONDS,
         )
+        if self._shared is not None and self._shared_guard is not None:
+            await self._shared.start(
+                self._shared_guard, self._handle_user, self._revoke, close_timeout=_CLOSE_SECONDS
+            )
         return self
 
     async def __aexit__(
@@ -172,6 +192,8 @@ class App:
         closing = asyncio.create_task(self._server.wait_closed(), name="close")
         await asyncio.wait({closing}, timeout=2 * _CLOSE_SECONDS)
         await cancel_and_wait(closing)
+        if self._shared is not None:
+            await self._shared.stop(2 * _CLOSE_SECONDS)
 
     def status(self) -> ServerStatus:
         """What a client that asks is told."""
@@ -204,6 +226,22 @@ class App:
         if is_desk:
             await self._desk.run(connection)
             return
+        await self._serve(connection)
+
+    async def _handle_user(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, Connection)
+        if connection.subprotocol != SUBPROTOCOL:
+            await connection.close(_VIOLATION, "this subprotocol is not spoken here")
+            return
+        await self._serve(connection)
+
+    def _revoke(self, names: set[str]) -> None:
+        """End the connections of users whose proof is good no longer."""
+        for client in self._clients:
+            if client.user in names:
+                client.dismiss()
+
+    async def _serve(self, connection: Connection) -> None:
         client = ClientConnection(connection, self._context)
         self._clients.add(client)
         try:

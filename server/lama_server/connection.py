@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -11,7 +12,7 @@ from typing import Protocol
 from websockets.exceptions import ConnectionClosed
 
 from lama_core.client.protocol.errors import ERROR_CODES, ErrorCode, ProtocolError
-from lama_core.client.protocol.limits import Limits
+from lama_core.client.protocol.limits import FRAGMENT, MIB, Limits
 from lama_core.client.protocol.messages import (
     Accepted,
     Cancel,
@@ -37,7 +38,10 @@ from lama_server.jobs import Ending, Job
 from lama_server.scheduler import Scheduler
 from lama_server.send_queue import SendQueue, UnreadError
 from lama_server.settings import Settings
+from lama_server.shared.audit import AuditLine
+from lama_server.shared_server import SharedServer
 from lama_server.tasks import cancel_and_wait
+from lama_server.user_jobs import Owner
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +74,7 @@ class ServerContext:
         catalogue: the installed models.
         status: gives the answer to `status`.
         stop: called with the reason when a client asks for the server's end.
+        shared: knows the users of other machines; None where there are none.
     """
 
     settings: Settings
@@ -78,20 +83,44 @@ class ServerContext:
     catalogue: Catalogue
     status: Callable[[], ServerStatus]
     stop: Callable[[str], None]
+    shared: SharedServer | None = None
+
+    def limits_of(self, user: str) -> Limits:
+        """What is accepted from one connection of a user; "": of this user's own programs."""
+        if not user or self.shared is None:
+            return self.limits
+        own = self.shared.users.limits(user)
+        return replace(
+            self.limits,
+            max_frame_bytes=min(self.shared.max_frame_bytes, own.memory_mib * MIB),
+            max_jobs=min(self.limits.max_jobs, own.waiting),
+        )
 
 
 class ClientConnection:
-    """Runs one websocket from its opening to its end. `received_bytes`: of all its messages."""
+    """Runs one websocket from its opening to its end.
+
+    Attributes:
+        user: the name of a shared server's user; "" for this user's own programs.
+        received_bytes: of all its messages.
+    """
 
     def __init__(self, socket: Connection, context: ServerContext) -> None:
         self._socket = socket
         self._context = context
-        self._session = ServerSession(context.limits)
+        self.user = socket.user
+        self._client = ""
+        self._limits = context.limits_of(self.user)
+        self._session = ServerSession(self._limits)
         self._send_queue = SendQueue(
-            socket, timeout=context.settings.write_timeout, progress=self._progress_frame
+            socket,
+            timeout=context.settings.write_timeout,
+            progress=self._progress_frame,
+            fragment=FRAGMENT if self.user else 0,
         )
         self._jobs: dict[int, Job] = {}
         self._beating: asyncio.Task[None] | None = None
+        self._dismissal: asyncio.Task[None] | None = None
         self._open = True
         self.received_bytes = 0
 
@@ -113,6 +142,13 @@ class ClientConnection:
     async def flushed(self) -> None:
         """Wait until the client was sent everything that it is owed."""
         await self._send_queue.empty()
+
+    def dismiss(self) -> None:
+        """End the connection, because its user is not admitted any longer."""
+        self._forget_jobs()
+        self._dismissal = asyncio.create_task(
+            self._socket.close(_POLICY, "the token is not good any longer"), name="dismiss"
+        )
 
     def _report(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None:
@@ -171,7 +207,13 @@ class ClientConnection:
         self.received_bytes += len(frame)
         message = self._session.receive(frame)
         if isinstance(message, Hello):
-            log.info("client %s %s", one_line(message.client), one_line(message.client_version))
+            self._client = message.client
+            log.info(
+                "client %s %s%s",
+                one_line(message.client),
+                one_line(message.client_version),
+                f" of {self.user} at {self._socket.address}" if self.user else "",
+            )
             self._say(self._welcome())
         elif isinstance(message, Fill):
             self._take_fill(message)
@@ -180,8 +222,11 @@ class ClientConnection:
             if job is not None:
                 self._context.scheduler.cancel(job)
         elif isinstance(message, StatusRequest):
-            self._say(self._context.status())
+            status = self._context.status()
+            self._say(_for_users(status) if self.user else status)
         elif isinstance(message, Shutdown):
+            if self.user:
+                raise ProtocolError("bad_message", "a shared server is ended on its own machine alone")
             self._context.stop("a client asked for it")
 
     def _welcome(self) -> Welcome:
@@ -189,7 +234,7 @@ class ClientConnection:
         default = context.catalogue.default()
         return Welcome(
             server_version=__version__,
-            limits=context.limits,
+            limits=self._limits,
             devices=context.scheduler.devices(),
             models=context.catalogue.models(),
             default_model=default,
@@ -204,14 +249,19 @@ class ClientConnection:
             self._refuse(fill, "busy", "read the results that were sent before sending more")
             return
         job = Job(
-            client=self,
+            client=Owner(user=self.user) if self.user else self,
             fill=replace(fill, model=model),
             progressed=lambda job: self._send_queue.mark_progress(job.fill.job),
             ended=self._job_ended,
         )
+        shared = self._context.shared if self.user else None
         try:
+            if shared is not None:
+                shared.jobs.add(self.user, job)
             position = self._context.scheduler.submit(job)
         except JobError as error:
+            if shared is not None:
+                shared.jobs.remove(self.user, job)
             self._refuse(fill, error.code, error.message)
             return
         self._jobs[fill.job] = job
@@ -231,6 +281,10 @@ class ClientConnection:
     def _job_ended(self, job: Job, ending: Ending) -> None:
         number = job.fill.job
         self._jobs.pop(number, None)
+        if self.user and self._context.shared is not None:
+            self._context.shared.jobs.remove(self.user, job)
+            self._context.scheduler.look_again()
+            self._audit(job, ending)
         if isinstance(ending, Result):
             self._say(ending)
         elif isinstance(ending, JobCancelledError):
@@ -246,6 +300,29 @@ class ClientConnection:
                 )
             )
 
+    def _audit(self, job: Job, ending: Ending) -> None:
+        fill = job.fill
+        how, seconds = "stopped", 0.0
+        if isinstance(ending, Result):
+            how, seconds = "done", ending.seconds
+        elif isinstance(ending, JobError):
+            how = ending.code
+        AuditLine(
+            user=self.user,
+            address=self._socket.address,
+            client=one_line(self._client),
+            width=fill.width,
+            height=fill.height,
+            format=fill.format,
+            depth=fill.depth,
+            quality=fill.options.quality,
+            model=fill.model,
+            received=job.bytes,
+            ending=how,
+            seconds=seconds,
+            total_seconds=time.monotonic() - job.began,
+        ).write()
+
     def _progress_frame(self, number: int) -> bytes | None:
         job = self._jobs.get(number)
         if job is None or not self._open:
@@ -256,9 +333,16 @@ class ClientConnection:
     async def _beat(self) -> None:
         """Say something about every unfinished job before the client could think that the server is stuck."""
         while self._jobs:
-            await asyncio.sleep(self._context.limits.heartbeat_seconds / 2)
+            await asyncio.sleep(self._limits.heartbeat_seconds / 2)
             for number in self._jobs:
                 self._send_queue.mark_progress(number)
+
+
+def _for_users(status: ServerStatus) -> ServerStatus:
+    """What a user is told: nothing of the processes and folders of the server's machine."""
+    workers = tuple(replace(worker, pid=0) for worker in status.workers)
+    problem = "a device or its model is in trouble: ask your administrator" if status.problem else ""
+    return replace(status, pid=0, workers=workers, problem=problem)
 
 
 def _no_such_model(model: str) -> str:

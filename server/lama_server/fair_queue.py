@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
@@ -12,7 +12,9 @@ Item = TypeVar("Item", bound=Hashable)
 class FairQueue(Generic[Item]):
     """Items of several clients, taken round robin; those of one client in the order in which they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_run: Callable[[Hashable], bool] = lambda client: True) -> None:
+        """Begin empty. `may_run`: whether a client's turn counts; else its items stay where they are."""
+        self._may_run = may_run
         # Clients in the order of their turns; a client that has nothing waiting is not in it.
         self._lines: dict[Hashable, deque[Item]] = {}
         self._client_of: dict[Item, Hashable] = {}
@@ -34,20 +36,23 @@ class FairQueue(Generic[Item]):
 
     def peek(self) -> Item | None:
         """The item that `pop` would take, or None."""
-        for line in self._lines.values():
-            return line[0]
-        return None
+        client = self._next_client()
+        return None if client is None else self._lines[client][0]
+
+    def _next_client(self) -> Hashable | None:
+        return next(filter(self._may_run, self._lines), None)
 
     def pop(self) -> Item | None:
         """Take the next item; its client's next turn is after everybody else's. None when empty."""
-        for client, line in self._lines.items():
-            item = line.popleft()
-            del self._client_of[item]
-            del self._lines[client]
-            if line:
-                self._lines[client] = line
-            return item
-        return None
+        client = self._next_client()
+        if client is None:
+            return None
+        line = self._lines.pop(client)
+        item = line.popleft()
+        del self._client_of[item]
+        if line:
+            self._lines[client] = line
+        return item
 
     def remove(self, item: Item) -> bool:
         """Take `item` out, wherever it is; False when it is not here."""

@@ -1,4 +1,8 @@
-"""The checks before a connection becomes a websocket: its origin, its token, how many there are."""
+"""The checks before a connection becomes a websocket: its origin, its token, how many there are.
+
+`Guard` counts and bounds connections; `HandshakeGuard` checks those of this user's own programs, and
+`lama_server.shared_handshake` those of the users of a shared server.
+"""
 
 from __future__ import annotations
 
@@ -33,20 +37,24 @@ PageMaker = Callable[[], Awaitable[Page]]
 
 
 class Connection(ServerConnection):
-    """A websocket with what its guard knows of it; made by `HandshakeGuard.connection_type`.
+    """A websocket with what its guard knows of it; made by `Guard.connection_type`.
 
     Attributes:
         proof: the server's proof for the answer that opens the websocket.
         path: what was asked for.
         session: the key of a page's session; "" for every other client.
+        user: the name of a shared server's user; "" for the programs of this user.
+        address: where a user is connected from.
         is_open: whether the handshake is over.
         is_lost: whether the connection has ended.
     """
 
-    guard: HandshakeGuard
+    guard: Guard
     proof = ""
     path = "/"
     session = ""
+    user = ""
+    address = ""
     is_open = False
     is_lost = False
 
@@ -63,44 +71,24 @@ class Connection(ServerConnection):
         self.transport.abort()
 
 
-class HandshakeGuard:
-    """Checks requests by Host, Origin and token, limits their number, and serves the plain pages.
+class Guard:
+    """Counts connections, and bounds those that are in their handshake.
 
     Attributes:
         connections: websockets that are open now.
         total_connections: websockets that have been opened since the start.
     """
 
-    def __init__(
-        self,
-        *,
-        port: int,
-        token: str,
-        pages: dict[str, PageMaker],
-        site: Site,
-        sessions: Sessions,
-        max_connections: int,
-    ) -> None:
-        """Guard the port of one server.
-
-        Args:
-            port: of the server.
-            token: that clients prove to know.
-            pages: by path; they need no token.
-            site: what browsers get.
-            sessions: of pages.
-            max_connections: websockets open at once.
-        """
-        self._site = site
-        self._sessions = sessions
-        self._port = port
-        self._token = token
-        self._pages = pages
+    def __init__(self, max_connections: int) -> None:
+        """`max_connections`: websockets open at once."""
         self._max_connections = max_connections
-        self._nonces = auth.Nonces()
         self._handshakes: dict[Connection, float] = {}  # when each began, the oldest first
         self.connections = 0
         self.total_connections = 0
+
+    async def authorize(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer a request, or None to let it become a websocket (websockets' process_request)."""
+        raise NotImplementedError
 
     def connection_type(self) -> type[Connection]:
         """The connection class to give to websockets."""
@@ -128,6 +116,62 @@ class HandshakeGuard:
         if connection.is_open:
             self.connections -= 1
 
+    def _is_full(self) -> bool:
+        """Whether there is room for no more websockets."""
+        return self.connections >= self._max_connections
+
+    def complete(self, connection: ServerConnection, request: Request, response: Response) -> None:
+        """Give the server's own proof with the answer that opens the websocket (process_response)."""
+        assert isinstance(connection, Connection)
+        self._handshakes.pop(connection, None)
+        if connection.is_lost:
+            return
+        if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            if connection.proof:  # a page has had it with its ticket
+                response.headers[auth.SERVER_PROOF] = connection.proof
+            connection.is_open = True
+            self.connections += 1
+            self.total_connections += 1
+
+    def _refuse(self, connection: Connection, verdict: auth.Verdict) -> Response:
+        log.info("refused a request: %d, %s", verdict.status, one_line(verdict.reason))
+        response = connection.respond(http.HTTPStatus(verdict.status), f"{verdict.reason}\n")
+        if verdict.status == http.HTTPStatus.UNAUTHORIZED:
+            response.headers["WWW-Authenticate"] = "LamaFill"
+        return response
+
+
+class HandshakeGuard(Guard):
+    """Checks requests by Host, Origin and token, limits their number, and serves the plain pages."""
+
+    def __init__(
+        self,
+        *,
+        port: int,
+        token: str,
+        pages: dict[str, PageMaker],
+        site: Site,
+        sessions: Sessions,
+        max_connections: int,
+    ) -> None:
+        """Guard the port of one server.
+
+        Args:
+            port: of the server.
+            token: that clients prove to know.
+            pages: by path; they need no token.
+            site: what browsers get.
+            sessions: of pages.
+            max_connections: websockets open at once.
+        """
+        super().__init__(max_connections)
+        self._site = site
+        self._sessions = sessions
+        self._port = port
+        self._token = token
+        self._pages = pages
+        self._nonces = auth.Nonces()
+
     async def authorize(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a request, or None to let it become a websocket (websockets' process_request)."""
         assert isinstance(connection, Connection)
@@ -142,16 +186,16 @@ class HandshakeGuard:
         if getattr(request, "method", "GET") != "GET":
             return connection.respond(http.HTTPStatus.METHOD_NOT_ALLOWED, "only GET\n")
         if path in self._pages:
-            return _answer(connection, await self._pages[path]())
+            return answer_page(connection, await self._pages[path]())
         if not upgrade and self._site.answers(path):
             page = self._site.answer(path, request.headers.get_all("Authorization"))
-            return _not_found(connection) if page is None else _answer(connection, page)
+            return not_found(connection) if page is None else answer_page(connection, page)
         if path not in ("/", DESK_PATH):
-            return _not_found(connection)
+            return not_found(connection)
         verdict = self._check_client(request) if ticket is None else self._check_ticket(connection, ticket)
         if not verdict.admitted:
             return self._refuse(connection, verdict)
-        if self.connections >= self._max_connections:
+        if self._is_full():
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "no room; try again\n")
         connection.proof = verdict.proof
         connection.path = path
@@ -188,32 +232,14 @@ class HandshakeGuard:
         connection.session = session
         return auth.Verdict(status=101, reason="admitted")
 
-    def complete(self, connection: ServerConnection, request: Request, response: Response) -> None:
-        """Give the server's own proof with the answer that opens the websocket (process_response)."""
-        assert isinstance(connection, Connection)
-        self._handshakes.pop(connection, None)
-        if connection.is_lost:
-            return
-        if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
-            if connection.proof:  # a page has had it with its ticket
-                response.headers[auth.SERVER_PROOF] = connection.proof
-            connection.is_open = True
-            self.connections += 1
-            self.total_connections += 1
 
-    def _refuse(self, connection: Connection, verdict: auth.Verdict) -> Response:
-        log.info("refused a request: %d, %s", verdict.status, one_line(verdict.reason))
-        response = connection.respond(http.HTTPStatus(verdict.status), f"{verdict.reason}\n")
-        if verdict.status == http.HTTPStatus.UNAUTHORIZED:
-            response.headers["WWW-Authenticate"] = "LamaFill"
-        return response
-
-
-def _not_found(connection: ServerConnection) -> Response:
+def not_found(connection: ServerConnection) -> Response:
+    """The answer to a request for what is not there."""
     return connection.respond(http.HTTPStatus.NOT_FOUND, "nothing here\n")
 
 
-def _answer(connection: ServerConnection, page: Page) -> Response:
+def answer_page(connection: ServerConnection, page: Page) -> Response:
+    """The answer that is a page."""
     response = connection.respond(http.HTTPStatus(page.status), "")
     response.body = page.body
     for name in ("Content-Type", "Content-Length"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from lama_server.errors import JobError
 from lama_server.fair_queue import FairQueue
@@ -15,14 +15,22 @@ class JobQueue:
     The scheduler puts jobs in; each device's supervisor takes them out.
     """
 
-    def __init__(self, *, max_jobs: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_jobs: int,
+        max_bytes: int,
+        may_run: Callable[[Hashable], bool] = lambda client: True,
+    ) -> None:
         """Begin empty.
 
         Args:
             max_jobs: that may wait, of all clients together.
             max_bytes: of their pixels and holes; a single job may be larger.
+            may_run: whether one more job of a client may run now; else its jobs wait. `look_again` when that
+                has changed.
         """
-        self._jobs: FairQueue[Job] = FairQueue()
+        self._jobs: FairQueue[Job] = FairQueue(may_run)
         self._max_jobs = max_jobs
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -64,8 +72,12 @@ class JobQueue:
         self._count(job.bytes)
         return self._jobs.position(job)
 
+    def look_again(self) -> None:
+        """Have all listeners look for a job that may run now."""
+        self._count(0)
+
     def peek(self) -> Job | None:
-        """The next job, left where it is; None when no job waits."""
+        """The next job that may run, left where it is; None when no job waits."""
         return self._jobs.peek()
 
     def pop(self) -> Job | None:

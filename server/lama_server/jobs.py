@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
@@ -73,6 +74,7 @@ class Job:
         self.client = client
         self.fill = fill
         self.bytes = len(fill.pixels) + len(fill.hole)
+        self.began = time.monotonic()
         self.stage = "queued"
         self.fraction = 0.0
         self.running = False

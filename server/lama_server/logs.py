@@ -51,13 +51,7 @@ def set_up_logs(folder: Path, *, level: str, size: int, kept: int, console: bool
 
     `size`: bytes of a file, `kept`: how many older ones are kept beside it. Raises LogError.
     """
-    path = folder / LOG_NAME
-    try:
-        file = _LogFile(path, maxBytes=size, backupCount=kept, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        remedy = "make room on that disk, then try again" if is_full(error) else "remove what is there"
-        raise LogError(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from error
-    handlers: list[logging.Handler] = [file]
+    handlers: list[logging.Handler] = [_log_file(folder / LOG_NAME, size, kept)]
     if console:
         handlers.append(ConsoleHandler())
     for handler in handlers:
@@ -69,3 +63,21 @@ def set_up_logs(folder: Path, *, level: str, size: int, kept: int, console: bool
     # A refused or broken connection is an everyday thing; the server itself logs what matters about it.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def set_up_audit(logger: logging.Logger, path: Path, *, size: int, kept: int) -> None:
+    """Have a logger write its messages, as they are, into a file of its own and nowhere else.
+
+    `size`: bytes of a file, `kept`: how many older ones are kept beside it. Raises LogError.
+    """
+    logger.handlers = [_log_file(path, size, kept)]
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+
+
+def _log_file(path: Path, size: int, kept: int) -> _LogFile:
+    try:
+        return _LogFile(path, maxBytes=size, backupCount=kept, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        remedy = "make room on that disk, then try again" if is_full(error) else "remove what is there"
+        raise LogError(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from error

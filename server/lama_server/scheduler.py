@@ -91,6 +91,10 @@ class Scheduler:
             self.counters.busy += 1
             raise
 
+    def look_again(self) -> None:
+        """Have idle devices look for a job that may run now."""
+        self._queue.look_again()
+
     def cancel(self, job: Job) -> None:
         """End a job: at once when it waits, soon when it runs. Does nothing when it has ended."""
         if job in self._queue:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from lama_core.client.protocol.packing import fragments
 from lama_server.tasks import cancel_and_wait
 from lama_server.timeout import SuspendAwareTimer
 
@@ -24,8 +25,8 @@ class Socket(Protocol):
     def transport(self) -> asyncio.WriteTransport:
         """The connection below it."""
 
-    async def send(self, message: bytes) -> None:
-        """Send one message."""
+    async def send(self, message: bytes | Iterable[bytes]) -> None:
+        """Send one message, in one frame or in fragments."""
 
     def abort(self) -> None:
         """Drop the connection at once."""
@@ -38,8 +39,24 @@ class SendQueue:
     up.
     """
 
-    def __init__(self, socket: Socket, *, timeout: float, progress: Callable[[int], bytes | None]) -> None:
-        """`timeout`: seconds in which a client must have read something. `progress`: gives a job's frame."""
+    def __init__(
+        self,
+        socket: Socket,
+        *,
+        timeout: float,
+        progress: Callable[[int], bytes | None],
+        fragment: int = 0,
+    ) -> None:
+        """Begin with nothing to send.
+
+        Args:
+            socket: where to.
+            timeout: seconds in which a client must have read something.
+            progress: gives a job's frame.
+            fragment: bytes after which a message is cut, so that pings and their answers get in between
+                where the way is slow; 0: never.
+        """
+        self._fragment = fragment
         self._socket = socket
         self._timeout = timeout
         self._progress = progress
@@ -92,7 +109,9 @@ class SendQueue:
             self._idle.set()
 
     async def _send(self, frame: bytes) -> None:
-        sending = asyncio.create_task(self._socket.send(frame), name="send frame")
+        whole = not self._fragment or len(frame) <= self._fragment
+        message = frame if whole else fragments(frame, self._fragment)
+        sending = asyncio.create_task(self._socket.send(message), name="send frame")
         transport = self._socket.transport
         timer = SuspendAwareTimer(self._timeout / 10)
         left = -1

@@ -28,6 +28,7 @@ from lama_server.jobs import Worker
 from lama_server.logs import set_up_logs
 from lama_server.scheduler import Scheduler
 from lama_server.settings import Settings
+from lama_server.shared_server import SharedServer
 from lama_server.sizes import parse_size
 from lama_server.socket_activation import drain, take_passed_socket
 from lama_server.tasks import cancel_and_wait
@@ -98,6 +99,7 @@ async def _serve_instance(
         kept=settings.log_files,
         console=not started_by_client,
     )
+    shared = SharedServer(settings, instance.folder) if settings.listen else None
     token = auth.new_token()
     catalogue = StoreCatalogue(settings.model)
 
@@ -116,7 +118,11 @@ async def _serve_instance(
     scheduler = Scheduler(
         devices=settings.device.split(","),
         factory=make_worker,
-        queue=JobQueue(max_jobs=settings.queue, max_bytes=settings.queue_memory_mib << 20),
+        queue=JobQueue(
+            max_jobs=settings.queue,
+            max_bytes=settings.queue_memory_mib << 20,
+            may_run=shared.jobs.may_run if shared is not None else lambda client: True,
+        ),
         default_model=catalogue.default,
         timing=Timing(
             unload_after=settings.unload_after,
@@ -132,6 +138,7 @@ async def _serve_instance(
         scheduler=scheduler,
         catalogue=catalogue,
         stop=stop.request,
+        shared=shared,
     )
     # What exists by now stays: the garbage collector need not look at it again and again.
     gc.freeze()
@@ -144,8 +151,14 @@ async def _serve_instance(
         )
         log.info("version %s serves on 127.0.0.1:%d", __version__, app.port)
         print(f"serving on 127.0.0.1:{app.port}; logs are in {one_line(str(instance.folder))}", flush=True)
+        if shared is not None:
+            log.info("serves %d users on %s", len(shared.users), shared.address)
+            print(f"serving {len(shared.users)} users on {shared.address}", flush=True)
+            if not len(shared.users):
+                log.warning("there are no users yet: add them by `lama-fill users add NAME`")
         scheduler.start()
-        idle_limit = settings.exit_after if started_by_client else 0.0
+        # Users of other machines cannot start it again.
+        idle_limit = settings.exit_after if started_by_client and shared is None else 0.0
         watching = asyncio.create_task(_end_when_idle(app, scheduler, idle_limit, stop), name="idle")
         try:
             reason = await stop.wait()

@@ -150,6 +150,46 @@ class Settings:
     cancel_grace: float = _setting(
         2.0, "time that a cancelled fill has to end by itself before its worker is ended", low=0, high=600
     )
+    listen: str = _setting(
+        "",
+        "address at which other machines' users are served too, see docs/shared-server.md; empty: none",
+        pattern=r"|(?:\[[0-9A-Fa-f:.%a-z]+\]|[^\s:\[\]/]+):\d{1,5}",
+        wording="HOST:PORT, such as 0.0.0.0:8443 or [::]:8443",
+    )
+    tls_cert: str = _setting(
+        "", "certificate for `listen`, with those between it and its authority, PEM", wording="a file's path"
+    )
+    tls_key: str = _setting(
+        "", "private key of that certificate, PEM, without a password", wording="a file's path"
+    )
+    tls_client_ca: str = _setting(
+        "",
+        "certificates of those who sign client certificates, PEM; empty: users have tokens alone",
+        wording="a file's path",
+    )
+    path_prefix: str = _setting(
+        "",
+        "path under which a reverse proxy passes `listen` on, when it does not take it off",
+        pattern=r"|(?:/[A-Za-z0-9._~-]+)+",
+        wording="a path such as /lama-fill",
+    )
+    public_address: str = _setting(
+        "",
+        "address of the shared server as clients know it; `lama-fill users add` gives it out",
+        pattern=r"|wss?://[^\s/@#?]+(?:/[A-Za-z0-9._~-]+)*/?",
+        wording="wss://HOST:PORT or wss://HOST:PORT/PREFIX",
+    )
+    user_running: int = _setting(
+        0, "fills of one user that are worked on at once; 0: as many as there are devices", low=0, high=1000
+    )
+    user_waiting: int = _setting(32, "fills that one user may have waiting", low=1, high=10000)
+    user_memory_mib: int = _setting(
+        1024, "memory for the pixels of one user's waiting fills, and of one message", low=16, high=1 << 20
+    )
+    user_connections: int = _setting(8, "connections that one user may have at once", low=1, high=1000)
+    audit_files: int = _setting(
+        20, "files of `audit.log`, with a line for each fill of a user, that are kept", low=1, high=1000
+    )
     log_level: str = _setting(
         "info", "the least important messages that are logged", choices=("debug", "info", "warning", "error")
     )

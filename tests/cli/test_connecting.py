@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lama_cli.connecting import EarlyConnection, early_connection, fills_by_server
-from lama_core.client.connection import ServerStartError
+from lama_core.client.connection import Client, ServerStartError, connect
 from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import write_safetensors
 from tests.server.harness import ServerProcess
@@ -18,7 +19,14 @@ from tests.server.harness import ServerProcess
 def arguments(
     *, model: str | None = None, device: str = "auto", no_server: bool = False
 ) -> argparse.Namespace:
-    return argparse.Namespace(model=model, device=device, no_server=no_server)
+    return argparse.Namespace(model=model, device=device, no_server=no_server, server="local")
+
+
+def started_by(command: list[str]) -> Callable[[Callable[[str], None], Callable[[], bool]], Client]:
+    def make(progress: Callable[[str], None], cancelled: Callable[[], bool]) -> Client:
+        return connect(client="tests", command=command, progress=progress, cancelled=cancelled)
+
+    return make
 
 
 def test_a_server_that_runs_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +45,7 @@ def test_a_server_that_runs_is_reached(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_why_there_is_none_is_known_to_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMA_FILL_RUNTIME_DIR", str(tmp_path))
-    refusing = EarlyConnection([sys.executable, "-c", "exit('no room')"])
+    refusing = EarlyConnection(started_by([sys.executable, "-c", "exit('no room')"]))
     with refusing as early, pytest.raises(ServerStartError, match="no room"):
         early.client(lambda stage: None)
 
@@ -48,7 +56,7 @@ def test_a_start_that_nobody_waits_for_is_not_waited_for(
     monkeypatch.setenv("LAMA_FILL_RUNTIME_DIR", str(tmp_path))
     ended = tmp_path / "ended"
     silent = f"import time, pathlib; time.sleep(600); pathlib.Path({str(ended)!r}).touch()"
-    with EarlyConnection([sys.executable, "-c", silent]) as early:
+    with EarlyConnection(started_by([sys.executable, "-c", silent])) as early:
         pass
     assert not early._thread.is_alive()
     assert not ended.exists()

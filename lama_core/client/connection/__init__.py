@@ -6,9 +6,15 @@
 Standard library, websockets (13 or later) and msgpack, both as pure Python if need be; Python 3.9.
 """
 
+from lama_core.client.connection.accounts import Account, find_account
 from lama_core.client.connection.client import Client, connect
 from lama_core.client.connection.errors import (
+    AccountError,
+    AddressError,
     BusyError,
+    CertificateChangedError,
+    CertificateInvalidError,
+    CertificateUnknownError,
     ClientError,
     ConnectionLostError,
     FillCancelledError,
@@ -18,11 +24,21 @@ from lama_core.client.connection.errors import (
     ServerNotFoundError,
     ServerSilentError,
     ServerStartError,
+    ServerUnreachableError,
+    SharedServerBusyError,
+    SharedServerError,
+    TokenRefusedError,
     VersionError,
 )
 
 __all__ = [
+    "Account",
+    "AccountError",
+    "AddressError",
     "BusyError",
+    "CertificateChangedError",
+    "CertificateInvalidError",
+    "CertificateUnknownError",
     "Client",
     "ClientError",
     "ConnectionLostError",
@@ -33,6 +49,11 @@ __all__ = [
     "ServerNotFoundError",
     "ServerSilentError",
     "ServerStartError",
+    "ServerUnreachableError",
+    "SharedServerBusyError",
+    "SharedServerError",
+    "TokenRefusedError",
     "VersionError",
     "connect",
+    "find_account",
 ]

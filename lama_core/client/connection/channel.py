@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Final
 
@@ -35,6 +35,7 @@ from lama_core.client.protocol.messages import (
     ServerMessage,
     Welcome,
 )
+from lama_core.client.protocol.packing import fragments
 from lama_core.client.protocol.session import ClientSession
 
 POLL_SECONDS: Final = 0.05
@@ -50,15 +51,34 @@ _FOREIGN: Final = (
 class Connection:
     """A connection that both sides have proved themselves on and that `welcome` came over."""
 
-    def __init__(self, stack: ExitStack, websocket: ClientConnection) -> None:
+    def __init__(self, stack: ExitStack, websocket: ClientConnection, *, fragment: int = 0) -> None:
+        """Take an open websocket.
+
+        Args:
+            stack: closes it.
+            websocket: on which nothing was said yet.
+            fragment: bytes after which what is sent is cut, between machines; 0: never.
+        """
         self._stack = stack
         self._websocket = websocket
+        self._fragment = fragment
+        self._sent = 0
         self.session = ClientSession()
 
     @property
     def welcome(self) -> Welcome:
         assert self.session.welcome is not None
         return self.session.welcome
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the server is on another machine, as far as that is known."""
+        return self._fragment > 0
+
+    @property
+    def sent(self) -> int:
+        """Bytes that have been sent by now, those of an unfinished message included."""
+        return self._sent
 
     def send(self, message: ClientMessage, waiting: Callable[[], None]) -> None:
         """Send a message, calling `waiting` again and again meanwhile; what that raises ends the connection.
@@ -68,10 +88,11 @@ class Connection:
         """
         frame = self.session.send(message)
         failures: list[Exception] = []
+        cut = self._fragment and len(frame) > self._fragment
 
         def send() -> None:
             try:
-                self._websocket.send(frame)
+                self._websocket.send(frame if not cut else self._counted(frame))
             except (ws.WebSocketException, OSError) as error:
                 failures.append(error)
 
@@ -89,6 +110,11 @@ class Connection:
             raise
         if failures:
             raise ConnectionLostError(_LOST) from failures[0]
+
+    def _counted(self, frame: bytes) -> Iterator[bytes]:
+        for part in fragments(frame, self._fragment):
+            yield part
+            self._sent += len(part)
 
     def receive(self, seconds: float) -> ServerMessage | None:
         """The next message, or None when none came in time.
@@ -150,19 +176,31 @@ def open_connection(server: RuntimeFile, hello: Hello, *, seconds: float) -> Con
     stack = ExitStack()
     websocket = open_websocket(server, stack, seconds)
     connection = Connection(stack, websocket)
-    try:
-        connection.send(hello, lambda: _check_deadline(deadline, server))
-        while connection.receive(POLL_SECONDS) is None:
-            _check_deadline(deadline, server)
-    except BaseException:
-        connection.drop()
-        raise
+    greet(connection, hello, deadline, lambda: _silent(server))
     return connection
 
 
-def _check_deadline(deadline: float, server: RuntimeFile) -> None:
-    if time.monotonic() > deadline:
-        raise _silent(server)
+def greet(connection: Connection, hello: Hello, deadline: float, silent: Callable[[], ClientError]) -> None:
+    """Say hello, and wait for the welcome.
+
+    Args:
+        connection: on which nothing was said yet; dropped where this raises.
+        hello: who this is.
+        deadline: on the monotonic clock.
+        silent: makes what is raised then.
+    """
+
+    def check() -> None:
+        if time.monotonic() > deadline:
+            raise silent()
+
+    try:
+        connection.send(hello, check)
+        while connection.receive(POLL_SECONDS) is None:
+            check()
+    except BaseException:
+        connection.drop()
+        raise
 
 
 def _silent(server: RuntimeFile) -> ServerSilentError:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final
 
 from lama_core.client import places
+from lama_core.client.connection.accounts import Account
 from lama_core.client.connection.channel import POLL_SECONDS, Connection
 from lama_core.client.connection.discovery import StartProgress, connect_or_start
 from lama_core.client.connection.errors import (
@@ -18,6 +19,7 @@ from lama_core.client.connection.errors import (
     FillFailedError,
     ServerSilentError,
 )
+from lama_core.client.connection.shared import open_shared_connection
 from lama_core.client.protocol.errors import ERROR_CODES, ProtocolError
 from lama_core.client.protocol.limits import SILENT_HEARTBEATS
 from lama_core.client.protocol.messages import (
@@ -34,9 +36,12 @@ from lama_core.client.protocol.messages import (
     StatusRequest,
     Welcome,
 )
+from lama_core.client.protocol.packing import byte_count
 
 FillProgress = Callable[[str, float, int], None]
 """Told the stage ("queued", "loading", "filling", ...), the fraction 0..1, and how many jobs come first."""
+SLOWEST_LINK: Final = 64 * 1024
+"""Bytes a second between machines at which nobody is taken for silent whose pixels are on their way."""
 CANCEL_SECONDS: Final = 2.0
 """How long the server has to confirm that a job was cancelled."""
 
@@ -51,6 +56,7 @@ def connect(
     start_seconds: float = 60.0,
     progress: StartProgress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    account: Account | None = None,
 ) -> Client:
     """Find the server, start it if it does not run, and connect.
 
@@ -58,7 +64,8 @@ def connect(
     `command`: the command line of `lama-fill`, when it is not to be looked for. `folder`: where the
     server's runtime file is; by default where `places.state_folder` says. `start_seconds`: how long it
     may take to come up. `progress` and `cancelled`: see `StartProgress`; both are called
-    some times a second while waiting.
+    some times a second while waiting. `account`: of a shared server, which is used instead; see
+    `find_account`. It is never started from here.
 
     Raises `ClientError`s: see `lama_core.client.connection.errors`.
     """
@@ -68,6 +75,7 @@ def connect(
         command=tuple(command),
         folder=folder or places.state_folder(),
         start_seconds=start_seconds,
+        account=account,
     )
     found.reach(progress=progress, cancelled=cancelled)
     return found
@@ -82,13 +90,21 @@ class Client:
     """
 
     def __init__(
-        self, *, hello: Hello, start: bool, command: Sequence[str], folder: Path, start_seconds: float
+        self,
+        *,
+        hello: Hello,
+        start: bool,
+        command: Sequence[str],
+        folder: Path,
+        start_seconds: float,
+        account: Account | None = None,
     ) -> None:
         self._hello = hello
         self._start = start
         self._command = command
         self._folder = folder
         self._start_seconds = start_seconds
+        self._account = account
         self._connection: Connection | None = None
         self._welcome: Welcome | None = None
 
@@ -122,15 +138,18 @@ class Client:
         if self._connection is not None and self._connection.is_alive():
             return
         self.close()
-        self._connection = connect_or_start(
-            self._hello,
-            folder=self._folder,
-            start=self._start,
-            command=self._command,
-            seconds=self._start_seconds,
-            progress=progress or (lambda stage: None),
-            cancelled=cancelled or (lambda: False),
-        )
+        if self._account is not None:
+            self._connection = open_shared_connection(self._account, self._hello)
+        else:
+            self._connection = connect_or_start(
+                self._hello,
+                folder=self._folder,
+                start=self._start,
+                command=self._command,
+                seconds=self._start_seconds,
+                progress=progress or (lambda stage: None),
+                cancelled=cancelled or (lambda: False),
+            )
         self._welcome = self._connection.welcome
 
     def fill(
@@ -164,7 +183,7 @@ class Client:
         connection = self._connection
         assert connection is not None
         message = replace(fill, job=connection.session.next_job())
-        silence = _SilenceLimit(connection)
+        silence = _SilenceLimit(connection, byte_count(fill.pixels) + byte_count(fill.hole))
         try:
             connection.send(message, lambda: _go_on(cancelled, silence))
             return _wait_for_result(connection, message.job, silence, on_progress, cancelled)
@@ -218,8 +237,11 @@ class Client:
 class _SilenceLimit:
     """How long a silent server is waited for."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, size: int = 0) -> None:
+        """`size`: bytes that are on their way to the server, and may come back from it."""
         self._seconds = SILENT_HEARTBEATS * connection.welcome.limits.heartbeat_seconds
+        if connection.is_remote:
+            self._seconds += size / SLOWEST_LINK
         self._since = time.monotonic()
 
     def renew(self) -> None:

@@ -38,6 +38,9 @@ SEND_SECONDS: Final = 60.0
 SILENT_HEARTBEATS: Final = 15
 """After this many heartbeats' time without a word about its job, a client takes the server for lost."""
 
+FRAGMENT: Final = 1 << 16
+"""Bytes after which a message between machines is cut: a ping may then be answered within a long one."""
+
 # Bounds of the format itself.
 MAX_JOB: Final = (1 << 53) - 1
 """Largest job number: every language's numbers hold it exactly."""

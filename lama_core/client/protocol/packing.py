@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgpack
@@ -33,6 +33,12 @@ def pack(fields: Mapping[str, Any]) -> bytes:
 def byte_count(data: Bytes) -> int:
     """How many bytes are in a buffer, whatever the type of its items."""
     return data.nbytes if isinstance(data, memoryview) else len(data)
+
+
+def fragments(frame: bytes, size: int) -> Iterator[bytes]:
+    """A message in parts of at most `size` bytes: between them the other side's pings are answered."""
+    for begin in range(0, len(frame), size):
+        yield frame[begin : begin + size]
 
 
 def _bin_header(size: int) -> bytes:

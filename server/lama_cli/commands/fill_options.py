@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 
+from lama_cli.accounts import add_server_option
 from lama_core.client.options import OPTIONS, FillOptions
 from lama_server.sizes import parse_size
 
@@ -43,6 +44,7 @@ def add_fill_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="other than auto: fill here, not by the server"
     )
+    add_server_option(parser)
     parser.add_argument("--no-server", action="store_true", help="load the model here, not in the server")
 
 

@@ -7,10 +7,10 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
+from lama_cli.accounts import add_server_option, chosen_account
 from lama_cli.saying import say
 
 if TYPE_CHECKING:
-    from lama_core.client.connection.runtime import RuntimeFile
     from lama_core.client.protocol.messages import ServerStatus
 
 NOT_RUNNING = 1
@@ -24,6 +24,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=f"Say whether the server runs and what it does; exit with {NOT_RUNNING} if it does not.",
     )
     parser.add_argument("--json", action="store_true", help="as one JSON object")
+    add_server_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -33,6 +34,16 @@ def run(args: argparse.Namespace) -> int:
     from lama_core.client.connection.runtime import read_runtime_file
     from lama_core.client.places import state_folder
 
+    account = chosen_account(args) if args.server else None
+    if account is not None:
+        with connect(client="lama-fill status", account=account) as server:
+            status = server.status()
+        if args.json:
+            print(json.dumps({"address": str(account.address), **dataclasses.asdict(status)}))
+        else:
+            for line in describe(status, str(account.address)):
+                say(line)
+        return 0
     try:
         place = read_runtime_file(state_folder())
         with connect(client="lama-fill status", start=False) as server:
@@ -43,16 +54,17 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"port": place.port, **dataclasses.asdict(status)}))
     else:
-        for line in describe(status, place):
+        for line in describe(status, f"127.0.0.1:{place.port}"):
             say(line)
     return 0
 
 
-def describe(status: ServerStatus, place: RuntimeFile) -> list[str]:
-    """The lines that a person reads."""
+def describe(status: ServerStatus, place: str) -> list[str]:
+    """The lines that a person reads. `place`: where the server is."""
+    process = f", process {status.pid}" if status.pid else ""
     lines = [
         f"server    {status.state}, version {status.server_version}, "
-        f"127.0.0.1:{place.port}, process {status.pid}, up {_duration(status.uptime_seconds)}",
+        f"{place}{process}, up {_duration(status.uptime_seconds)}",
         f"clients   {status.connections} connected",
         f"fills     {status.running} running, {status.queued} waiting; "
         f"{status.done} done, {status.failed} failed, {status.stopped} cancelled",
