@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from lama_core import kernels
 from lama_core.inference.convolution import Backend
 from lama_core.inference.fold import Folded
+from lama_core.inference.kernel_use import size_class
 from lama_core.inference.spectral import Spectral
 from lama_core.inference.winograd import WinogradConv
 
@@ -56,17 +57,35 @@ class _Ffc:
         self._spectral_out = backend.pointwise(
             folded[f"{name}.spectral.out.weight"], folded[f"{name}.local_to_global.bias"]
         )
-        self._paths: Paths = (
-            _DirectPaths(folded, name, backend)
-            if backend.kernels is None
-            else _WinogradPaths(folded, name, backend.kernels)
-        )
+        self._paths = paths_of(folded, name, backend)
 
     def __call__(self, x: Branches, skip: Branches | None, on_layer: Callable[[], None]) -> Branches:
         on_layer()
         spectral = self._spectral_out(self._spectral(x.globals))
         on_layer()
         return self._paths(x, spectral, skip)
+
+
+def paths_of(folded: Folded, name: str, backend: Backend) -> Paths:
+    """The convolutions of the FFC of that name, as the backend computes them."""
+    if backend.kernels is None or not any(backend.use.convolutions):
+        return _DirectPaths(folded, name, backend)
+    by_kernels = _WinogradPaths(folded, name, backend.kernels)
+    if all(backend.use.convolutions):
+        return by_kernels
+    direct = _DirectPaths(folded, name, backend)
+    return _PathsBySize([by_kernels if kernels else direct for kernels in backend.use.convolutions])
+
+
+class _PathsBySize:
+    """The fastest for each size of map. The weights are there in both forms, a half more memory."""
+
+    def __init__(self, paths: Sequence[Paths]) -> None:
+        """`paths`: for each of `kernel_use.SIDES`."""
+        self._paths = paths
+
+    def __call__(self, x: Branches, spectral: Tensor, skip: Branches | None, /) -> Branches:
+        return self._paths[size_class(x.local.shape[2], x.local.shape[3])](x, spectral, skip)
 
 
 class _WinogradPaths:

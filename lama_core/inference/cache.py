@@ -1,4 +1,4 @@
-"""What compiling found out, kept in the user's cache folder: folded weights, and which precision to use.
+"""What compiling found out, kept in the user's cache folder: folded weights, and what is fastest here.
 
 Everything here may be deleted at any time, and nothing of it is believed without a check: an entry that is
 cut short, changed or of another version counts as none. Entries are named by their model's file, so a model
@@ -14,7 +14,7 @@ import os
 import platform
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,11 +26,14 @@ from torch import Tensor
 from lama_core import kernels
 from lama_core.client.files import OWN_FILE, make_own_folder, write_atomically
 from lama_core.client.places import cache_folder
+from lama_core.inference.kernel_use import SIDES, KernelUse
 from lama_core.model.safetensors_header import read_start
 
 _VERSION = "2"
 """Of what is written here; entries of another one are left alone, and then deleted."""
 _MAX_ENTRIES = 4
+_MAX_NOTES = 64
+"""Of one file: a folder that many machines share has one for each."""
 _MAX_HEADER = 1 << 20
 
 
@@ -83,18 +86,12 @@ class Cache:
 
     def read_choice(self, device: str) -> str | None:
         """The precision that was chosen for a device of this machine."""
-        with contextlib.suppress(OSError, ValueError):
-            choice = json.loads(self._choice().read_text("utf-8")).get(_place(device))
-            return choice if isinstance(choice, str) else None
-        return None
+        choice = _read_notes(self._choice()).get(_place(device))
+        return choice if isinstance(choice, str) else None
 
     def write_choice(self, device: str, precision: str) -> None:
         """Remember the precision that was chosen for a device of this machine."""
-        choices: dict[str, str] = {}
-        with contextlib.suppress(OSError, ValueError):
-            known = json.loads(self._choice().read_text("utf-8"))
-            choices = {str(k): str(v) for k, v in known.items()} if isinstance(known, dict) else {}
-        _write(self._choice(), json.dumps({**choices, _place(device): precision}).encode())
+        _write_note(self._choice(), _place(device), precision)
 
     def _weights(self, precision: str) -> Path:
         return _folder() / f"{self.key}-{precision}.safetensors"
@@ -103,14 +100,67 @@ class Cache:
         return _folder() / f"{self.key}.json"
 
 
+def read_kernel_use(device: str, layers: str) -> KernelUse | None:
+    """What the kernels were found to be good for on a device of this machine; None: that was not measured.
+
+    `layers`: the precision and sizes of the layers, in words.
+    """
+    note = _read_notes(_kernel_uses()).get(f"{_place(device)} {layers}")
+    if not isinstance(note, dict):
+        return None
+    try:
+        use = KernelUse(**{name: tuple(values) for name, values in note.items()})
+    except TypeError:  # what somebody else wrote
+        return None
+    for values in (use.convolutions, use.fourier):
+        if len(values) != len(SIDES) or not all(isinstance(value, bool) for value in values):
+            return None
+    return use
+
+
+def write_kernel_use(device: str, layers: str, use: KernelUse) -> None:
+    """Remember it; arguments as of `read_kernel_use`."""
+    _write_note(_kernel_uses(), f"{_place(device)} {layers}", asdict(use))
+
+
+def processor_name() -> str:
+    """What the processor calls itself, such as "AMD EPYC 9B14"; "" where that is not to be had."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _kernel_uses() -> Path:
+    return _folder() / "kernels.json"
+
+
+def _read_notes(path: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        notes = json.loads(path.read_text("utf-8"))
+        if isinstance(notes, dict):
+            return notes
+    return {}
+
+
+def _write_note(path: Path, name: str, value: object) -> None:
+    notes = _read_notes(path)
+    notes.pop(name, None)
+    kept = dict([*notes.items(), (name, value)][-_MAX_NOTES:])
+    _write(path, json.dumps(kept).encode())
+
+
 def _folder() -> Path:
     return cache_folder() / "fast"
 
 
 def _place(device: str) -> str:
-    """What speed depends on: the machine, the device and what computes on it."""
-    parts = (platform.node(), platform.machine(), device, torch.__version__, str(kernels.best_isa("fp32")))
-    return " ".join((*parts, torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads())))
+    """What speed depends on: the machine, its processor, the device and what computes on it."""
+    parts = (platform.node(), processor_name(), platform.machine(), device, torch.__version__)
+    isas = (str(kernels.best_isa("fp32")), torch.backends.cpu.get_cpu_capability())
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+    return " ".join((*parts, *isas, limit, str(torch.get_num_threads())))
 
 
 def _write(path: Path, data: bytes) -> bool:

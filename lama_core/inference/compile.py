@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from lama_core.client.errors import LamaFillError
+from lama_core.inference.choosing import BackendOf
 from lama_core.inference.convolution import Backend, OneDnn, Portable
 from lama_core.inference.cuda_graphs import CudaGraphCache, Layers, cuda_recorder
 from lama_core.inference.fold import Folded, fold
 from lama_core.inference.generator import FastGenerator, Precision
+from lama_core.inference.kernel_use import KernelUse
 from lama_core.inference.memory import keep_freed_memory
 from lama_core.inference.network import Network
 from lama_core.inference.precision import try_precision
@@ -25,6 +27,10 @@ TYPES: dict[Precision, torch.dtype] = {
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
+
+
+UseOf = Callable[[Precision, Folded, BackendOf], KernelUse]
+"""From a precision, the weights in it, and what makes their backend, to what the kernels are used for."""
 
 
 class FastError(LamaFillError):
@@ -50,6 +56,7 @@ def compile_generator(
     *,
     device: str | torch.device = "cpu",
     precision: Precision | Literal["auto"] = "auto",
+    kernel_use: KernelUse = KernelUse(),  # noqa: B008 - it is frozen
 ) -> FastGenerator:
     """Compile a generator for inference on a device.
 
@@ -62,12 +69,18 @@ def compile_generator(
         device: as torch names it.
         precision: of the convolutions; "auto" is half precision where that is faster on this device and these
             weights hardly notice (see `lama_core.inference.precision`), else "fp32".
+        kernel_use: of the compiled kernels, where there are any. `load_fast` measures it.
 
     Raises:
         FastError: this device does not compute in this precision.
     """
     return compile_folded(
-        fold(generator), generator.config, lambda: generator, device=torch.device(device), precision=precision
+        fold(generator),
+        generator.config,
+        lambda: generator,
+        device=torch.device(device),
+        precision=precision,
+        use_of=lambda one, folded, backend_of: kernel_use,
     )
 
 
@@ -78,13 +91,25 @@ def compile_folded(
     *,
     device: torch.device,
     precision: Precision | Literal["auto"],
+    use_of: UseOf,
 ) -> FastGenerator:
-    """As `compile_generator`, of weights that are folded already. `plain` gives the generator they are of."""
+    """As `compile_generator`, of weights that are folded already.
+
+    Args:
+        folded, config, device, precision: as there.
+        plain: gives the generator that the weights are of.
+        use_of: what the kernels are used for in a precision.
+    """
     if device.type == "cpu":
         keep_freed_memory()
 
     def compiled(one: Precision) -> FastGenerator:
-        network: Layers = Network(folded_in(one, folded), config, _backend(device, one))
+        weights = folded_in(one, folded)
+
+        def backend_of(use: KernelUse) -> Backend:
+            return _backend(device, one, use)
+
+        network: Layers = Network(weights, config, backend_of(use_of(one, weights, backend_of)))
         if device.type == "cuda":
             network = CudaGraphCache(network, cuda_recorder())
         return FastGenerator(network, config=config, device=device, precision=one, plain=plain)
@@ -112,12 +137,14 @@ def folded_in(precision: Precision, folded: Folded) -> dict[str, Tensor]:
     }
 
 
-def _backend(device: torch.device, precision: Precision) -> Backend:
+def _backend(device: torch.device, precision: Precision, use: KernelUse) -> Backend:
     if device.type != "cpu":
-        return Portable(device, TYPES[precision])
+        return Portable(device, TYPES[precision], use)
     if precision not in ("fp32", *_candidates(device)):
         raise FastError(f"this CPU does not compute in {precision}: use the precision auto or fp32")
-    return OneDnn(TYPES[precision]) if OneDnn.is_available() else Portable(device, TYPES[precision])
+    if OneDnn.is_available():
+        return OneDnn(TYPES[precision], use)
+    return Portable(device, TYPES[precision], use)
 
 
 def _candidates(device: torch.device) -> list[Precision]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core import kernels
+from lama_core.inference.kernel_use import NO_KERNELS, KernelUse
 
 _TYPICAL_SIDE = 64
 """oneDNN packs weights for a size of the map. It makes no difference which, but without any the packed form
@@ -52,11 +53,13 @@ class Backend(Protocol):
     """Makes convolutions for one device and type.
 
     kernels: what the compiled kernels compute in here, None where there are none for this device and type.
+    use: what they are used for.
     """
 
     dtype: torch.dtype
     device: torch.device
     kernels: kernels.Precision | None
+    use: KernelUse
 
     def in_float32(self) -> Backend:
         """The same device's, in float32."""
@@ -95,10 +98,11 @@ class OneDnn:
 
     device = torch.device("cpu")
 
-    def __init__(self, dtype: torch.dtype) -> None:
-        """`dtype`: of the maps; sums are float32 whatever it is."""
+    def __init__(self, dtype: torch.dtype, use: KernelUse = KernelUse()) -> None:  # noqa: B008 - it is frozen
+        """`dtype`: of the maps; sums are float32 whatever it is. `use`: of the kernels."""
         self.dtype = dtype
         self.kernels = kernel_precision(dtype)
+        self.use = NO_KERNELS if self.kernels is None else use
 
     @staticmethod
     @functools.cache
@@ -226,10 +230,16 @@ class _OneDnnUpsampleConv:
 class Portable:
     """What every device of torch's has: nothing is fused, but BatchNorm is gone, maps lie channels-last."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        use: KernelUse = KernelUse(),  # noqa: B008 - it is frozen
+    ) -> None:
         self.device = device
         self.dtype = dtype
         self.kernels = kernel_precision(dtype) if device.type == "cpu" else None
+        self.use = NO_KERNELS if self.kernels is None else use
 
     def in_float32(self) -> Backend:
         return Portable(self.device, torch.float32)

@@ -9,10 +9,13 @@ from typing import Literal
 
 import torch
 
-from lama_core.inference.cache import Cache
-from lama_core.inference.compile import PRECISIONS, compile_folded, folded_in, precision_of
-from lama_core.inference.fold import fold
+from lama_core import kernels
+from lama_core.inference.cache import Cache, read_kernel_use, write_kernel_use
+from lama_core.inference.choosing import BackendOf, choose_kernel_use
+from lama_core.inference.compile import PRECISIONS, UseOf, compile_folded, folded_in, precision_of
+from lama_core.inference.fold import Folded, fold
 from lama_core.inference.generator import FastGenerator, Precision
+from lama_core.inference.kernel_use import KernelUse
 from lama_core.inference.memory import give_back_freed_memory
 from lama_core.model.checkpoint import read_generator
 from lama_core.model.config import GeneratorConfig
@@ -28,9 +31,10 @@ def load_fast(
 ) -> FastGenerator:
     """Load a generator from any form of weights, or an installed one by its name, and compile it.
 
-    The same as `compile_generator(load_generator(...))`; but folded weights and the choice of a precision are
-    kept in the user's cache folder, so that the next load is a quick one. The plain generator is then loaded
-    when it is first asked for.
+    The same as `compile_generator(load_generator(...))`; but what the compiled kernels are used for is
+    measured (see `lama_core.inference.choosing`). That, folded weights and the choice of a precision are kept
+    in the user's cache folder, so that the next load is a quick one. The plain generator is then loaded when
+    it is first asked for.
 
     Raises:
         UnknownModelError, CheckpointError: as `load_generator`.
@@ -48,12 +52,15 @@ def load_fast(
             return found
     generator = read_generator(path)
     folded = fold(generator)
-    fast = compile_folded(folded, generator.config, _loader(path), device=place, precision=wanted)
+    config = generator.config
+    fast = compile_folded(
+        folded, config, _loader(path), device=place, precision=wanted, use_of=_known_use(config, place)
+    )
     if cache is not None:
         if precision == "auto":
             cache.write_choice(str(place), fast.precision)
         rounded = folded_in(fast.precision, folded)
-        cache.write_weights(fast.precision, rounded, asdict(generator.config))
+        cache.write_weights(fast.precision, rounded, asdict(config))
         del rounded
     del generator, folded
     give_back_freed_memory()
@@ -67,9 +74,32 @@ def _from_cache(cache: Cache, path: Path, device: torch.device, precision: Preci
     folded, facts = kept
     try:
         config = GeneratorConfig(**facts)
-        return compile_folded(folded, config, _loader(path), device=device, precision=precision)
+        return compile_folded(
+            folded,
+            config,
+            _loader(path),
+            device=device,
+            precision=precision,
+            use_of=_known_use(config, device),
+        )
     except (TypeError, ValueError, KeyError):  # written by another version
         return None
+
+
+def _known_use(config: GeneratorConfig, device: torch.device) -> UseOf:
+    """What an earlier load measured, of this or another model of the same sizes, else a measurement."""
+
+    def use_of(precision: Precision, folded: Folded, backend_of: BackendOf) -> KernelUse:
+        if device.type != "cpu" or not kernels.available():
+            return KernelUse()
+        layers = f"{precision} {config.local_channels}+{config.global_channels}"
+        known = read_kernel_use(str(device), layers)
+        if known is None:
+            known = choose_kernel_use(folded, config, backend_of)
+            write_kernel_use(str(device), layers, known)
+        return known
+
+    return use_of
 
 
 def _loader(path: Path) -> Callable[[], Generator]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from lama_core.inference.best_of import best_seconds
 from lama_core.model.predictor import Predict
 
 PROBE_SIDE = 256
@@ -17,8 +18,6 @@ MAX_ERROR = 1 / 255
 """Mean absolute error inside the hole, of values 0..1, that a precision may have."""
 MIN_GAIN = 1.15
 """A precision that is not faster by this factor is not worth any error."""
-_ROUNDS = range(3, 9)
-"""Turns that each of the two is timed: more of them while the gain is near `MIN_GAIN`."""
 _NEAR = 1.3
 """A gain within this factor of `MIN_GAIN` may come out on the other side of it when it is measured again."""
 
@@ -55,18 +54,15 @@ def try_precision(predict: Predict, exact: Predict, device: torch.device) -> Tri
 
 
 def _gain(fast: Callable[[], float], slow: Callable[[], float]) -> float:
-    """How many times as fast the first is; both give the seconds of one run.
+    """How many times as fast the first is; both give the seconds of one run."""
 
-    By turns, and the best of each, because other programs take their share of the machine at any time.
-    """
-    best_fast = best_slow = math.inf
-    gain = 0.0
-    for turn in range(1, _ROUNDS.stop):
-        best_fast, best_slow = min(best_fast, fast()), min(best_slow, slow())
-        gain = best_slow / best_fast
-        if turn >= _ROUNDS.start and not 1 / _NEAR < gain / MIN_GAIN < _NEAR:
-            break
-    return gain
+    def gain(best: Mapping[str, float]) -> float:
+        return best["slow"] / best["fast"]
+
+    def is_near(best: Mapping[str, float]) -> bool:
+        return 1 / _NEAR < gain(best) / MIN_GAIN < _NEAR
+
+    return gain(best_seconds({"fast": fast, "slow": slow}, is_near=is_near))
 
 
 def probe() -> tuple[Tensor, Tensor]:

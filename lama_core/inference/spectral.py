@@ -10,6 +10,7 @@ from torch import Tensor
 from lama_core.inference import dft, fourier
 from lama_core.inference.convolution import Backend, Pointwise
 from lama_core.inference.fold import Folded
+from lama_core.inference.kernel_use import size_class
 
 
 class Spectral:
@@ -24,9 +25,8 @@ class Spectral:
                 folded[f"{name}.{part}.weight"], folded[f"{name}.{part}.bias"], relu=True
             )
 
-        self._in_frequency = _by_kernels
-        if backend.kernels is None:
-            self._in_frequency = functools.partial(_by_torch, dft.transforms_of(backend.device))
+        self._by_kernels = backend.use.fourier
+        self._by_torch = functools.partial(_by_torch, dft.transforms_of(backend.device))
         self._conv_in = make("in")
         self._unit = make("unit")
         self._quadrants = make("quadrants") if f"{name}.quadrants.weight" in folded else None
@@ -41,15 +41,19 @@ class Spectral:
             y.add_(self._in_frequency(stacked, self._quadrants, None).repeat(1, 1, 2, 2))
         return y
 
+    def _in_frequency(self, x: Tensor, unit: Pointwise, add: Tensor | None) -> Tensor:
+        """`unit` between the coefficients of `x` (B, C, H, W), `add` added: to the same shape and type."""
+        by_kernels = self._by_kernels[size_class(x.shape[2], x.shape[3])]
+        return (_by_kernels if by_kernels else self._by_torch)(x, unit, add)
+
 
 def _by_kernels(x: Tensor, unit: Pointwise, add: Tensor | None) -> Tensor:
-    """`unit` between the coefficients of `x` (B, C, H, W), and `add` added: to the same shape and type."""
     y = unit(fourier.rfft2(x))
     return fourier.irfft2(y, (x.shape[2], x.shape[3]), add=add)
 
 
 def _by_torch(transforms: dft.Transforms, x: Tensor, unit: Pointwise, add: Tensor | None) -> Tensor:
-    """As `_by_kernels`. Half precision has no FFT on most devices, so only `unit` is computed in it."""
+    """Half precision has no FFT on most devices, so only `unit` is computed in it."""
     width = x.shape[3]
     # Real and imaginary parts beside each other are the network's own order of channels: 2c, 2c + 1.
     pairs = transforms.forward(x.permute(0, 2, 3, 1).float()).flatten(3)  # (B, H, W/2+1, 2C)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lama_core.inference.cache import processor_name
 from lama_core.research.evaluation.report import with_table
 
 PACKAGES = ("torch", "numpy", "safetensors", "websockets", "msgpack", "pyvips", "lama-fill-kernels")
@@ -64,7 +65,11 @@ class Section:
 
 def machine() -> dict[str, str]:
     """What the figures were measured on: processor, cores, memory, versions."""
-    facts = {"processor": _processor(), "cores": str(os.cpu_count()), "threads": str(torch.get_num_threads())}
+    facts = {
+        "processor": processor_name() or "unknown",
+        "cores": str(os.cpu_count()),
+        "threads": str(torch.get_num_threads()),
+    }
     if hasattr(os, "sysconf"):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         facts["memory"] = f"{memory / 2**30:.0f} GiB"
@@ -125,16 +130,6 @@ def _text(cell: Cell) -> str:
     if isinstance(cell, float):
         return f"{cell:.1e}" if 0 < abs(cell) < 1e-3 else f"{cell:.3g}" if abs(cell) < 1000 else f"{cell:.0f}"
     return "" if cell is None else str(cell)
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown"
 
 
 def _plot(section: Section, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 from lama_core.inference import cache, load, load_fast
-from lama_core.inference.cache import Cache
+from lama_core.inference.cache import Cache, processor_name, read_kernel_use, write_kernel_use
+from lama_core.inference.kernel_use import NO_KERNELS, KernelUse
 from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import write_safetensors
 
@@ -120,3 +122,68 @@ def test_oldest_entries_go(folder: Path, tmp_path: Path) -> None:
         os.utime(folder / f"{known.key}-fp32.safetensors", (number, number))
     assert len(list(folder.glob("*.safetensors"))) <= cache._MAX_ENTRIES + 1
     assert known.read_weights("fp32") is not None
+
+
+MIXED = KernelUse(convolutions=(True, True, False))
+
+
+def test_what_the_kernels_are_good_for_is_remembered_for_this_processor(folder: Path) -> None:
+    assert read_kernel_use("cpu", "fp32 8+24") is None
+    write_kernel_use("cpu", "fp32 8+24", MIXED)
+    write_kernel_use("cpu", "bf16 8+24", NO_KERNELS)
+    assert read_kernel_use("cpu", "fp32 8+24") == MIXED
+    assert read_kernel_use("cpu", "bf16 8+24") == NO_KERNELS
+    assert read_kernel_use("cpu", "fp32 16+48") is None
+    assert all(processor_name() in name for name in json.loads((folder / "kernels.json").read_text()))
+
+
+def test_another_processor_is_measured_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_kernel_use("cpu", "fp32 8+24", MIXED)
+    monkeypatch.setattr(cache, "processor_name", lambda: "Another")
+    assert read_kernel_use("cpu", "fp32 8+24") is None
+    write_kernel_use("cpu", "fp32 8+24", NO_KERNELS)
+    monkeypatch.undo()
+    monkeypatch.setenv("LAMA_FILL_CACHE_DIR", str(folder.parent))
+    assert read_kernel_use("cpu", "fp32 8+24") == MIXED
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        None,
+        7,
+        {"convolutions": 3},
+        {"convolutions": [True, False]},
+        {"fourier": [1, 1, 1]},
+        {"convolutions": [True, True, True], "other": []},
+    ],
+)
+def test_a_note_that_makes_no_sense_is_none(folder: Path, note: object) -> None:
+    write_kernel_use("cpu", "fp32 8+24", MIXED)
+    path = folder / "kernels.json"
+    path.write_text(json.dumps(dict.fromkeys(json.loads(path.read_text()), note)))
+    assert read_kernel_use("cpu", "fp32 8+24") is None
+
+
+def test_notes_do_not_grow_for_ever(folder: Path) -> None:
+    for number in range(cache._MAX_NOTES + 3):
+        write_kernel_use("cpu", str(number), MIXED)
+    assert read_kernel_use("cpu", "2") is None
+    assert read_kernel_use("cpu", "3") == MIXED
+    assert read_kernel_use("cpu", str(number)) == MIXED
+
+
+def test_what_the_kernels_are_good_for_is_measured_once(
+    folder: Path, model: Path, make_generator, picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[GeneratorConfig] = []
+
+    def choose(folded: object, config: GeneratorConfig, backend_of: object) -> KernelUse:
+        asked.append(config)
+        return MIXED
+
+    monkeypatch.setattr(load, "choose_kernel_use", choose)
+    monkeypatch.setattr(load.kernels, "available", lambda precision="fp32": True)
+    for _ in range(2):
+        load_fast(model, precision="fp32")
+    assert asked == [CONFIG]
