@@ -93,6 +93,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_core.fill",
         "lama_core.inference",
     },
+    "lama_server.cluster": CLIENT | {"lama_core.model.installed", "lama_server", "lama_server.worker"},
     "lama_cli.pictures": {"lama_core.client", "lama_core.image"},
     "lama_cli.editors": {"lama_core.client"},
     "lama_cli": CLIENT
@@ -130,6 +131,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_server",
         "lama_core.client.gimp",
         "lama_server.shared",
+        "lama_server.cluster",
         "lama_core.fill",
         "lama_core.model",
         "lama_core.model.installed",
@@ -153,6 +155,7 @@ FORBIDDEN = {
     "lama_core.fill": {"msgpack", "websockets"},
     "lama_core.research.training.trainer": {"msgpack", "websockets"},
     "lama_core.research.evaluation.evaluate": {"msgpack", "websockets"},
+    "lama_server.cluster.engine": {"torch", "numpy", "ray"},
     "lama_server.app": {"torch", "numpy", "lama_core.model", "lama_core.fill"},
     "lama_cli": {"torch", "numpy"},
 }

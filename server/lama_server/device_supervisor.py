@@ -1,15 +1,15 @@
-"""One device's worker: started, kept loaded, watched, ended when idle, replaced when it dies."""
+"""The worker of one slot of an engine, such as a device: started, watched, ended when idle, replaced."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lama_core.client.protocol.messages import Device, WorkerState
+from lama_server.engine import Engine
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
 from lama_server.job_queue import JobQueue
 from lama_server.jobs import Ending, Job, Worker
@@ -21,9 +21,6 @@ log = logging.getLogger(__name__)
 
 _MAX_FAILED_STARTS = 4
 """Failed starts in a row after which only a job is a reason for another one."""
-
-WorkerFactory = Callable[[str], Worker]
-"""Makes the worker of a device, not yet started; takes the device as the settings name it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,24 +54,26 @@ class DeviceSupervisor:
         self,
         device: str,
         *,
-        factory: WorkerFactory,
+        engine: Engine,
         queue: JobQueue,
         counters: Counters,
         default_model: Callable[[], str],
         timing: Timing,
         keep_loaded: bool,
+        may_start: Callable[[], bool],
         on_start_failed: Callable[[str, str], None],
     ) -> None:
         """Prepare to supervise; `run` begins.
 
         Args:
-            device: as the settings name it.
-            factory: makes a worker for it.
+            device: the slot's name; of the local engine the device as the settings name it.
+            engine: makes a worker for it.
             queue: where its jobs come from.
             counters: where it counts its starts and its jobs.
             default_model: gives the model to load when no job says which.
             timing: time limits.
             keep_loaded: whether to have a worker without a job too.
+            may_start: whether a job that waits is a reason to start one.
             on_start_failed: called with the model and the reason when a start has failed.
         """
         self.device = device
@@ -83,12 +82,13 @@ class DeviceSupervisor:
         self.jobs_done = 0
         self.known_device: Device | None = None
         self.reason = ""
-        self._factory = factory
+        self._engine = engine
         self._queue = queue
         self._counters = counters
         self._default_model = default_model
         self._timing = timing
         self._keep_loaded = keep_loaded
+        self._may_start = may_start
         self._on_start_failed = on_start_failed
         self._changed = asyncio.Event()
         self._starting: asyncio.Task[Worker] | None = None
@@ -122,12 +122,19 @@ class DeviceSupervisor:
             while True:
                 self._changed.clear()
                 if not await self._step():
-                    with contextlib.suppress(asyncio.TimeoutError):
-                        await asyncio.wait_for(self._changed.wait(), self._wait_seconds())
+                    await self._wait_for_change()
         finally:
             if self._starting is not None:
                 await cancel_and_wait(self._starting)
             await self._end_worker()
+
+    async def _wait_for_change(self) -> None:
+        # Until Python 3.12 `wait_for` takes no notice of a cancel that comes together with the change.
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait({changed}, timeout=self._wait_seconds())
+        finally:
+            changed.cancel()
 
     async def _step(self) -> bool:
         """Do what is to be done now; False when there is nothing but to wait."""
@@ -138,7 +145,7 @@ class DeviceSupervisor:
         job = self._queue.peek()
         if self.worker is not None:
             return await self._serve(job)
-        wanted = job is not None or self._starts_without_a_job
+        wanted = self._starts_without_a_job or (job is not None and self._may_start())
         if self._starting is None and wanted and not self._is_too_early(job):
             self._begin_start(job)
         return False
@@ -186,7 +193,7 @@ class DeviceSupervisor:
         self._keep_loaded = True
 
     async def _start(self, model: str) -> Worker:
-        worker = self._factory(self.device)
+        worker = self._engine.make_worker(self.device)
         begun = time.monotonic()
         try:
             await asyncio.wait_for(worker.start(model), self._timing.stall_timeout)
@@ -254,21 +261,30 @@ class DeviceSupervisor:
     # Working
 
     async def _work(self, job: Job) -> None:
-        """Run one job to its ending, whatever that is."""
+        """Run one job to its ending, whatever that is, or until another worker has to run it again."""
         self.job = job
         job.running = True
-        ending: Ending = JobError("shutting_down", "the server is ending")
+        # Of a worker that is on another machine the pixels are kept, so that it may be lost.
+        kept = job.fill if job.losses < self._engine.reruns else None
+        ending: Ending | None = JobError("shutting_down", "the server is ending")
         try:
-            ending = await self._ending(job)
+            ending = await self._ending(job, runs_again=kept is not None)
         finally:
             self.job = None
-            self.jobs_done += 1
-            self._counters.add_ending(ending)
-            job.end(ending)
+            if ending is None:
+                assert kept is not None
+                job.run_again(kept)
+                self._counters.reruns += 1
+                self._queue.push_back(job)
+            else:
+                self.jobs_done += 1
+                self._counters.add_ending(ending)
+                job.end(ending)
             if self.worker is not None:
                 self.worker.release_caches()
 
-    async def _ending(self, job: Job) -> Ending:
+    async def _ending(self, job: Job, *, runs_again: bool) -> Ending | None:
+        """How the job ended; None when it did not because its worker was lost, where it `runs_again` then."""
         worker = self.worker
         assert worker is not None
         work = asyncio.create_task(worker.fill(job.take_fill(), job.progress), name="fill")
@@ -294,6 +310,8 @@ class DeviceSupervisor:
             await self._end_worker()
             if job.cancelled.is_set():
                 return JobCancelledError("cancelled")
+            if runs_again:
+                return None
             return JobError("device_lost", f"the worker ended in the middle of the fill ({error}); try again")
         except Exception:
             log.exception("a fill failed in the server itself")

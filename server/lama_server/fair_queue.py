@@ -34,6 +34,13 @@ class FairQueue(Generic[Item]):
         self._lines.setdefault(client, deque()).append(item)
         self._client_of[item] = client
 
+    def push_first(self, client: Hashable, item: Item) -> None:
+        """Put `item` before all others, of its client and of the others."""
+        line = self._lines.pop(client, deque())
+        line.appendleft(item)
+        self._lines = {client: line, **self._lines}
+        self._client_of[item] = client
+
     def peek(self) -> Item | None:
         """The item that `pop` would take, or None."""
         client = self._next_client()

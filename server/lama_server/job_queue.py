@@ -76,6 +76,11 @@ class JobQueue:
         """Have all listeners look for a job that may run now."""
         self._count(0)
 
+    def push_back(self, job: Job) -> None:
+        """Let a job that was taken out be the next one. Whether there is room was asked when it came."""
+        self._jobs.push_first(job.client, job)
+        self._count(job.bytes)
+
     def peek(self) -> Job | None:
         """The next job that may run, left where it is; None when no job waits."""
         return self._jobs.peek()

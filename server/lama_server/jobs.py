@@ -18,16 +18,25 @@ Ending = Result | JobError | JobCancelledError
 
 
 class Worker(Protocol):
-    """One worker process on one device. It does one thing at a time.
+    """One worker: a process on one device of this machine, or an actor on a node of a cluster.
+
+    It does one thing at a time.
 
     `device` is None until the worker has started. `memory_bytes`: memory of the device that is in use, 0 when
     unknown.
     """
 
-    device: Device | None
-    model: str
-    pid: int
-    memory_bytes: int
+    @property
+    def device(self) -> Device | None: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def memory_bytes(self) -> int: ...
 
     async def start(self, model: str) -> None:
         """Start the process and load `model`. Raises WorkerStartError."""
@@ -79,6 +88,7 @@ class Job:
         self.fraction = 0.0
         self.running = False
         self.signs = 0
+        self.losses = 0
         self.cancelled = asyncio.Event()
         self._progressed = progressed
         self._ended = ended
@@ -88,6 +98,12 @@ class Job:
         fill = self.fill
         self.fill = fill.without_pixels()
         return fill
+
+    def run_again(self, fill: Fill) -> None:
+        """Its worker was lost: take back the fill, and wait for another one."""
+        self.fill = fill
+        self.losses += 1
+        self.running = False
 
     def progress(self, stage: str, fraction: float) -> None:
         """Take a worker's sign of life. The fraction never falls, not even in a second attempt."""

@@ -25,6 +25,7 @@ class Counters:
     stopped: int = 0
     busy: int = 0
     workers_started: int = 0
+    reruns: int = 0
     seconds: float = 0.0
     within: list[int] = field(default_factory=lambda: [0] * len(SECONDS_BOUNDS))
 
@@ -82,6 +83,9 @@ class _Snapshot:
         yield CounterMetricFamily("lama_fill_busy", "Fills refused because too many waited.", counters.busy)
         yield CounterMetricFamily(
             "lama_fill_workers_started", "Worker processes that became ready.", counters.workers_started
+        )
+        yield CounterMetricFamily(
+            "lama_fill_reruns", "Fills given to another worker because theirs was lost.", counters.reruns
         )
         yield HistogramMetricFamily(
             "lama_fill_seconds",

@@ -1,15 +1,18 @@
-"""Takes fills, lets them wait in fair order, and has them worked on, one at a time on each device.
+"""Takes fills, lets them wait in fair order, and has them worked on, one at a time by each worker.
 
-The worker factory is an argument, so that every fault is a unit test with a worker that has it.
+The engine that makes the workers is an argument, so that every fault is a unit test with a worker
+that has it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 
 from lama_core.client.protocol.messages import Device, ServerState, Worker
-from lama_server.device_supervisor import DeviceSupervisor, Timing, WorkerFactory
+from lama_server.device_supervisor import DeviceSupervisor, Timing
+from lama_server.engine import Engine
 from lama_server.errors import JobCancelledError, JobError
 from lama_server.job_queue import JobQueue
 from lama_server.jobs import Ending, Job
@@ -17,13 +20,12 @@ from lama_server.metrics import Counters
 
 
 class Scheduler:
-    """The queue and the supervisors of all devices. Used from one event loop, without locks."""
+    """The queue and the supervisors of all slots of an engine. Used from one event loop, without locks."""
 
     def __init__(
         self,
         *,
-        devices: Sequence[str],
-        factory: WorkerFactory,
+        engine: Engine,
         queue: JobQueue,
         default_model: Callable[[], str],
         timing: Timing,
@@ -32,29 +34,33 @@ class Scheduler:
         """Prepare the supervisors; `start` begins.
 
         Args:
-            devices: as the settings name them; each gets one worker.
-            factory: makes the workers.
+            engine: makes the workers, one for each of its slots.
             queue: for the jobs that wait.
             default_model: gives the model that a worker loads when no job says which.
             timing: the time limits of the workers.
             preload: whether to load the default model at once, not at the first job.
         """
         self.counters = Counters()
+        self._engine = engine
         self._queue = queue
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self._supervisors = [
             DeviceSupervisor(
-                device,
-                factory=factory,
+                slot,
+                engine=engine,
                 queue=queue,
                 counters=self.counters,
                 default_model=default_model,
-                timing=timing,
-                keep_loaded=preload,
-                on_start_failed=self._refuse_hopeless,
+                timing=timing if engine.kept is None else _timing_of(number, engine, timing),
+                keep_loaded=preload if engine.kept is None else number < engine.kept,
+                may_start=self._needs_another if _is_elastic(number, engine) else _always,
+                on_start_failed=self._take_failed_start,
             )
-            for device in devices
+            for number, slot in enumerate(engine.slots)
+        ]
+        self._elastic = [
+            supervisor for number, supervisor in enumerate(self._supervisors) if _is_elastic(number, engine)
         ]
 
     def start(self) -> None:
@@ -67,12 +73,13 @@ class Scheduler:
     async def stop(self) -> None:
         """End every job with `shutting_down`, and every worker at once."""
         self._stopping = True
-        for job in self._queue:
-            self._end(job, JobError("shutting_down", "the server is ending"))
+        self._end_waiting()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        # One whose worker was lost meanwhile may be waiting again.
+        self._end_waiting()
 
     def submit(self, job: Job) -> int:
         """Put a job into the queue.
@@ -127,7 +134,7 @@ class Scheduler:
         if self._stopping:
             return "stopping"
         states = {supervisor.state for supervisor in self._supervisors}
-        if "failed" in states or any(supervisor.reason for supervisor in self._supervisors):
+        if self.reasons:
             return "degraded"
         if states & {"ready", "busy"}:
             return "ready"
@@ -135,8 +142,14 @@ class Scheduler:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the server is degraded, one line for each device that is."""
-        return tuple(supervisor.reason for supervisor in self._supervisors if supervisor.reason)
+        """Why the server is degraded, each once.
+
+        A cluster that is full has no place for a worker that is not kept; that is no fault while others work.
+        """
+        work = any(supervisor.worker is not None for supervisor in self._supervisors)
+        told = [one for one in self._supervisors if not (work and one in self._elastic)]
+        reasons = [self._engine.problem, *(supervisor.reason for supervisor in told)]
+        return tuple(dict.fromkeys(filter(None, reasons)))
 
     def workers(self) -> tuple[Worker, ...]:
         """What each device's worker does, as the protocol tells it."""
@@ -160,18 +173,42 @@ class Scheduler:
             supervisor.known_device for supervisor in self._supervisors if supervisor.known_device is not None
         )
 
-    def _refuse_hopeless(self, model: str, reason: str) -> None:
+    def _needs_another(self) -> bool:
+        """Whether more jobs wait than there are workers that are about to take one."""
+        coming = sum(supervisor.state in ("loading", "ready") for supervisor in self._supervisors)
+        return len(self._queue) > coming
+
+    def _take_failed_start(self, model: str, reason: str) -> None:
         """End the jobs that wait for a model which no device could load; later jobs wait for the next start.
 
-        A single device that fails leaves its jobs to the others.
+        A single device that fails leaves its jobs to the others. A slot that has no worker because none was
+        needed may load it as little as those that tried.
         """
-        if any(supervisor.state != "failed" for supervisor in self._supervisors):
+        tried = [one for one in self._supervisors if not (one in self._elastic and one.state == "unloaded")]
+        if any(supervisor.state != "failed" for supervisor in tried):
             return
         for job in self._queue:
             if job.fill.model == model:
                 self._end(job, JobError("model_failed", reason))
 
+    def _end_waiting(self) -> None:
+        for job in self._queue:
+            self._end(job, JobError("shutting_down", "the server is ending"))
+
     def _end(self, job: Job, ending: Ending) -> None:
         self._queue.remove(job)
         self.counters.add_ending(ending)
         job.end(ending)
+
+
+def _is_elastic(number: int, engine: Engine) -> bool:
+    """Whether the slot of this number has a worker only while it is needed."""
+    return engine.kept is not None and number >= engine.kept
+
+
+def _timing_of(number: int, engine: Engine, timing: Timing) -> Timing:
+    return replace(timing, unload_after=engine.idle_seconds if _is_elastic(number, engine) else 0.0)
+
+
+def _always() -> bool:
+    return True

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from lama_core.client.connection.runtime import RuntimeFile
@@ -22,18 +21,17 @@ from lama_server import __version__
 from lama_server.app import App, listen_again
 from lama_server.catalogue import StoreCatalogue
 from lama_server.device_supervisor import Timing
+from lama_server.engine import EngineFactory
 from lama_server.instance import InstanceLock, find_server
 from lama_server.job_queue import JobQueue
-from lama_server.jobs import Worker
+from lama_server.local_engine import LocalEngine
 from lama_server.logs import set_up_logs
 from lama_server.scheduler import Scheduler
 from lama_server.settings import Settings
 from lama_server.shared_server import SharedServer
-from lama_server.sizes import parse_size
 from lama_server.socket_activation import drain, take_passed_socket
 from lama_server.tasks import cancel_and_wait
 from lama_server.timeout import SuspendAwareTimer
-from lama_server.worker_process import WORKER_COMMAND, WorkerProcess
 
 log = logging.getLogger(__name__)
 
@@ -52,20 +50,20 @@ def run_service(
     folder: Path,
     *,
     started_by_client: bool = False,
-    worker_command: Sequence[str] = WORKER_COMMAND,
+    make_engine: EngineFactory = LocalEngine,
 ) -> int:
     """Be the server of `folder` until told to end. Returns 0, also when there is one already.
 
-    `worker_command`: what is started for each device.
+    `make_engine`: makes what fills for it.
 
     Raises:
         LamaFillError: with what the user has to do before a server can start.
     """
-    return asyncio.run(_serve(settings, folder, started_by_client, worker_command))
+    return asyncio.run(_serve(settings, folder, started_by_client, make_engine))
 
 
 async def _serve(
-    settings: Settings, folder: Path, started_by_client: bool, worker_command: Sequence[str]
+    settings: Settings, folder: Path, started_by_client: bool, make_engine: EngineFactory
 ) -> int:
     # First of all, so that from the first file on there is somebody to remove it.
     stop = ShutdownEvent()
@@ -78,7 +76,7 @@ async def _serve(
             drain(passed)
         return 0
     try:
-        await _serve_instance(instance, settings, started_by_client, worker_command, stop, passed)
+        await _serve_instance(instance, settings, started_by_client, make_engine, stop, passed)
     finally:
         instance.release()
     return 0
@@ -88,7 +86,7 @@ async def _serve_instance(
     instance: InstanceLock,
     settings: Settings,
     started_by_client: bool,
-    worker_command: Sequence[str],
+    make_engine: EngineFactory,
     stop: ShutdownEvent,
     passed: socket.socket | None,
 ) -> None:
@@ -102,22 +100,9 @@ async def _serve_instance(
     shared = SharedServer(settings, instance.folder) if settings.listen else None
     token = auth.new_token()
     catalogue = StoreCatalogue(settings.model)
-
-    def make_worker(device: str) -> Worker:
-        return WorkerProcess(
-            device,
-            command=worker_command,
-            flags=(
-                *("--threads", str(settings.threads)),
-                *("--precision", settings.precision),
-                *("--memory", str(parse_size(settings.memory))),
-            ),
-            folder=str(instance.folder),
-        )
-
+    engine = make_engine(settings, instance.folder)
     scheduler = Scheduler(
-        devices=settings.device.split(","),
-        factory=make_worker,
+        engine=engine,
         queue=JobQueue(
             max_jobs=settings.queue,
             max_bytes=settings.queue_memory_mib << 20,
@@ -165,6 +150,7 @@ async def _serve_instance(
         finally:
             await cancel_and_wait(watching)
         log.info("ending: %s", reason)
+    await engine.close()
     log.info("ended")
 
 

@@ -96,6 +96,31 @@ class Settings:
         pattern=f"(?i:{sizes.PATTERN})",
         wording=sizes.WORDING,
     )
+    engine: str = _setting(
+        "local",
+        "what fills: worker processes of this machine, or workers on the nodes of a Ray cluster, which needs "
+        "the extra `lama-fill[ray]`",
+        choices=("local", "ray"),
+    )
+    address: str = _setting(
+        "",
+        "the Ray cluster's head; empty: what RAY_ADDRESS says, else a cluster of this machine alone",
+        pattern=r"(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}|auto|local|",
+        wording="HOST:PORT, `auto` for the cluster that this machine is in, or `local`",
+    )
+    min_workers: int = _setting(1, "workers that a Ray cluster always has", low=0, high=4096)
+    max_workers: int = _setting(
+        4,
+        "workers that a Ray cluster has at most; more than the least start by queue length",
+        low=1,
+        high=4096,
+    )
+    worker_cpus: int = _setting(
+        4, "CPUs of its node that a Ray worker without a GPU takes, and its threads", low=1, high=1024
+    )
+    worker_idle: float = _setting(
+        60.0, "idle time after which a Ray worker beyond the least is ended", low=0.1, high=1e6
+    )
     preload: bool = _setting(True, "load the model when the server starts, not at the first fill")
     unload_after: float = _setting(
         600.0, "idle time after which the model and all its memory are given back; 0: never", low=0, high=1e6

@@ -11,11 +11,13 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from lama_core.client.places import state_folder
 from lama_core.client.protocol.messages import Device, Fill, Result, pixel_bytes
 from lama_server import settings
 from lama_server.errors import JobCancelledError
+from lama_server.local_engine import LocalEngine
 from lama_server.service import run_service
 from lama_server.worker.process import Engine, EngineSettings, run_worker
 
@@ -78,7 +80,7 @@ def serve() -> int:
         settings.load_settings(flags=settings.flags_given(args)),
         state_folder(),
         started_by_client=args.started_by_client,
-        worker_command=[sys.executable, __file__, "worker"],
+        make_engine=partial(LocalEngine, command=[sys.executable, __file__, "worker"]),
     )
 
 

@@ -15,6 +15,13 @@ def _drain(queue: FairQueue[tuple[int, int]]) -> list[tuple[int, int]]:
     return items
 
 
+def _drain_words(queue: FairQueue[str]) -> list[str]:
+    items = []
+    while (item := queue.pop()) is not None:
+        items.append(item)
+    return items
+
+
 def test_clients_take_turns() -> None:
     queue: FairQueue[str] = FairQueue()
     for item in ("a1", "a2", "a3", "b1", "c1", "c2"):
@@ -22,6 +29,18 @@ def test_clients_take_turns() -> None:
     taken = [queue.pop() for _ in range(6)]
     assert taken == ["a1", "b1", "c1", "a2", "c2", "a3"]
     assert queue.pop() is None
+
+
+def test_an_item_that_is_put_first_is_the_next_and_then_all_goes_on() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for item in ("a1", "a2", "b1"):
+        queue.push(item[0], item)
+    assert queue.pop() == "a1"
+    queue.push_first("a", "a1")
+    queue.push_first("c", "c1")
+    assert queue.peek() == "c1"
+    assert queue.position("a1") == 1
+    assert _drain_words(queue) == ["c1", "a1", "b1", "a2"]
 
 
 def test_a_turn_that_was_had_is_not_had_again_by_emptying_the_line() -> None:

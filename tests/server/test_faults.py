@@ -30,7 +30,8 @@ from lama_core.client.protocol.messages import (
     Result,
 )
 from lama_server.errors import JobError
-from lama_server.worker_process import WorkerProcess
+from lama_server.process_channel import ProcessChannel
+from lama_server.worker_proxy import WorkerProxy
 from tests.server.harness import (
     ServerProcess,
     dial_async,
@@ -103,12 +104,13 @@ def test_worker_without_room_for_the_pixels_is_replaced(start: Start) -> None:
 
 
 def test_server_without_room_for_the_pixels_says_so() -> None:
-    worker = WorkerProcess("cpu", command=(), flags=(), folder=".")
+    channel = ProcessChannel("worker", command=(), folder=".")
 
     def full(size: int) -> memoryview:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    worker._shared.resize = full  # type: ignore[method-assign]
+    channel.memory.resize = full  # type: ignore[method-assign]
+    worker = WorkerProxy("cpu", channel)
     with pytest.raises(JobError) as failure:
         asyncio.run(worker.fill(make_fill(), lambda stage, fraction: None))
     assert failure.value.code == "out_of_memory"

@@ -116,7 +116,7 @@ class FakeWorker:
 
 
 class Bench:
-    """A scheduler, its workers, and what became of the jobs."""
+    """A scheduler, the engine that makes its workers, and what became of the jobs."""
 
     def __init__(self, **options: Any) -> None:
         self.workers: list[FakeWorker] = []
@@ -125,15 +125,21 @@ class Bench:
         self.gate.set()
         self.endings: dict[Job, Ending] = {}
         self.told: list[tuple[str, float]] = []
-        settings: dict[str, Any] = {"devices": ["cpu"], "timing": FAST, "preload": False, **options}
+        settings: dict[str, Any] = {"timing": FAST, "preload": False, **options}
+        self.slots = settings.pop("devices", ["cpu"])
+        self.kept = settings.pop("kept", None)
+        self.idle_seconds = settings.pop("idle_seconds", 0.0)
+        self.reruns = settings.pop("reruns", 0)
+        self.problem = ""
         self.queue = JobQueue(
             max_jobs=settings.pop("queue_limit", 256), max_bytes=settings.pop("queue_bytes", 1 << 31)
         )
-        self.scheduler = Scheduler(
-            factory=self._make, queue=self.queue, default_model=lambda: "default", **settings
-        )
+        self.scheduler = Scheduler(engine=self, queue=self.queue, default_model=lambda: "default", **settings)
 
-    def _make(self, device: str) -> FakeWorker:
+    async def close(self) -> None:
+        """The service ends an engine, not the scheduler."""
+
+    def make_worker(self, device: str) -> FakeWorker:
         self.workers.append(FakeWorker(self, device))
         return self.workers[-1]
 
@@ -663,3 +669,130 @@ def test_patience_does_not_count_a_pause() -> None:
     assert patience.elapsed() == 5.0
     patience.reset()
     assert patience.elapsed() == 0.0
+
+
+# What the engine asks for
+
+
+def test_a_job_whose_worker_is_lost_runs_again_before_all_others() -> None:
+    async def test(bench: Bench) -> None:
+        job = bench.submit("one", size=6)
+        first = await bench.working()
+        waiting = bench.submit("other")
+        first.die()
+        second = await bench.working(2)
+        assert second is not first
+        assert second.fills[-1].width == 6
+        assert bytes(second.fills[-1].pixels) == bytes(first.fills[-1].pixels)
+        second.finish()
+        assert isinstance(await bench.ending(job), Result)
+        (await bench.working(3)).finish()
+        assert isinstance(await bench.ending(waiting), Result)
+        assert bench.scheduler.counters.reruns == 1
+        assert bench.scheduler.counters.failed == 0
+
+    run(test, reruns=2)
+
+
+def test_a_job_runs_again_as_often_as_the_engine_says_and_no_more() -> None:
+    async def test(bench: Bench) -> None:
+        job = bench.submit()
+        for number in range(3):
+            (await bench.working(number + 1)).die()
+        assert error_of(await bench.ending(job)) == "device_lost"
+        assert bench.scheduler.counters.reruns == 2
+        await bench.next_fill_succeeds()
+
+    run(test, reruns=2)
+
+
+def test_a_job_that_waits_to_run_again_can_be_cancelled_and_is_ended_by_a_stop() -> None:
+    async def test(bench: Bench) -> None:
+        cancelled, stopped = bench.submit(), bench.submit()
+        worker = await bench.working()
+        bench.gate.clear()
+        worker.die()
+        await bench.until(lambda: bench.scheduler.queued == 2)
+        bench.scheduler.cancel(cancelled)
+        assert isinstance(await bench.ending(cancelled), JobCancelledError)
+        await bench.scheduler.stop()
+        assert error_of(bench.endings[stopped]) == "shutting_down"
+
+    run(test, reruns=2)
+
+
+def test_workers_come_with_the_length_of_the_queue_and_go_when_idle() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.until(lambda: bench.scheduler.state == "ready")
+        assert len(bench.workers) == 1, "the one that is always there"
+        jobs = [bench.submit(number) for number in range(3)]
+        await bench.until(lambda: len([one for one in bench.workers if one.is_working]) == 3)
+        assert len(bench.workers) == 3
+        jobs += [bench.submit(number) for number in range(9)]
+        await bench.until(lambda: len(bench.workers) == 4)
+        for _ in range(12):
+            (await bench.working()).finish()
+            await asyncio.sleep(0)
+        for job in jobs:
+            assert isinstance(await bench.ending(job), Result)
+        await bench.until(lambda: sum(not one.ended for one in bench.workers) == 1)
+        assert not bench.workers[0].ended
+        await bench.next_fill_succeeds()
+        assert len(bench.workers) == 4
+
+    run(test, devices=["a", "b", "c", "d"], kept=1, idle_seconds=0.2)
+
+
+def test_no_worker_is_kept_where_the_engine_keeps_none_and_one_job_starts_one() -> None:
+    async def test(bench: Bench) -> None:
+        await asyncio.sleep(0.05)
+        assert bench.workers == []
+        await bench.next_fill_succeeds()
+        assert len(bench.workers) == 1
+        await bench.until(lambda: bench.worker.ended)
+
+    run(test, devices=["a", "b", "c"], kept=0, idle_seconds=0.1)
+
+
+def test_a_model_that_no_worker_can_load_fails_although_some_were_never_started() -> None:
+    async def test(bench: Bench) -> None:
+        bench.starts = [WorkerStartError("no such weights")] * 2
+        assert error_of(await bench.ending(bench.submit())) == "model_failed"
+
+    run(test, devices=["a", "b", "c"], kept=1)
+
+
+def test_a_full_cluster_is_no_fault_while_others_work() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.until(lambda: bench.scheduler.state == "ready")
+        bench.starts = [WorkerStartError("there is no room")] * 8
+        bench.submit("one")
+        bench.submit("other")
+        await bench.until(lambda: len(bench.workers) == 2)
+        await bench.working()
+        assert bench.scheduler.state == "ready"
+        assert bench.scheduler.reasons == ()
+        bench.problem = "the cluster is gone"
+        assert bench.scheduler.state == "degraded"
+        assert bench.scheduler.reasons == ("the cluster is gone",)
+
+    run(test, devices=["a", "b"], kept=1)
+
+
+def test_a_slow_device_does_not_hold_up_the_fast_one() -> None:
+    """While the first device has one fill, the second does all others."""
+
+    async def test(bench: Bench) -> None:
+        jobs = [bench.submit("one") for _ in range(10)]
+        await bench.until(lambda: len([one for one in bench.workers if one.is_working]) == 2)
+        slow, fast = bench.workers
+        for number in range(2, 11):
+            fast.finish()
+            await bench.until(lambda number=number: len(bench.endings) == number - 1)
+        assert len(slow.fills) == 1
+        assert len(fast.fills) == 9
+        slow.finish()
+        for job in jobs:
+            assert isinstance(await bench.ending(job), Result)
+
+    run(test, devices=["slow", "fast"])

@@ -25,7 +25,7 @@ from lama_server.worker.process import EngineSettings, run_worker
 INVERT = bytes(255 - value for value in range(256))
 
 # Values of `grow`.
-POLITE, DEAF, SILENT, DIES, FULL, RAISES, GIVES_UP, BABBLES = range(8)
+POLITE, DEAF, SILENT, DIES, FULL, RAISES, GIVES_UP, BABBLES, HUNGRY = range(9)
 
 
 class ScriptedEngine:
@@ -62,6 +62,8 @@ class ScriptedEngine:
             raise RuntimeError("a bug")
         if fault == GIVES_UP:
             raise WorkerLostError("CUDA error: the device is gone")
+        if fault == HUNGRY:
+            _take_more_than_there_is()
         if fault == BABBLES:
             print("what a library prints", flush=True)
         return Result(
@@ -78,6 +80,15 @@ class ScriptedEngine:
             device=self.device.id,
             seconds=time.monotonic() - begun,
         )
+
+
+def _take_more_than_there_is() -> None:
+    """Have less memory from now on than this process needs next."""
+    import resource
+
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + (64 << 20), resource.RLIM_INFINITY))
+    bytearray(1 << 30)
 
 
 class EchoEngine(ScriptedEngine):
@@ -176,6 +187,12 @@ KINDS = {
     "broken": BrokenEngine,
     "cramped": CrampedEngine,
 }
+
+
+def make_scripted_engine(settings: EngineSettings, find: Callable[[str], Path]) -> ScriptedEngine:
+    """For the actors of a cluster."""
+    return ScriptedEngine(settings)
+
 
 if __name__ == "__main__":
     sys.exit(run_worker(KINDS[sys.argv[1]], sys.argv[2:]))

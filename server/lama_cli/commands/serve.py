@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from lama_server import settings
+
+if TYPE_CHECKING:
+    from lama_server.engine import EngineFactory
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,4 +33,15 @@ def run(args: argparse.Namespace) -> int:
     from lama_core.client.places import state_folder
     from lama_server.service import run_service
 
-    return run_service(chosen, state_folder(), started_by_client=args.started_by_client)
+    make_engine: EngineFactory
+    if chosen.engine == "ray":
+        from lama_server.cluster.engine import RayEngine
+
+        make_engine = RayEngine
+    else:
+        from lama_server.local_engine import LocalEngine
+
+        make_engine = LocalEngine
+    return run_service(
+        chosen, state_folder(), started_by_client=args.started_by_client, make_engine=make_engine
+    )

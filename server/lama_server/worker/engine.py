@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,7 @@ class FillEngine:
         precision: str = "auto",
         memory: int = 0,
         load: GeneratorLoader | None = None,
+        find: Callable[[str], Path] = lambda name: find_model(name).path,
     ) -> None:
         """Prepare, without loading anything.
 
@@ -66,14 +68,15 @@ class FillEngine:
             threads: of a CPU, 0 for torch's own choice.
             precision: see `lama_core.inference.compile_generator`.
             memory: bytes that a fill may take beside the picture and the model, 0 for what there is.
-            load: loads a model on a device; by its name from the store, and compiled, unless given.
+            load: loads a model on a device; compiled, unless given.
+            find: gives a model's file; raises UnknownModelError.
         """
         if threads:
             torch.set_num_threads(threads)
         self._device = choose_device(device)
         self.device = describe_device(self._device)
         self._memory = memory or None
-        self._load = load or _loader(precision)
+        self._load = load or _loader(precision, find)
         self._watch = LayerHook()
         self._generators: dict[torch.device, tuple[str, Predictor]] = {}
 
@@ -218,9 +221,9 @@ class LayerHook:
             self.progress(*self._last)
 
 
-def _loader(precision: str) -> GeneratorLoader:
+def _loader(precision: str, find: Callable[[str], Path]) -> GeneratorLoader:
     known = precision_of(precision)
-    return lambda model, device: load_fast(find_model(model).path, device=device, precision=known)
+    return lambda model, device: load_fast(find(model), device=device, precision=known)
 
 
 def _empty_result(fill: Fill, device: str) -> Result:

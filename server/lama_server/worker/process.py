@@ -100,9 +100,9 @@ def run_worker(factory: EngineFactory, argv: Sequence[str] | None = None) -> int
     args = parser.parse_args(argv)
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is for the server alone
-    _die_with(args.parent)
+    die_with(args.parent)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    return _Process(*_take_standard_streams()).run(
+    return _Process(*take_standard_streams()).run(
         factory,
         EngineSettings(
             device=args.device, threads=args.threads, precision=args.precision, memory=args.memory
@@ -179,22 +179,13 @@ class _Process:
                 data = data[os.write(self._sink, data) :]
 
     def _work(self, engine: Engine, message: Message) -> None:
-        job = message["job"]
         try:
             self._fill(engine, message)
-        except JobCancelledError:
-            self._say(Cancelled(job=job))
-        except JobError as error:
-            self._say(Error.of(error.code, error.message, job=job))
         except WorkerLostError as error:
             log.error("giving up the device: %s", error)
             os._exit(1)
-        except MemoryError:
-            log.exception("a fill failed")
-            self._say(Error.of("out_of_memory", NO_MEMORY, job=job))
-        except Exception:
-            log.exception("a fill failed")
-            self._say(Error.of("internal", INTERNAL, job=job))
+        except Exception as error:  # noqa: BLE001 - it is logged, and the server is told
+            self._say(failure_of(error, message["job"]))
 
     def _fill(self, engine: Engine, message: Message) -> None:
         """Run the engine on the pixels in the shared memory, and leave the result in their place."""
@@ -219,7 +210,19 @@ class _Process:
         self._send({**done, **sizes, "memory_in_use": engine.memory_bytes})
 
 
-def _take_standard_streams() -> tuple[int, int]:
+def failure_of(error: Exception, job: int) -> ServerMessage:
+    """What the server is told of a fill that raised an error; what is not the fill's own is logged too."""
+    if isinstance(error, JobCancelledError):
+        return Cancelled(job=job)
+    if isinstance(error, JobError):
+        return Error.of(error.code, error.message, job=job)
+    log.error("a fill failed", exc_info=error)
+    if isinstance(error, MemoryError):
+        return Error.of("out_of_memory", NO_MEMORY, job=job)
+    return Error.of("internal", INTERNAL, job=job)
+
+
+def take_standard_streams() -> tuple[int, int]:
     """The channel's two ends; whatever a library reads or prints from now on goes elsewhere."""
     source, sink = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -229,7 +232,7 @@ def _take_standard_streams() -> tuple[int, int]:
     return source, sink
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Have the kernel end this process with its parent, where the kernel can do that.
 
     The end of standard input says the same, but only to a thread that gets to run.
