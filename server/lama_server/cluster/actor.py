@@ -26,7 +26,7 @@ from lama_server import __version__
 from lama_server.cluster.node_models import ModelCopy, model_on_node
 from lama_server.errors import WorkerLostError
 from lama_server.ipc import Message
-from lama_server.threads import set_omp_wait_policy
+from lama_server.threads import prepare_threads
 from lama_server.worker.process import Engine, EngineSettings, failure_of
 
 CONCURRENCY_GROUPS = {"control": 2, "life": 1}
@@ -148,7 +148,7 @@ class FillActor:
 
 def make_engine(settings: EngineSettings, find: FindModel) -> Engine:
     """The engine that fills, with the node's copies of models."""
-    set_omp_wait_policy()
+    prepare_threads()
     from lama_server.worker.engine import FillEngine
 
     return FillEngine(
