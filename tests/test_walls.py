@@ -46,8 +46,10 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_core.image",
         "lama_core.model",
         "lama_core.fill.common",
+        "lama_core.fill.repetition",
     },
     "lama_core.fill.contours": {"lama_core.image", "lama_core.model", "lama_core.fill.common"},
+    "lama_core.fill.repetition": {"lama_core.image", "lama_core.model", "lama_core.fill.common"},
     "lama_core.fill": {
         "lama_core",
         "lama_core.client",
@@ -56,6 +58,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_core.fill.common",
         "lama_core.fill.contours",
         "lama_core.fill.montage",
+        "lama_core.fill.repetition",
     },
     "lama_core.research": set(),
     "lama_core.research.holes": {"lama_core.client"},

@@ -19,16 +19,18 @@ from torch.nn import functional as F
 from lama_core.client.options import FillOptions
 from lama_core.fill.checkerboard import remove_checkerboard
 from lama_core.fill.common.filters import gaussian_blur
+from lama_core.fill.common.matches import scaled_matches
 from lama_core.fill.common.progress import Progress
 from lama_core.fill.common.pyramid import downsample_mask, downsample_window
+from lama_core.fill.common.scale import Scale, pyramid
 from lama_core.fill.contours.continuation import continue_contours
 from lama_core.fill.fusion import fuse
 from lama_core.fill.montage.detail import lacking_detail
 from lama_core.fill.montage.montage import LABEL_SIDE, Effort, montage_fill
-from lama_core.fill.montage.scale import Scale, pyramid
 from lama_core.fill.patches import patch_fill
 from lama_core.fill.prediction import predict
 from lama_core.fill.refine import refine
+from lama_core.fill.repetition.repetition import find_repetition
 from lama_core.fill.seeded_view import SeededView
 from lama_core.image.mask_ops import thickness
 from lama_core.image.pixels import Floats, Mask
@@ -123,7 +125,14 @@ def _predict_at_scales(
         if thick >= MIN_CHECKERBOARD_CELLS * predictor.output_stride:
             prediction = remove_checkerboard(prediction, unknown, predictor.output_stride)
         scales = pyramid(Scale.of(colour, unknown, [prediction], None), LABEL_SIDE)
-        contours = continue_contours(colour, unknown, lacking_detail(scales)[0].numpy(), patches)
+        rng = torch.Generator().manual_seed(options.seed)
+        matches = scaled_matches(scales, rng)
+        repetition = None if matches is None else find_repetition(scales, matches, patches)
+        lacking = lacking_detail(scales)[0]
+        if repetition is not None:
+            prediction = repetition.into(prediction, scales[-1])
+            lacking = lacking * (1 - repetition.sure)
+        contours = continue_contours(colour, unknown, lacking.numpy(), patches)
         if contours is not None:
             prediction = contours.into(prediction, unknown)
         patched = patch_fill(colour, unknown, prediction, seed=options.seed, memory=memory, progress=patches)
@@ -136,8 +145,10 @@ def _predict_at_scales(
             picture,
             hole,
             painters,
+            matches=matches,
+            repetition=repetition,
             effort=effort,
-            rng=torch.Generator().manual_seed(options.seed),
+            rng=rng,
             memory=memory,
             progress=montages,
         )

@@ -9,8 +9,9 @@ import torch
 
 from lama_core.fill.common.progress import Progress
 from lama_core.fill.common.pyramid import downsample_mask
+from lama_core.fill.common.sampling import sample
 from lama_core.fill.contours.ends import LONGEST, find_ends
-from lama_core.fill.contours.gradients import Gradients, sample
+from lama_core.fill.contours.gradients import Gradients
 from lama_core.fill.contours.pairing import pair_ends
 from lama_core.fill.contours.strips import paint_strips
 from lama_core.image.mask_ops import distance_to

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_core.fill.contours.gradients import Gradients, Reals, edge_of, sample
+from lama_core.fill.common.sampling import Reals, sample
+from lama_core.fill.contours.gradients import Gradients, edge_of
 from lama_core.image.pixels import Floats, Mask
 
 Places = NDArray[np.intp]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lama_core.fill.common.filters import gaussian_blur
+from lama_core.fill.common.sampling import Reals, sample
 from lama_core.image.pixels import Floats
-
-Reals = NDArray[np.floating[Any]]
 
 SIGMA = 1.2
 """Standard deviation of the Gaussian before gradients are taken, pixels."""
@@ -56,17 +53,3 @@ def edge_of(down: Floats, across: Floats) -> tuple[Floats, Floats]:
     angle = np.arctan2(2 * both, rows - columns) / 2
     largest = (rows + columns + np.hypot(rows - columns, 2 * both)) / 2
     return np.sqrt(largest), np.stack((np.cos(angle), np.sin(angle)), axis=-1)
-
-
-def sample(image: Floats, places: Reals) -> Floats:
-    """Bilinear values of (C, H, W) at (..., 2), row and column: (C, ...); beyond the border its own."""
-    height, width = image.shape[1:]
-    row = places[..., 0].clip(0, height - 1)
-    column = places[..., 1].clip(0, width - 1)
-    top = np.minimum(row.astype(np.intp), max(height - 2, 0))
-    left = np.minimum(column.astype(np.intp), max(width - 2, 0))
-    below, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
-    lower, further = (row - top).astype(np.float32), (column - left).astype(np.float32)
-    upper = image[:, top, left] * (1 - further) + image[:, top, right] * further
-    under = image[:, below, left] * (1 - further) + image[:, below, right] * further
-    return np.asarray(upper * (1 - lower) + under * lower, np.float32)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lama_core.fill.common.sampling import Reals
 from lama_core.fill.contours.ends import (
     LONGEST,
     NEAR,
@@ -22,7 +23,7 @@ from lama_core.fill.contours.ends import (
     Places,
     left_of,
 )
-from lama_core.fill.contours.gradients import Gradients, Reals, edge_of
+from lama_core.fill.contours.gradients import Gradients, edge_of
 from lama_core.image.pixels import Floats, Mask
 
 ANGLE = 0.22

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lama_core.fill.common.progress import Progress
+from lama_core.fill.common.sampling import Reals, sample
 from lama_core.fill.contours.ends import WIDEST, ContourEnds, Places, left_of, normals_of
-from lama_core.fill.contours.gradients import Reals, sample
 from lama_core.fill.contours.pairing import STEP, Connection, resampled
 from lama_core.image.pixels import Floats, Mask
 

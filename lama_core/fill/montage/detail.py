@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core.fill.common.filters import dilate, gaussian_blur
-from lama_core.fill.montage.scale import Scale
+from lama_core.fill.common.scale import Scale
 from lama_core.model.prefill import downsample2, harmonic_fill
 
 #: Differences of light, 0 to 1, below which detail cannot be seen.

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core.fill.common.filters import gaussian_blur
+from lama_core.fill.common.scale import Pieces, Scale
 from lama_core.fill.montage.cut import Numbers
 from lama_core.fill.montage.expansion import NEVER, UNKNOWN, Bytes, Energy
-from lama_core.fill.montage.scale import Scale
 from lama_core.image.mask_ops import distance_to
 from lama_core.image.pixels import Mask
 
@@ -46,25 +46,28 @@ MOST_RARE = 4.5
 
 
 def labels_of(steps: Numbers, painters: int) -> Numbers:
-    """(1 + painters + K, 4), for `Energy`: the labels of offsets, (K, 2), at the coarsest scale."""
+    """(1 + painters + K, 4), for `Energy`: of painters and pieces, and of offsets, (K, 2)."""
     labels = np.zeros((1 + painters + len(steps), 4), np.int32)
     labels[1 : 1 + painters, 0] = np.arange(1, 1 + painters)
     labels[1 + painters :, 1:3] = steps
     return labels
 
 
-def coarsest_energy(scale: Scale, labels: Numbers, rarity: Tensor, lacking: Tensor) -> Energy:
+def coarsest_energy(
+    scale: Scale, pieces: Pieces | None, labels: Numbers, rarity: Tensor, lacking: Tensor
+) -> Energy:
     """With the guide, and what rare sources cost.
 
     Args:
         scale: the coarsest.
+        pieces: what repetitions show there.
         labels: (K, 4).
         rarity: (H, W), as `rarity_of` has it.
         lacking: (N, H, W), as `lacking_detail` has it.
     """
     unknown: Mask = scale.unknown.numpy()
-    features = _features(scale, GUIDE_BLUR)
-    costs = _costs(scale, lacking)
+    features = _features(scale, pieces, GUIDE_BLUR)
+    costs = _costs(scale, pieces, lacking)
     rare = (rarity.clamp(RARITY_FREE, MOST_RARE) - RARITY_FREE).mul_(RARITY_COST).int().numpy()
     costs[0] += np.where(costs[0] == 0, rare, 0)
     distance = distance_to(~unknown, GUIDE_DEEP)  # infinite where it is deeper
@@ -75,19 +78,21 @@ def coarsest_energy(scale: Scale, labels: Numbers, rarity: Tensor, lacking: Tens
     return Energy(features=features, costs=costs, labels=labels, guide=guide)
 
 
-def finer_energy(scale: Scale, labels: Numbers, lacking: Tensor) -> Energy:
+def finer_energy(scale: Scale, pieces: Pieces | None, labels: Numbers, lacking: Tensor) -> Energy:
     """Without a guide, and with all sources alike; arguments as of `coarsest_energy`."""
     return Energy(
-        features=_features(scale, 0),
-        costs=_costs(scale, lacking),
+        features=_features(scale, pieces, 0),
+        costs=_costs(scale, pieces, lacking),
         labels=labels,
         guide=np.zeros((*scale.unknown.shape, 4), np.uint8),
     )
 
 
-def _costs(scale: Scale, lacking: Tensor) -> Numbers:
-    """(1 + N, H, W): which pixels are there to use, and what those cost that painters made."""
-    costs = np.zeros((1 + len(scale.painted), *scale.unknown.shape), np.int32)
+def _costs(scale: Scale, pieces: Pieces | None, lacking: Tensor) -> Numbers:
+    """(1 + N + M, H, W): which pixels are there to use, and what those cost that painters and pieces show."""
+    painters = len(scale.painted)
+    count = 0 if pieces is None else len(pieces.costs)
+    costs = np.zeros((1 + painters + count, *scale.unknown.shape), np.int32)
     costs[0][~scale.allowed.numpy()] = NEVER
     costs[0][scale.unknown.numpy()] = UNKNOWN
     share = ((lacking - SHARP) / (SOFT - SHARP)).clamp(0, 1)[None]
@@ -95,16 +100,20 @@ def _costs(scale: Scale, lacking: Tensor) -> Numbers:
         share = F.interpolate(share, scale.unknown.shape, mode="bilinear", align_corners=False)
     for painter, soft, sharp in zip(range(len(lacking)), SOFT_COSTS, SHARP_COSTS, strict=False):
         costs[1 + painter] = (share[0, painter] * (soft - sharp) + sharp).int().numpy()
+    if pieces is not None:
+        costs[1 + painters :] = pieces.costs.clamp(max=NEVER).int().numpy()
+        costs[1 + painters :][~pieces.seen.numpy()] = UNKNOWN
     return costs
 
 
-def _features(scale: Scale, blur: float) -> Bytes:
-    """The features of the picture and of each painter's: (1 + N, H, W, 8).
+def _features(scale: Scale, pieces: Pieces | None, blur: float) -> Bytes:
+    """The features of the picture, of each painter's and of each piece: (1 + N + M, H, W, 8).
 
     The picture's own has the network's in the hole, which nothing shows but slopes at its edge.
     """
     painted = [_features_of(image, blur) for image in scale.painted]
-    return torch.stack((painted[0], *painted)).numpy()
+    shown = [] if pieces is None else [_features_of(image, blur) for image in pieces.pictures]
+    return torch.stack((painted[0], *painted, *shown)).numpy()
 
 
 def _features_of(image: Tensor, blur: float) -> Tensor:

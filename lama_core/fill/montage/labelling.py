@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from lama_core.fill.common.filters import dilate
 from lama_core.fill.common.progress import Progress
+from lama_core.fill.common.scale import Pieces, Scale
 from lama_core.fill.montage.cut import Numbers
 from lama_core.fill.montage.expansion import (
     NEVER,
@@ -18,7 +19,6 @@ from lama_core.fill.montage.expansion import (
     Places,
     expand,
 )
-from lama_core.fill.montage.scale import Scale
 from lama_core.image.pixels import Mask
 
 #: Seams may move by so many pixels at each finer scale.
@@ -40,7 +40,9 @@ def first_labelling(scale: Scale, painters: int) -> Labelling:
     return chosen
 
 
-def finer_labelling(coarse: Labelling, scale: Scale, labels: Numbers, painters: int) -> Labelling:
+def finer_labelling(
+    coarse: Labelling, scale: Scale, pieces: Pieces | None, labels: Numbers, painters: int
+) -> Labelling:
     """(H, W): labels that were found at half the size; the last painter's where such a one does not exist."""
     unknown: Mask = scale.unknown.numpy()
     height, width = unknown.shape
@@ -52,7 +54,12 @@ def finer_labelling(coarse: Labelling, scale: Scale, labels: Numbers, painters: 
     down, across = row + down, column + across
     there = (down >= 0) & (down < height) & (across >= 0) & (across < width)
     down, across = down.clip(0, height - 1), across.clip(0, width - 1)
-    there &= (plane > 0) | scale.allowed.numpy()[down, across]
+    there &= np.where(plane > 0, True, scale.allowed.numpy()[down, across])
+    if pieces is not None:
+        number = plane - 1 - painters
+        piece = number >= 0
+        usable = (pieces.seen & pieces.costs.isfinite()).numpy()
+        there[piece] &= usable[number[piece], row[piece], column[piece]]
     chosen[row[~there], column[~there]] = painters
     return chosen
 
@@ -70,7 +77,7 @@ def settle(energy: Energy, chosen: Labelling, progress: Progress) -> None:
         expand(energy, chosen, pixels, used, BAND)
 
 
-def aligned(energy: Energy, chosen: Labelling, painters: int, progress: Progress) -> Numbers:
+def aligned(energy: Energy, chosen: Labelling, first: int, progress: Progress) -> Numbers:
     """The labels with offsets to the pixel.
 
     Of the nine places around each the one is taken at which the picture, shifted, is most like itself beside
@@ -79,7 +86,7 @@ def aligned(energy: Energy, chosen: Labelling, painters: int, progress: Progress
     labels: Numbers = energy.labels.copy()
     known = torch.from_numpy(energy.costs[0] <= NEVER)
     for label in np.unique(chosen).tolist():
-        if label <= painters or label == UNLABELLED:
+        if label < first or label == UNLABELLED:
             continue
         progress.check()
         mine = torch.from_numpy(chosen == label)

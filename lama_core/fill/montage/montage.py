@@ -15,20 +15,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lama_core.fill.common.matches import ScaledMatches, scaled_matches
 from lama_core.fill.common.progress import Progress
+from lama_core.fill.common.scale import Pieces, Scale, pyramid
 from lama_core.fill.montage.cut import Numbers
 from lama_core.fill.montage.detail import lacking_detail
 from lama_core.fill.montage.energy import coarsest_energy, finer_energy, labels_of
-from lama_core.fill.montage.expansion import Energy, Labelling, expand
+from lama_core.fill.montage.expansion import UNLABELLED, Energy, Labelling, expand
 from lama_core.fill.montage.labelling import aligned, finer_labelling, first_labelling, settle
-from lama_core.fill.montage.offsets import dominant_offsets, find_matches, finer_matches, rarity_of
-from lama_core.fill.montage.scale import Scale, pyramid
+from lama_core.fill.montage.offsets import dominant_offsets, rarity_of
 from lama_core.fill.montage.tone import join
+from lama_core.fill.repetition.repetition import Repetition
 from lama_core.image.pixels import Floats, Mask
 
-#: The longest side of the picture at the scale where labels are found, and where offsets are, pixels.
+#: The longest side of the picture at the scale where labels are found, pixels.
 LABEL_SIDE = 200
-OFFSET_SIDE = 400
 
 #: What a finer scale takes for each pixel of each plane, bytes.
 BYTES = 40
@@ -67,6 +68,8 @@ def montage_fill(
     painters: Sequence[Floats],
     *,
     source: Mask | None = None,
+    matches: ScaledMatches | None = None,
+    repetition: Repetition | None = None,
     effort: Effort = Effort(),
     rng: torch.Generator,
     memory: int,
@@ -80,6 +83,8 @@ def montage_fill(
         painters: what others filled the hole with, (3, H, W) each: the network, which is the guide too, and
             patches.
         source: (H, W), True where the picture may be copied from; None: wherever it is known.
+        matches: where the picture looks like itself; None: that is looked for.
+        repetition: what repeats in it, whose pieces may be used too.
         effort: how long to try.
         rng: for what is chosen by chance: another one finds other offsets.
         memory: bytes it may take; where they end, seams are as fine as they are by then.
@@ -92,61 +97,69 @@ def montage_fill(
         FillCancelled: `progress` said so.
     """
     scales = pyramid(Scale.of(colour, unknown, painters, source), LABEL_SIDE)
-    at = next(level for level, scale in enumerate(scales) if _fits(scale, OFFSET_SIDE) or scale is scales[-1])
-    found = _offsets(scales, at, effort.offsets, rng)
-    if found is None:
+    matches = matches or scaled_matches(scales, rng)
+    if matches is None:
         return None
-    steps, rarity = found
+    at = matches.level
+    del scales[matches.levels :]
+    rarity = rarity_of(matches.coarse, scales[-1].unknown.shape)
+    steps = dominant_offsets(matches.fine, scales[at].unknown.shape, effort.offsets)
     progress.report(SEARCHED)
     progress.check()
     level = len(scales) - 1
     lacking = lacking_detail(scales)
-    labels = _labels(steps, level - at, len(painters))
-    energy = coarsest_energy(scales[level], labels, rarity, lacking)
+    pieces = None if repetition is None else repetition.pieces(scales[level])
+    planes = len(painters) + (0 if pieces is None else len(pieces.costs))
+    labels = _labels(steps, level - at, planes)
+    energy = coarsest_energy(scales[level], pieces, labels, rarity, lacking)
     chosen = first_labelling(scales[level], len(painters))
     _expand_all(
         energy, chosen, scales[level], len(painters), effort.rounds, progress.part(SEARCHED, LABELLED)
     )
+    if repetition is not None:
+        repetition, pieces, planes = _keep_used(repetition, pieces, chosen, len(painters), planes)
+        labels = _labels(steps, level - at, planes)
     while level > 0:
         progress.check()
         level -= 1
         scale = scales[level]
         if level >= at:
-            labels = _labels(steps, level - at, len(painters))
+            labels = _labels(steps, level - at, planes)
         else:
             labels = labels * np.array((1, 2, 2, 1), np.int32)
-        chosen = finer_labelling(chosen, scale, labels, len(painters))
-        if scale.unknown.numel() * BYTES * (1 + len(painters)) <= memory:
-            energy = finer_energy(scale, labels, lacking)
+        pieces = None if repetition is None else repetition.pieces(scale)
+        chosen = finer_labelling(chosen, scale, pieces, labels, len(painters))
+        if scale.unknown.numel() * BYTES * (1 + planes) <= memory:
+            energy = finer_energy(scale, pieces, labels, lacking)
             if level < at:
-                labels = aligned(energy, chosen, len(painters), progress)
-                energy = finer_energy(scale, labels, lacking)
+                labels = aligned(energy, chosen, 1 + planes, progress)
+                energy = finer_energy(scale, pieces, labels, lacking)
             settle(energy, chosen, progress)
         progress.report(LABELLED + (1 - LABELLED) * 4.0**-level / 2)
-    picture = join(scales[0], chosen, labels, colour, progress)
+    picture = join(scales[0], pieces, chosen, labels, colour, progress)
     progress.report(1.0)
     return Montage(picture=picture, chosen=chosen, labels=labels)
 
 
-def _offsets(scales: list[Scale], at: int, count: int, rng: torch.Generator) -> tuple[Numbers, Tensor] | None:
-    """Offsets at a level, and rarity at the coarsest."""
-    coarsest = scales[-1]
-    matches = find_matches(coarsest.painted[0], coarsest.unknown, coarsest.allowed, rng)
-    if matches is None:
-        return None
-    rarity = rarity_of(matches, coarsest.unknown.shape)
-    for scale in reversed(scales[at:-1]):
-        matches = finer_matches(matches, scale.painted[0], scale.unknown, scale.allowed)
-    steps = dominant_offsets(matches, scales[at].unknown.shape, count)
-    return steps.numpy().astype(np.int32), rarity
+def _keep_used(
+    repetition: Repetition, pieces: Pieces | None, chosen: Labelling, painters: int, planes: int
+) -> tuple[Repetition | None, Pieces | None, int]:
+    """Leave out the pieces that nothing shows; labels are numbered anew."""
+    assert pieces is not None
+    used = [number for number in range(planes - painters) if (chosen == 1 + painters + number).any()]
+    numbers = np.arange(1 << 16).astype(np.uint16)
+    for new, old in enumerate(used):
+        numbers[1 + painters + old] = 1 + painters + new
+    numbers[1 + planes : UNLABELLED] -= np.uint16(planes - painters - len(used))
+    chosen[:] = numbers[chosen]
+    if not used:
+        return None, None, painters
+    kept = Pieces(pictures=pieces.pictures[used], seen=pieces.seen[used], costs=pieces.costs[used])
+    return repetition.some(used), kept, painters + len(used)
 
 
-def _labels(steps: Numbers, coarser: int, painters: int) -> Numbers:
-    return labels_of(np.rint(steps / 2.0**coarser).astype(np.int32), painters)
-
-
-def _fits(scale: Scale, side: int) -> bool:
-    return max(scale.unknown.shape) <= side
+def _labels(steps: Tensor, coarser: int, planes: int) -> Numbers:
+    return labels_of(np.rint(steps.numpy() / 2.0**coarser).astype(np.int32), planes)
 
 
 def _expand_all(

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core.fill.common.progress import Progress
+from lama_core.fill.common.scale import Pieces, Scale
 from lama_core.fill.montage.cut import Numbers
 from lama_core.fill.montage.expansion import Labelling, Places
-from lama_core.fill.montage.scale import Scale
 from lama_core.image.mask_ops import bounding_slices
 from lama_core.image.pixels import Floats, Mask
 
@@ -29,7 +29,14 @@ RELAXATIONS = 4
 COARSEST_RELAXATIONS = 40
 
 
-def join(scale: Scale, chosen: Labelling, labels: Numbers, colour: Floats, progress: Progress) -> Floats:
+def join(
+    scale: Scale,
+    pieces: Pieces | None,
+    chosen: Labelling,
+    labels: Numbers,
+    colour: Floats,
+    progress: Progress,
+) -> Floats:
     """The picture with the montage in its hole.
 
     Args:
@@ -44,6 +51,8 @@ def join(scale: Scale, chosen: Labelling, labels: Numbers, colour: Floats, progr
     """
     unknown: Mask = scale.unknown.numpy()
     planes = [scale.painted[0].numpy(), *scale.painted.numpy()]
+    if pieces is not None:
+        planes += [*pieces.pictures.numpy()]
     row, column = np.nonzero(unknown)
     label = chosen[unknown].astype(np.intp)
     filled: Floats = colour.copy()

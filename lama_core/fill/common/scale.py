@@ -45,6 +45,22 @@ class Scale:
         return Scale(painted=downsample2(self.painted), unknown=hole, allowed=~banned)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pieces:
+    """The picture, moved and resampled in several ways, at one scale.
+
+    Attributes:
+        pictures: (M, 3, H, W) float32 in 0..1.
+        seen: (M, H, W) bool, where each shows something.
+        costs: (M, H, W) float32, what using one costs a pixel of the hole, 0 outside of it; infinite where it
+            does not fit.
+    """
+
+    pictures: Tensor
+    seen: Tensor
+    costs: Tensor
+
+
 def pyramid(finest: Scale, side: int) -> list[Scale]:
     """All scales, the finest first, until no side is longer than `side` or little is left."""
     scales = [finest]
