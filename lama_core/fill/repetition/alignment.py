@@ -49,6 +49,10 @@ MIN_SEEN = 0.05
 MIN_CORRELATION = 0.85
 """What a step shows around the hole correlates so much with what is there."""
 
+FRACTIONS = (0.38, 0.29)
+"""Where a step may be shortened to any of these shares and still holds, the picture does not repeat but is
+the same all along, as a horizon is."""
+
 MOST_STEPS = 24
 
 
@@ -98,6 +102,8 @@ def align_steps(steps: Steps, image: Tensor, known: Mask, near: Mask) -> Steps |
         return None
     compared = _Compared(image, known, near)
     exact = _solved(steps, compared)
+    if not any(_is_discrete(compared, exact.vanishing, step) for step in exact.steps):
+        return None
     candidates = _sums(exact.steps, compared.frame.side)
     hole = compared.frame.places(np.argwhere(~known & near)[:: max(1, int((~known & near).sum()) // 500)])
     held = []
@@ -125,6 +131,12 @@ def _sums(steps: Reals, side: int) -> list[Reals]:
             if all(np.linalg.norm(candidate - other) * side > APART for other in several):
                 several.append(candidate)
     return several
+
+
+def _is_discrete(compared: _Compared, vanishing: Reals, step: Reals) -> bool:
+    """Whether a step holds, and not whatever its length is."""
+    shorter = min(_correlation(compared, vanishing, share * step) for share in FRACTIONS)
+    return shorter < MIN_CORRELATION <= _correlation(compared, vanishing, step)
 
 
 def _share_seen(hole: Reals, vanishing: Reals, step: Reals, frame: Frame, known: Mask) -> float:

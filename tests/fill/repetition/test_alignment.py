@@ -61,3 +61,12 @@ def test_the_sums_of_steps_are_there_too() -> None:
     assert found is not None
     both = np.array(PERIOD)
     assert min(np.linalg.norm(found.steps - both, axis=1)) * 300 == pytest.approx(0, abs=1)
+
+
+def test_what_is_the_same_all_along_does_not_repeat() -> None:
+    """A horizon: any step along it holds."""
+    picture = grass(240, 300) * 0.1
+    picture[:, 120:] += 0.7
+    unknown = hole_in(240, 300)
+    along = Steps(vanishing=np.zeros(2), steps=np.array([(0.2, 0.0), (0.31, 0.0)]))
+    assert align_steps(along, torch.from_numpy(picture), ~unknown, np.ones_like(unknown)) is None
