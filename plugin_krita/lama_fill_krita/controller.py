@@ -13,6 +13,7 @@ from lama_core.client.connection import FillCancelledError, ServerNotFoundError
 from lama_core.client.errors import LamaFillError
 from lama_core.client.options import MAX_SEED
 from lama_core.client.plugin.messages import error_message
+from lama_core.client.plugin.shared_server import take_address
 from lama_core.client.plugin.texts import N_, _
 from lama_core.client.protocol import messages
 from lama_fill_krita import filling
@@ -97,6 +98,7 @@ class Controller:
         self._shows: list[Callable[[View], None]] = []
         self.view = View(options=from_text(editor.remembered()), server_text=_("Server: not asked yet"))
         server.use_command(self.view.options.command)
+        server.use_server(self.view.options.server)
 
     # What dockers do.
 
@@ -112,6 +114,14 @@ class Controller:
         """The artist has changed the options."""
         if options == self.view.options:
             return
+        try:
+            # Its token is kept elsewhere: these options are remembered as text.
+            options = replace(options, server=take_address(options.server))
+        except LamaFillError as error:
+            self._tell_error(error)
+            return
+        if options.server != self.view.options.server:
+            self._server.use_server(options.server)
         if options.command != self.view.options.command:
             self._server.use_command(options.command)
         self._editor.remember(options.to_text())

@@ -20,11 +20,13 @@ class Options(DialogOptions):
     Attributes:
         start_server: whether a fill starts the server when it does not run.
         command: what starts it; "" looks for it.
+        server: address of a shared server, without its token; "" for what is set, or this machine's own.
     """
 
     input: str = "visible"
     start_server: bool = True
     command: str = ""
+    server: str = ""
 
     def to_text(self) -> str:
         """For Krita's configuration."""
@@ -52,6 +54,6 @@ def _is_valid(name: str, value: object) -> bool:
         return False
     if name == "model":
         return len(value) <= MAX_NAME
-    if name == "command":
+    if name in ("command", "server"):
         return True
     return value in names(CHOICES[name])

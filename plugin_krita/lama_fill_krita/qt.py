@@ -358,6 +358,13 @@ def ask_settings(parent: QWidget, options: Options) -> Options | None:
     command.setToolTip(_("Empty: LaMa Fill looks for it where it is usually installed"))
     form = QFormLayout()
     form.addRow(_("Command of the server:"), command)
+    server = QLineEdit(options.server)
+    server.setObjectName("lamaFillSharedServer")
+    server.setPlaceholderText("wss://")
+    server.setToolTip(
+        _("The address of a shared server that your administrator gave you; empty for this machine's own")
+    )
+    form.addRow(_("Shared server:"), server)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
     buttons.accepted.connect(dialog.accept)
     buttons.rejected.connect(dialog.reject)
@@ -367,7 +374,9 @@ def ask_settings(parent: QWidget, options: Options) -> Options | None:
     column.addWidget(buttons)
     if dialog.exec() != int(QDialog.DialogCode.Accepted):
         return None
-    return replace(options, start_server=start.isChecked(), command=command.text().strip())
+    return replace(
+        options, start_server=start.isChecked(), command=command.text().strip(), server=server.text()
+    )
 
 
 def _row(wide: QWidget, narrow: QWidget) -> QWidget:

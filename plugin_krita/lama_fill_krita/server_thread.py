@@ -48,6 +48,8 @@ class ServerThread:
         self._starting: connection.Client | None = None
         self._looking: connection.Client | None = None
         self._command = ""
+        self._address = ""
+        self._reached = ""  # the address that both clients were made with
         self._started_by = ""  # the command that `_starting` was made with
 
     def fill(
@@ -99,13 +101,26 @@ class ServerThread:
         """Start the server by this command line from now on; "": look for it."""
         self._command = command
 
+    def use_server(self, address: str) -> None:
+        """Use this shared server from now on; "": what is set, or this machine's own."""
+        self._address = address
+
+    def _forget(self) -> None:
+        for client in (self._starting, self._looking):
+            if client is not None:
+                client.close()
+        self._starting = self._looking = None
+
     def _connect(
         self,
         start: bool,
         progress: Callable[[str], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> connection.Client:
-        command = self._command
+        command, address = self._command, self._address
+        if self._reached != address:
+            self._forget()
+            self._reached = address
         if self._starting is not None and self._started_by != command:
             self._starting.close()
             self._starting = None
@@ -120,6 +135,7 @@ class ServerThread:
             command=split_command(command) if start and command else (),
             progress=progress,
             cancelled=cancelled,
+            account=connection.find_account(address),
         )
         if start:
             self._starting, self._started_by = made, command

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lama_fill_gimp import server_connector
 from lama_fill_gimp.server_connector import ServerConnector, find_server
 
-from lama_core.client.connection import ServerStartError
+from lama_core.client.connection import Account, ServerStartError
+from lama_core.client.plugin.shared_server import take_address
 
 
 class Bar:
@@ -56,6 +58,33 @@ def test_what_was_found_is_used(connecting: Connecting) -> None:
     looking.join(10)
     assert find_server(looking, "3.0.4", Bar()) == "server"
     assert connecting.calls == 1
+
+
+def test_another_address_than_the_one_that_was_looked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The artist has pasted one into the dialog meanwhile."""
+    monkeypatch.setenv("LAMA_FILL_RUNTIME_DIR", str(tmp_path))
+    asked: list[str] = []
+
+    class Server:
+        def __init__(self, address: str) -> None:
+            self.address = address
+
+        def close(self) -> None:
+            asked.append(f"closed {self.address}")
+
+    def connect(*, account: Account | None, **_arguments: Any) -> Server:
+        asked.append("local" if account is None else str(account.address))
+        return Server(asked[-1])
+
+    monkeypatch.setattr(server_connector, "connect", connect)
+    take_address(f"wss://anna:{'t' * 43}@fill.example:8443")
+    looking = ServerConnector("3.0.4")
+    looking.join(10)
+    found: Any = find_server(looking, "3.0.4", Bar(), "wss://fill.example:8443")
+    assert found.address == "wss://fill.example:8443"
+    assert asked == ["local", "closed local", "wss://fill.example:8443"]
 
 
 def test_the_bar_moves_while_the_search_goes_on(connecting: Connecting) -> None:

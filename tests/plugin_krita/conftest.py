@@ -184,6 +184,7 @@ class FakeServer:
         self.waiting: list[tuple[Any, Any, Future, Any]] = []
         self.starts: list[bool] = []
         self.command = ""
+        self.address = ""
         self.asked: list[str] = []
         self.at_once = True
         self.error: Exception | None = None
@@ -229,6 +230,9 @@ class FakeServer:
 
     def stop(self) -> Future:
         return self._ask("stop")
+
+    def use_server(self, address: str) -> None:
+        self.address = address
 
     def use_command(self, command: str) -> None:
         self.command = command

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -199,6 +200,21 @@ def test_options_are_remembered(controller: Controller, editor: Any, link: Any) 
     again = Controller(editor, link)
     assert again.view.options == controller.view.options
     assert link.command == "/opt/lama-fill"
+
+
+def test_a_shared_server_is_pasted_once(
+    controller: Controller, editor: Any, link: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMA_FILL_RUNTIME_DIR", str(tmp_path))
+    token = "t" * 43
+    controller.choose(replace(controller.view.options, server=f"wss://anna:{token}@fill.example:8443"))
+    assert controller.view.options.server == link.address == "wss://fill.example:8443"
+    assert token not in editor.remembered()
+    assert token in (tmp_path / "servers.json").read_text()
+    assert Controller(editor, link).view.options.server == "wss://fill.example:8443"
+    controller.choose(replace(controller.view.options, server="no address at all"))
+    assert controller.view.options.server == "wss://fill.example:8443"
+    assert "This is not the address of a server" in controller.view.text
 
 
 def test_the_server_is_looked_at(controller: Controller, link: Any) -> None:

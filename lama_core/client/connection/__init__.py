@@ -27,6 +27,7 @@ from lama_core.client.connection.errors import (
     ServerUnreachableError,
     SharedServerBusyError,
     SharedServerError,
+    ShutdownRefusedError,
     TokenRefusedError,
     VersionError,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "ServerUnreachableError",
     "SharedServerBusyError",
     "SharedServerError",
+    "ShutdownRefusedError",
     "TokenRefusedError",
     "VersionError",
     "connect",

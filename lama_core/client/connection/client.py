@@ -18,6 +18,7 @@ from lama_core.client.connection.errors import (
     FillCancelledError,
     FillFailedError,
     ServerSilentError,
+    ShutdownRefusedError,
 )
 from lama_core.client.connection.shared import open_shared_connection
 from lama_core.client.protocol.errors import ERROR_CODES, ProtocolError
@@ -217,8 +218,13 @@ class Client:
     def shutdown(self, *, seconds: float = 10.0) -> None:
         """End the server and wait until it has let go of the connection.
 
-        Raises `ServerSilentError` when it does not within `seconds`.
+        Raises `ServerSilentError` when it does not within `seconds`; `ShutdownRefusedError` for a shared one.
         """
+        if self._account is not None:
+            raise ShutdownRefusedError(
+                f"{self._account.address} is shared with others: only its administrator can end it",
+                server=str(self._account.address),
+            )
         self.reach()
         connection, self._connection = self._connection, None
         assert connection is not None

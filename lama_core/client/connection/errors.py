@@ -15,6 +15,7 @@
         ├── SharedServerError       a shared server, by its address; those of NotTrustedError too
         │   ├── AccountError            there is no token for it on this machine
         │   ├── ServerUnreachableError  it does not answer, or is not there
+        │   ├── ShutdownRefusedError    it is not ended from a desk
         │   └── SharedServerBusyError   it has no room for one more connection
         ├── VersionError            client and server speak different versions of the protocol
         ├── BusyError               the server has as many connections as it takes
@@ -71,6 +72,10 @@ class SharedServerError(ClientError):
         super().__init__(message)
         self.server = server
         self.detail = detail
+
+
+class ShutdownRefusedError(SharedServerError):
+    """A shared server is not ended from a desk."""
 
 
 class AddressError(ClientError):

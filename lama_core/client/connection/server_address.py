@@ -15,6 +15,8 @@ LOCAL: Final = "local"
 """Stands for this machine's own server."""
 _PORT: Final = 443
 _FINGERPRINT: Final = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
+_BREAK: Final = re.compile(r"\s*\n\s*")
+_HOST: Final = re.compile(r"[\w.-]+|[0-9a-f:.]+(?:%\w+)?")
 _PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
@@ -73,7 +75,7 @@ def parse_address(text: str) -> ServerAddress:
     Raises:
         AddressError: it is none.
     """
-    text = "".join(text.split())  # a mail program may have broken the line
+    text = _BREAK.sub("", text.strip())  # a mail program may have broken the line
     if "://" not in text:
         text = f"wss://{text}"
     try:
@@ -85,8 +87,7 @@ def parse_address(text: str) -> ServerAddress:
     fingerprint = _FINGERPRINT.fullmatch(parts.fragment.lower().replace("%3a", ":"))
     right = (
         parts.scheme in ("wss", "ws")
-        and host
-        and host.isprintable()
+        and _HOST.fullmatch(host) is not None
         and not parts.query
         and _PREFIX.fullmatch(parts.path) is not None
         and bool(user) == bool(token)

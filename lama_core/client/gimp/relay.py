@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import IO, Any, Final
 
-from lama_core.client.connection import connect
+from lama_core.client.connection import connect, find_account
 from lama_core.client.errors import LamaFillError
 from lama_core.client.geometry import Rect
 from lama_core.client.gimp import job
@@ -100,6 +100,7 @@ def _fill(plug_in: _PlugIn, command: Sequence[str]) -> None:
         command=command,
         progress=waiting.starting,
         cancelled=waiting.tick,
+        account=find_account(),
     )
     with server:
         (filling,) = job.fill([source], options, server, bar)

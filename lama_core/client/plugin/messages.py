@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from lama_core.client.connection import (
+    AccountError,
+    AddressError,
     BusyError,
+    CertificateChangedError,
+    CertificateInvalidError,
+    CertificateUnknownError,
     ConnectionLostError,
     FillFailedError,
     SandboxError,
     ServerSilentError,
     ServerStartError,
+    ServerUnreachableError,
+    SharedServerBusyError,
+    SharedServerError,
+    ShutdownRefusedError,
+    TokenRefusedError,
+    VersionError,
 )
 from lama_core.client.errors import LamaFillError
 from lama_core.client.plugin.pieces import AnswerError
@@ -63,6 +74,58 @@ _ERRORS: Final[tuple[tuple[type[LamaFillError], str], ...]] = (
             "“lama-fill logs” if that does not help."
         ),
     ),
+    (
+        ServerUnreachableError,
+        N_("{server} cannot be reached: check the address and the network, or ask your administrator."),
+    ),
+    (
+        CertificateUnknownError,
+        N_(
+            "{server} is not known yet, so nothing was sent. If your administrator confirms the fingerprint "
+            "{detail}, paste the address with “#{detail}” behind it."
+        ),
+    ),
+    (
+        CertificateChangedError,
+        N_(
+            "The certificate of {server} has changed, so nothing was sent. Ask your administrator whether "
+            "that is right, and paste the new address."
+        ),
+    ),
+    (CertificateInvalidError, N_("The certificate of {server} is not valid: {detail}.")),
+    (
+        TokenRefusedError,
+        N_("{server} does not take your token: ask your administrator for a new address, and paste it."),
+    ),
+    (
+        AccountError,
+        N_(
+            "There is no token for {server} on this machine: paste the whole address that your administrator "
+            "gave you."
+        ),
+    ),
+    (
+        SharedServerBusyError,
+        N_(
+            "{server} takes no more connections of yours now: close other programs that use it, or try again "
+            "later."
+        ),
+    ),
+    (
+        ShutdownRefusedError,
+        N_("{server} is shared with others: only its administrator can stop it."),
+    ),
+    (
+        AddressError,
+        N_(
+            "This is not the address of a server: paste the whole line that your administrator gave you, "
+            "such as wss://HOST:PORT."
+        ),
+    ),
+    (
+        VersionError,
+        N_("LaMa Fill here and on the server are of versions that do not fit: update the older one."),
+    ),
     (AnswerError, N_("The server answered with pixels that were not asked for: update it.")),
 )
 """The first of these classes that an error belongs to says what is wrong."""
@@ -98,7 +161,10 @@ def error_message(error: BaseException, *, editor: str) -> Message:
         return Message(FAILURES[error.code])
     for kind, text in _ERRORS:
         if isinstance(error, kind):
-            return Message(text, {"reason": reason, "editor": editor})
+            values = {"reason": reason, "editor": editor}
+            if isinstance(error, SharedServerError):
+                values |= {"server": error.server, "detail": error.detail}
+            return Message(text, values)
     return Message("{reason}", {"reason": reason[:1].upper() + reason[1:]})
 
 

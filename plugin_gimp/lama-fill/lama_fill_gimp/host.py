@@ -23,6 +23,7 @@ from lama_core.client.gimp.options import MAX_SEED, Options  # noqa: E402
 from lama_core.client.options import MAX_FEATHER, MAX_GROW, Transfer  # noqa: E402
 from lama_core.client.plugin import choices  # noqa: E402
 from lama_core.client.plugin.messages import error_message  # noqa: E402
+from lama_core.client.plugin.shared_server import take_address  # noqa: E402
 from lama_core.client.plugin.texts import _, use_translation  # noqa: E402
 from lama_core.client.selection import INVERTED  # noqa: E402
 from lama_fill_gimp import pixels  # noqa: E402
@@ -121,6 +122,13 @@ def _add_arguments(procedure: Gimp.Procedure) -> None:
     procedure.add_string_argument(
         "model", _("_Model"), _("The name of an installed model; empty for the server's default"), "", flags
     )
+    procedure.add_string_argument(
+        "server",
+        _("Ser_ver"),
+        _("The address of a shared server that your administrator gave you; empty for this machine's own"),
+        "",
+        flags,
+    )
 
 
 def run(
@@ -159,9 +167,12 @@ def _run(
     connector = None
     if run_mode == Gimp.RunMode.INTERACTIVE:
         _refuse_at_once(image, layers)
-        connector = ServerConnector(Gimp.version())
+        connector = ServerConnector(Gimp.version(), _server(config))
         if not _ask(procedure, config, connector):
             return False
+    address = take_address(_server(config))
+    # What was pasted holds a token, and GIMP remembers what was chosen.
+    config.set_property("server", address)
     options = _options(config)
     if options.input == "visible":
         # What is visible is the same for all of them: one fill, above the topmost.
@@ -171,7 +182,7 @@ def _run(
         if source.hole.is_empty:
             raise job.JobError(job.nothing_to_fill(source.name))
     bar = _ProgressBar()
-    with find_server(connector, Gimp.version(), bar) as server:
+    with find_server(connector, Gimp.version(), bar, address) as server:
         fillings = job.fill(sources, options, server, bar)
     _add(image, layers, fillings, masks=options.output == "mask")
     return True
@@ -182,6 +193,10 @@ def _options(config: Gimp.ProcedureConfig) -> Options:
     # GIMP sometimes gives an empty text back as None.
     model = config.get_property("model") or ""
     return Options(model=model, **{name: config.get_property(name) for name in names})
+
+
+def _server(config: Gimp.ProcedureConfig) -> str:
+    return config.get_property("server") or ""
 
 
 def _layers(image: Gimp.Image, drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
@@ -463,7 +478,7 @@ def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, connector: Ser
 
     GimpUi.init(PROCEDURE)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _("LaMa Fill"))
-    dialog.fill(["input", "output", "context", "grow", "feather", "quality", "variation"])
+    dialog.fill(["input", "output", "context", "grow", "feather", "quality", "variation", "server"])
     row = _model_row(config, connector, beside=dialog.get_widget("feather", GObject.TYPE_NONE).get_label())
     dialog.get_content_area().pack_start(row, False, False, 0)
     chosen: bool = dialog.run()

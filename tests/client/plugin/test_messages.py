@@ -7,13 +7,23 @@ from collections.abc import Iterator
 import pytest
 
 from lama_core.client.connection import (
+    AccountError,
+    AddressError,
     BusyError,
+    CertificateChangedError,
+    CertificateInvalidError,
+    CertificateUnknownError,
     ConnectionLostError,
     FillFailedError,
     SandboxError,
     ServerNotFoundError,
     ServerSilentError,
     ServerStartError,
+    ServerUnreachableError,
+    SharedServerBusyError,
+    ShutdownRefusedError,
+    TokenRefusedError,
+    VersionError,
 )
 from lama_core.client.options import OptionError
 from lama_core.client.plugin.messages import error_message, stage_message
@@ -86,3 +96,23 @@ def test_a_message_is_translated_when_it_is_shown() -> None:
     message = Message("Waiting, {count} before it", {"count": 3})
     use_translation({"Waiting, {count} before it": "{count} davor"}.__getitem__)
     assert str(message) == "3 davor"
+
+
+def test_what_a_shared_server_can_say_of_itself() -> None:
+    """Each kind names the server and what to do, and none shows a token."""
+    kinds = {
+        AccountError: "paste the whole address",
+        CertificateChangedError: "has changed",
+        CertificateInvalidError: "is not valid: it has expired",
+        CertificateUnknownError: "is not known yet",
+        ServerUnreachableError: "cannot be reached",
+        SharedServerBusyError: "no more connections",
+        ShutdownRefusedError: "only its administrator",
+        TokenRefusedError: "does not take your token",
+    }
+    for kind, words in kinds.items():
+        said = explain(kind("in English", server="wss://fill.example:8443", detail="it has expired"))
+        assert words in said
+        assert "wss://fill.example:8443" in said
+    assert "wss://HOST:PORT" in explain(AddressError("no address"))
+    assert "update the older one" in explain(VersionError("too old"))
