@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Union
 
 #: "auto": by the hole's size; "whole": all of the canvas; a number: that many pixels around the grown hole.
@@ -204,6 +204,24 @@ def context_window(
     x, width = _placed(hole.x, hole.right, width, canvas.x, canvas.right)
     y, height = _placed(hole.y, hole.bottom, height, canvas.y, canvas.bottom)
     return Rect(x, y, width, height)
+
+
+def with_source(window: Window, source: Rect, canvas: Rect) -> Window:
+    """A window that sees enough of what its fill may be copied from.
+
+    Where it holds as much of it as its hole is large, or all, it stays as it is; else it is enlarged to hold
+    all. What is written stays the same.
+
+    Args:
+        window: as planned.
+        source: the bounds of what may be copied.
+        canvas: the whole picture.
+    """
+    source = source.clipped(canvas)
+    enough = min(source.area, window.hole.area)
+    if window.rect.intersect(source).area >= enough:
+        return window
+    return replace(window, rect=window.rect.union(source))
 
 
 def _stepped(side: int) -> int:

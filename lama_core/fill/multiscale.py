@@ -63,7 +63,13 @@ MONTAGE_EFFORT = {"balanced": Effort(), "best": Effort(offsets=100, rounds=3)}
 
 
 def predict_window(
-    predictor: Predictor, colour: Floats, unknown: Mask, options: FillOptions, progress: Progress
+    predictor: Predictor,
+    colour: Floats,
+    unknown: Mask,
+    options: FillOptions,
+    progress: Progress,
+    *,
+    source: Mask | None = None,
 ) -> Floats:
     """Predict what a window looks like where it is not known.
 
@@ -73,6 +79,8 @@ def predict_window(
         unknown: (H, W), True where nothing is known.
         options: how to fill; of them quality, seed and memory count here.
         progress: of this prediction.
+        source: (H, W), True where the picture may be copied from; None: wherever it is known. "fast" copies
+            nothing.
 
     Returns:
         (3, H, W) float32, not clipped.
@@ -86,7 +94,8 @@ def predict_window(
     if options.quality == "fast":
         filled = predict(predictor, seen, hole, memory=options.memory)
     else:
-        filled = _predict_at_scales(predictor, seen, hole, options, view.halvings, progress)
+        allowed = None if source is None else view.apply(source)
+        filled = _predict_at_scales(predictor, seen, hole, allowed, options, view.halvings, progress)
     return view.undo(filled, colour)
 
 
@@ -94,6 +103,7 @@ def _predict_at_scales(
     predictor: Predictor,
     colour: Floats,
     unknown: Mask,
+    source: Mask | None,
     options: FillOptions,
     halvings: int,
     progress: Progress,
@@ -124,7 +134,7 @@ def _predict_at_scales(
     if thick >= MIN_PATCH_THICKNESS:
         if thick >= MIN_CHECKERBOARD_CELLS * predictor.output_stride:
             prediction = remove_checkerboard(prediction, unknown, predictor.output_stride)
-        scales = pyramid(Scale.of(colour, unknown, [prediction], None), LABEL_SIDE)
+        scales = pyramid(Scale.of(colour, unknown, [prediction], source), LABEL_SIDE)
         rng = torch.Generator().manual_seed(options.seed)
         matches = scaled_matches(scales, rng)
         repetition = None if matches is None else find_repetition(scales, matches, patches)
@@ -132,10 +142,18 @@ def _predict_at_scales(
         if repetition is not None:
             prediction = repetition.into(prediction, scales[-1])
             lacking = lacking * (1 - repetition.sure)
-        contours = continue_contours(colour, unknown, lacking.numpy(), patches)
+        contours = continue_contours(colour, unknown, lacking.numpy(), patches, source=source)
         if contours is not None:
             prediction = contours.into(prediction, unknown)
-        patched = patch_fill(colour, unknown, prediction, seed=options.seed, memory=memory, progress=patches)
+        patched = patch_fill(
+            colour,
+            unknown,
+            prediction,
+            source=source,
+            seed=options.seed,
+            memory=memory,
+            progress=patches,
+        )
         painters = [prediction]
         if patched is not None:
             fused = fuse(prediction, patched, colour, unknown)
@@ -145,6 +163,7 @@ def _predict_at_scales(
             picture,
             hole,
             painters,
+            source=source,
             matches=matches,
             repetition=repetition,
             effort=effort,

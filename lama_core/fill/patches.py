@@ -55,6 +55,7 @@ def patch_fill(
     unknown: Mask,
     prediction: Floats,
     *,
+    source: Mask | None = None,
     seed: int,
     memory: int,
     progress: Progress,
@@ -65,6 +66,7 @@ def patch_fill(
         colour: (3, H, W) float32 in 0..1.
         unknown: (H, W), True in the hole.
         prediction: (3, H, W) float32, what the hole should look like, if only roughly.
+        source: (H, W), True where patches may be taken from; None: wherever the picture is known.
         seed: another one finds other patches.
         memory: bytes it may take; a scale that needs more is not searched.
         progress: reported to after each scale, asked between rounds whether to go on.
@@ -79,7 +81,12 @@ def patch_fill(
         return None
     rng = torch.Generator().manual_seed(seed)
     rows, columns = bounding_slices(unknown, SURROUNDINGS)
-    scales = _pyramid(*(torch.from_numpy(x[..., rows, columns]) for x in (colour, unknown, prediction)))
+    banned = np.zeros_like(unknown) if source is None else ~source
+    if source is not None:
+        rows, columns = (slice(0, size) for size in unknown.shape)
+    scales = _pyramid(
+        *(torch.from_numpy(x[..., rows, columns]) for x in (colour, unknown, prediction, banned))
+    )
     done, work = 0.0, sum(4.0**-level for level in range(len(scales)))
     matcher: PatchMatcher | None = None
     nnf: Tensor | None = None
@@ -174,13 +181,15 @@ def _without_step(matcher: PatchMatcher, unknown: Tensor, nnf: Tensor, costs: Te
     return joined
 
 
-def _pyramid(colour: Tensor, unknown: Tensor, prediction: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The picture with the prediction in it, the hole and the guide at every scale, the finest first."""
+def _pyramid(
+    colour: Tensor, unknown: Tensor, prediction: Tensor, banned: Tensor
+) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """The picture with the prediction in it, the hole, the guide and what is no source, the finest first."""
     image = torch.where(unknown, prediction.clamp(0, 1), colour)
-    scales = [(image, unknown, gaussian_blur(image, GUIDE_BLUR))]
+    scales = [(image, unknown, gaussian_blur(image, GUIDE_BLUR), banned)]
     while True:
-        image, unknown, guide = scales[-1]
+        image, unknown, guide, banned = scales[-1]
         if int(unknown.sum()) <= MAX_COARSEST_HOLE or min(unknown.shape) < MIN_COARSEST_SIDE:
             return scales
-        smaller = downsample_mask(unknown[None, None].float())[0, 0] > 0
-        scales.append((downsample2(image[None])[0], smaller, downsample2(guide[None])[0]))
+        smaller, none = downsample_mask(torch.stack((unknown, banned)).float()[None])[0] > 0
+        scales.append((downsample2(image[None])[0], smaller, downsample2(guide[None])[0], none))

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lama_core.client import tiles
-from lama_core.client.geometry import Window, feather_of, grow_of
+from lama_core.client.geometry import Window, feather_of, grow_of, with_source
 from lama_core.client.options import FillOptions
 from lama_core.client.tiles import MAX_TILE
 from lama_core.fill.common.errors import FillError
@@ -28,6 +28,7 @@ class FillPlan:
         picture: (H, W, C), a view of the image; whoever fills in place writes to it.
         pixel: what a pixel of it is.
         mask: the hole.
+        source: what the fill may be copied from; None: wherever the picture is known.
         windows: what the network sees and writes; at least one.
         options: how to fill.
     """
@@ -35,6 +36,7 @@ class FillPlan:
     picture: Pixels
     pixel: PixelFormat
     mask: HoleMask
+    source: HoleMask | None
     windows: tuple[Window, ...]
     options: FillOptions
 
@@ -43,11 +45,12 @@ def plan_fill(
     image: NDArray[Any],
     hole: NDArray[Any],
     options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
+    source: NDArray[Any] | None = None,
 ) -> FillPlan:
     """Decide all of a fill that can be decided without a network.
 
     Args:
-        image, hole, options: as for `fill`.
+        image, hole, options, source: as for `fill`.
 
     Raises:
         FillError, PixelError, HoleError: as `fill`, but for what only shows while filling.
@@ -56,7 +59,26 @@ def plan_fill(
     picture = as_channels(image)
     mask = _checked_hole(picture, hole)
     windows = tuple(_planned_windows(mask, options))
-    return FillPlan(picture=picture, pixel=pixel, mask=mask, windows=windows, options=options)
+    where = None if source is None else _checked_source(picture, source, mask)
+    if where is not None:
+        windows = tuple(with_source(window, where.bounds, mask.canvas) for window in windows)
+    return FillPlan(picture=picture, pixel=pixel, mask=mask, source=where, windows=windows, options=options)
+
+
+def _checked_source(picture: Pixels, source: NDArray[Any], hole: HoleMask) -> HoleMask:
+    """Read the mask of what may be copied. Raises `HoleError` and `FillError`."""
+    mask = read_hole(source)
+    height, width = picture.shape[:2]
+    if (mask.canvas.width, mask.canvas.height) != (width, height):
+        raise FillError(
+            f"the picture is {width} x {height} pixels and the mask of what may be copied "
+            f"{mask.canvas.width} x {mask.canvas.height}: give one of the picture's size"
+        )
+    if mask.bounds.is_empty:
+        raise FillError("the mask of what may be copied selects nothing: mark in it where to copy from")
+    if not ((mask.window(mask.bounds) >= 0.5) & (hole.window(mask.bounds) < 0.5)).any():
+        raise FillError("all of what may be copied is in the hole: mark something outside of it")
+    return mask
 
 
 def _planned_windows(mask: HoleMask, options: FillOptions) -> list[Window]:

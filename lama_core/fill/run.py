@@ -45,6 +45,7 @@ def fill(
     generator: Predict,
     options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
     *,
+    source: NDArray[Any] | None = None,
     progress: Progress = Progress(),  # noqa: B008 - it is frozen
 ) -> NDArray[Any]:
     """Fill the hole of a picture.
@@ -57,6 +58,8 @@ def fill(
             values between none and all are a soft selection, blended by that much.
         generator: the network: a `Predictor`, a module of torch such as `Generator`, or a function.
         options: how to fill.
+        source: (H, W), of the types of `hole`: what is half selected or more may be copied into the hole;
+            None: all that is known. The network sees the rest as well.
         progress: takes reports, and says whether to go on.
 
     Returns:
@@ -69,7 +72,7 @@ def fill(
         FillCancelled: `progress` said so.
     """
     progress.report(0.0)
-    plan = plan_fill(image, hole, options)
+    plan = plan_fill(image, hole, options, source)
     picture: Pixels = image.copy()
     plan = replace(plan, picture=as_channels(picture))
     composite_all(plan.picture, plan.windows, fill_planned(plan, generator, progress=progress))
@@ -82,6 +85,7 @@ def fill_region(
     generator: Predict,
     options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
     *,
+    source: NDArray[Any] | None = None,
     progress: Progress = Progress(),  # noqa: B008 - it is frozen
 ) -> FilledRegion:
     """As `fill`, but only the part that changes: the rectangle around all holes, grown and feathered.
@@ -90,7 +94,7 @@ def fill_region(
     nearly the
     picture: `fill_windows` gives them one by one.
     """
-    regions = list(fill_windows(image, hole, generator, options, progress=progress))
+    regions = list(fill_windows(image, hole, generator, options, source=source, progress=progress))
     if len(regions) == 1:
         return regions[0]
     rect = regions[0].rect
@@ -111,6 +115,7 @@ def fill_windows(
     generator: Predict,
     options: FillOptions = FillOptions(),  # noqa: B008 - it is frozen
     *,
+    source: NDArray[Any] | None = None,
     progress: Progress = Progress(),  # noqa: B008 - it is frozen
 ) -> Iterator[FilledRegion]:
     """As `fill`, one region for each group of holes that share a window; no two of them overlap.
@@ -119,7 +124,7 @@ def fill_windows(
     so the order does not matter.
     """
     progress.report(0.0)
-    yield from fill_planned(plan_fill(image, hole, options), generator, progress=progress)
+    yield from fill_planned(plan_fill(image, hole, options, source), generator, progress=progress)
 
 
 def fill_planned(
@@ -141,7 +146,10 @@ def fill_planned(
         view = _look(picture, mask, pixel, window, options)
         filling.check()
         filling.report(0.0)
-        prediction = predict_window(predictor, view.planes.colour, ~view.planes.usable, options, filling)
+        source = None if plan.source is None else plan.source.window(view.rect) >= 0.5
+        prediction = predict_window(
+            predictor, view.planes.colour, ~view.planes.usable, options, filling, source=source
+        )
         blending.check()
         blending.report(0.0)
         prediction = _finished(prediction, view, options)

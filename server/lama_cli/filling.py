@@ -18,6 +18,7 @@ from lama_core.client.protocol.messages import Depth, Fill, PixelFormat, Result
 from lama_core.fill import FilledRegion, FillError, FillPlan
 from lama_core.fill import Progress as FillProgress
 from lama_core.fill.filled_region import composite_all
+from lama_core.image.mask_ops import HoleMask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,9 +191,14 @@ def _request(plan: FillPlan, window: Window, model: str) -> Fill:
         depth=_DEPTHS[pixels.dtype.name],
         pixels=_little_endian(pixels).tobytes(),
         hole=hole.tobytes(),
+        source=b"" if plan.source is None else _source(plan.source, rect),
         options=_window_options(plan, window),
         model=model,
     )
+
+
+def _source(mask: HoleMask, rect: Rect) -> bytes:
+    return (mask.window(rect) >= 0.5).astype(np.uint8).tobytes()
 
 
 def _send(

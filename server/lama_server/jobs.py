@@ -82,7 +82,7 @@ class Job:
     ) -> None:
         self.client = client
         self.fill = fill
-        self.bytes = len(fill.pixels) + len(fill.hole)
+        self.bytes = fill.plane_bytes
         self.began = time.monotonic()
         self.stage = "queued"
         self.fraction = 0.0

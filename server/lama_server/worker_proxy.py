@@ -18,6 +18,7 @@ from lama_core.client.protocol.messages import (
 from lama_core.client.text import one_line
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
 from lama_server.ipc import Message
+from lama_server.planes import write_planes
 from lama_server.shared_memory import NO_MEMORY, SharedBuffer
 
 
@@ -91,14 +92,12 @@ class WorkerProxy:
 
     async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
         self._job += 1
-        size, job = len(fill.pixels), fill.job
+        job = fill.job
         try:
-            shared = self._channel.memory.resize(size + len(fill.hole))
+            shared = self._channel.memory.resize(fill.plane_bytes)
         except (OSError, MemoryError) as error:
             raise JobError("out_of_memory", NO_MEMORY) from error
-        shared[:size] = fill.pixels
-        shared[size:] = fill.hole
-        message = to_fields(replace(fill, pixels=b"", hole=b"", job=self._job))
+        message = write_planes(replace(fill, job=self._job), shared)
         del fill  # its pixels are in the shared memory now
         self._answer = asyncio.get_running_loop().create_future()
         self._progress = progress

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from lama_core.client.geometry import (
     automatic_grow,
     context_window,
     plan_windows,
+    with_source,
 )
 
 sides = st.integers(1, 4000)
@@ -267,3 +269,30 @@ def test_many_holes_are_planned_in_a_moment() -> None:
     holes = [Rect((n * 613) % 9000, (n * 1481) % 9000, 12, 9) for n in range(128)]
     windows = plan_windows(holes, Rect(0, 0, 9100, 9100))
     assert sum(len(window.holes) for window in windows) == 128
+
+
+@given(
+    source=st.tuples(st.integers(0, 900), st.integers(0, 700), st.integers(1, 400), st.integers(1, 400)),
+    hole=st.tuples(st.integers(0, 900), st.integers(0, 700), st.integers(1, 90), st.integers(1, 90)),
+)
+def test_a_window_sees_enough_of_its_source(
+    source: tuple[int, int, int, int], hole: tuple[int, int, int, int]
+) -> None:
+    canvas = Rect(0, 0, 1000, 800)
+    (window,) = plan_windows([Rect(*hole).clipped(canvas)], canvas)
+    bounds = Rect(*source).clipped(canvas)
+    seeing = with_source(window, bounds, canvas)
+    assert canvas.contains(seeing.rect)
+    assert seeing.rect.contains(window.rect)
+    assert replace(seeing, rect=window.rect) == window
+    seen = seeing.rect.intersect(bounds).area
+    assert seen == bounds.area or seen >= window.hole.area
+    assert with_source(seeing, bounds, canvas) == seeing
+
+
+def test_a_window_that_sees_enough_stays() -> None:
+    canvas = Rect(0, 0, 4000, 3000)
+    (window,) = plan_windows([Rect(2000, 1500, 100, 80)], canvas)
+    assert with_source(window, canvas, canvas) == window
+    far = with_source(window, Rect(10, 20, 50, 60), canvas)
+    assert far.rect == window.rect.union(Rect(10, 20, 50, 60))

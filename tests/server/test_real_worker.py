@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,29 @@ def test_fill_through_the_server_is_the_fill(start: Start) -> None:
     assert bytes(result.blend) == np.rint(region.blend * 255).astype(np.uint8).tobytes()
     filled = composite(picture, region)
     assert (filled[:60] == picture[:60]).all()
+
+
+def test_what_may_be_copied_goes_to_the_worker(start: Start) -> None:
+    picture, hole = _picture()
+    source = np.zeros_like(hole)
+    source[:, :110] = 1
+    server = start("real").ready()
+    with server.connect() as client:
+        sent = Fill(
+            width=picture.shape[1],
+            height=picture.shape[0],
+            format="rgb",
+            depth="u8",
+            pixels=picture.tobytes(),
+            hole=hole.tobytes(),
+            source=source.tobytes(),
+        )
+        result = client.fill(sent)
+        with pytest.raises(FillFailedError, match="what may be copied is in the hole"):
+            client.fill(replace(sent, source=(hole > 0).astype(np.uint8).tobytes()))
+    region = fill_region(picture, hole, load_generator("tiny"), FillOptions(), source=source)
+    pixels = np.frombuffer(result.pixels, np.uint8).reshape(region.pixels.shape)
+    assert np.abs(pixels.astype(int) - region.pixels).max() <= 1
 
 
 def test_models_by_name(start: Start) -> None:

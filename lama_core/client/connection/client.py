@@ -37,7 +37,6 @@ from lama_core.client.protocol.messages import (
     StatusRequest,
     Welcome,
 )
-from lama_core.client.protocol.packing import byte_count
 
 FillProgress = Callable[[str, float, int], None]
 """Told the stage ("queued", "loading", "filling", ...), the fraction 0..1, and how many jobs come first."""
@@ -184,7 +183,7 @@ class Client:
         connection = self._connection
         assert connection is not None
         message = replace(fill, job=connection.session.next_job())
-        silence = _SilenceLimit(connection, byte_count(fill.pixels) + byte_count(fill.hole))
+        silence = _SilenceLimit(connection, fill.plane_bytes)
         try:
             connection.send(message, lambda: _go_on(cancelled, silence))
             return _wait_for_result(connection, message.job, silence, on_progress, cancelled)

@@ -122,6 +122,8 @@ def to_fields(message: Message) -> dict[str, Any]:
         # Left out means automatic, for servers of before too.
         chosen = {key: value for key, value in chosen.items() if value is not None}
         fields["options"] = {**chosen, "model": fields.pop("model")}
+        if not len(message.source):
+            del fields["source"]  # servers of before do not know it
     return fields
 
 
@@ -186,6 +188,7 @@ def _fill(fields: Fields, limits: Limits) -> Fill:
         depth=fields.choice("depth", DEPTH_BYTES),
         pixels=fields.data("pixels"),
         hole=fields.data("hole"),
+        source=fields.data("source", b""),
         options=_options(options),
         model=options.name("model", ""),
         job=job,
@@ -220,22 +223,27 @@ def _check_fill(fill: Fill, limits: Limits) -> None:
         raise fail("width", f"times height is more than {limits.max_pixels} pixels", "too_large")
     if fill.format not in CHANNELS or fill.depth not in DEPTH_BYTES:
         raise fail("format", f"and depth are {fill.format} and {fill.depth}, which are not of the protocol")
-    sizes = (("pixels", fill.pixels, pixel_bytes(fill.format, fill.depth)), ("hole", fill.hole, 1))
+    sizes = (
+        ("pixels", fill.pixels, pixel_bytes(fill.format, fill.depth)),
+        ("hole", fill.hole, 1),
+        ("source", fill.source, 1),
+    )
     for name, data, each in sizes:
+        if name == "source" and not byte_count(data):
+            continue
         if byte_count(data) != width * height * each:
             raise fail(name, f"must be {width * height * each} bytes, not {byte_count(data)}")
     if len(fill.model) > bounds.MAX_NAME or not fill.model.isprintable():
         raise fail("options.model", f"must be at most {bounds.MAX_NAME} printable characters")
-    if byte_count(fill.pixels) + byte_count(fill.hole) > limits.max_frame_bytes:
+    if fill.plane_bytes > limits.max_frame_bytes:
         raise _too_many_bytes(fill, limits)
 
 
 def _too_many_bytes(fill: Fill, limits: Limits) -> ProtocolError:
-    size = byte_count(fill.pixels) + byte_count(fill.hole)
     return ProtocolError(
         "too_large",
-        f"the fill of {fill.width} x {fill.height} pixels takes {size} bytes, and the server takes messages "
-        f"of {limits.max_frame_bytes}",
+        f"the fill of {fill.width} x {fill.height} pixels takes {fill.plane_bytes} bytes, and the server "
+        f"takes messages of {limits.max_frame_bytes}",
         job=fill.job,
     )
 

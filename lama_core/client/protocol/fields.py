@@ -87,8 +87,8 @@ class Fields:
                 return choice
         raise self.fail(name, "must be one of " + ", ".join(choices))
 
-    def data(self, name: str) -> Bytes:
-        value = self.get(name)
+    def data(self, name: str, default: Any = _MISSING) -> Bytes:
+        value = self.get(name, default)
         if not isinstance(value, (bytes, bytearray, memoryview)):
             raise self.fail(name, "must be binary data")
         return value

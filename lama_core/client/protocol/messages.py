@@ -59,6 +59,7 @@ class Fill:
 
     `pixels`: `width * height` pixels, row by row from the top, tightly packed, little endian, straight alpha;
     float samples are 0..1. `hole`: one byte for each pixel, 0 known, 255 hole, soft in between.
+    `source`: one byte for each pixel, not 0 where the fill may copy from; empty: from everywhere.
     `options`: how; `options.memory` is not sent. `model`: the name of an installed model, "" is the server's
     default. `job`: 1 or more, larger than every earlier one of the connection; 0 as long as it was not sent,
     because the connection numbers it.
@@ -70,13 +71,20 @@ class Fill:
     depth: Depth
     pixels: Bytes = field(repr=False)
     hole: Bytes = field(repr=False)
+    source: Bytes = field(default=b"", repr=False)
     options: FillOptions = FillOptions()  # noqa: RUF009 - frozen
     model: str = ""
     job: int = 0
 
     def without_pixels(self) -> Fill:
-        """The same fill without the memory that its pixels and its hole take."""
-        return replace(self, pixels=b"", hole=b"")
+        """The same fill without the memory that its pixels, its hole and its source take."""
+        return replace(self, pixels=b"", hole=b"", source=b"")
+
+    @property
+    def plane_bytes(self) -> int:
+        """How many bytes these take."""
+        planes = (self.pixels, self.hole, self.source)
+        return sum(plane.nbytes if isinstance(plane, memoryview) else len(plane) for plane in planes)
 
 
 @dataclass(frozen=True)

@@ -106,13 +106,22 @@ class PatchMatcher:
     _crop: tuple[int, int, int, int]
 
     @classmethod
-    def of(cls, image: Tensor, unknown: Tensor, guide: Tensor, *, searched: bool = True) -> PatchMatcher:
+    def of(
+        cls,
+        image: Tensor,
+        unknown: Tensor,
+        guide: Tensor,
+        banned: Tensor | None = None,
+        *,
+        searched: bool = True,
+    ) -> PatchMatcher:
         """Look at a picture.
 
         Args:
             image: (3, H, W) float32 with a first estimate in the hole; it is copied. Sides of 8 or more.
             unknown: (H, W) bool, some of it True.
             guide: (3, H, W) float32, smooth: where two places differ in it they are no match.
+            banned: (H, W) bool, what no patch may show; None: nothing.
             searched: whether patches are to be looked for, or only voted with.
         """
         height, width = unknown.shape
@@ -120,6 +129,8 @@ class PatchMatcher:
         touching = dilate(unknown, REACH)
         inside = torch.zeros_like(unknown)
         inside[REACH : height - REACH, REACH : width - REACH] = True
+        if banned is not None and bool(banned.any()):
+            inside &= ~dilate(banned, REACH)
         is_source = (inside & ~touching).flatten()
         targets = touching.flatten().nonzero()[:, 0]
         slots = torch.full((height * width,), -1, dtype=torch.int64)

@@ -9,7 +9,7 @@ import torch
 
 from lama_core.fill.common.progress import Progress
 from lama_core.fill.common.pyramid import downsample_mask
-from lama_core.fill.common.sampling import sample
+from lama_core.fill.common.sampling import Reals, sample
 from lama_core.fill.contours.ends import LONGEST, find_ends
 from lama_core.fill.contours.gradients import Gradients
 from lama_core.fill.contours.pairing import pair_ends
@@ -67,7 +67,12 @@ class Contours:
 
 
 def continue_contours(
-    colour: Floats, unknown: Mask, lacking: Floats | None = None, progress: Progress = UNWATCHED
+    colour: Floats,
+    unknown: Mask,
+    lacking: Floats | None = None,
+    progress: Progress = UNWATCHED,
+    *,
+    source: Mask | None = None,
 ) -> Contours | None:
     """Find the contours that end at a hole and go on beyond it, and draw them through.
 
@@ -77,6 +82,8 @@ def continue_contours(
         lacking: (h, w) float32 of any size, which share of the picture's detail a fill lacks; contours are
             drawn only where that is much. None: everywhere.
         progress: asked between steps whether to go on.
+        source: (H, W), True where the picture may be copied from: contours come from there alone. None:
+            wherever it is known.
 
     Returns:
         None where there are none.
@@ -104,7 +111,19 @@ def continue_contours(
             for one in connections
             if sample(lacking[None], (one.curve + 0.5) * scale - 0.5).mean() >= LEAST_LACKING
         ]
+    if source is not None:
+        connections = [
+            one
+            for one in connections
+            if all(_is_inside(ends.paths[end][: ends.lengths[end] + 1], source, factor) for end in one.ends)
+        ]
     if not connections:
         return None
     picture, cover = paint_strips(colour, unknown, ends, connections, factor, progress)
     return Contours(picture=picture, cover=cover)
+
+
+def _is_inside(path: Reals, source: Mask, factor: int) -> bool:
+    """Whether a path, (P, 2) at 1 / `factor` of the size, is where the picture may be copied from."""
+    places = (path + 0.5) * factor - 0.5
+    return bool((sample(source[None].astype(np.float32), places) > 0.5).all())

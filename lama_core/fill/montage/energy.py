@@ -38,6 +38,11 @@ GUIDE_WEIGHT = 6.0
 GUIDE_NEAR = 8.0
 GUIDE_DEEP = 32
 
+#: Who says where to copy from wants that, whatever the network asks for: then the guide counts this share,
+#: and what painters made costs so much more.
+INSISTED_GUIDE = 0.1
+INSISTED_COST = 20_000
+
 #: A source that looks like nothing else in the picture, a thing, costs so much for each multiple of the
 #: middling difference to the nearest one, beyond the first.
 RARITY_COST = 100
@@ -54,7 +59,13 @@ def labels_of(steps: Numbers, painters: int) -> Numbers:
 
 
 def coarsest_energy(
-    scale: Scale, pieces: Pieces | None, labels: Numbers, rarity: Tensor, lacking: Tensor
+    scale: Scale,
+    pieces: Pieces | None,
+    labels: Numbers,
+    rarity: Tensor,
+    lacking: Tensor,
+    *,
+    insisted: bool = False,
 ) -> Energy:
     """With the guide, and what rare sources cost.
 
@@ -64,14 +75,21 @@ def coarsest_energy(
         labels: (K, 4).
         rarity: (H, W), as `rarity_of` has it.
         lacking: (N, H, W), as `lacking_detail` has it.
+        insisted: whether somebody said where to copy from.
     """
     unknown: Mask = scale.unknown.numpy()
     features = _features(scale, pieces, GUIDE_BLUR)
     costs = _costs(scale, pieces, lacking)
+    if insisted:
+        costs[1 : 1 + len(scale.painted)] += INSISTED_COST
     rare = (rarity.clamp(RARITY_FREE, MOST_RARE) - RARITY_FREE).mul_(RARITY_COST).int().numpy()
     costs[0] += np.where(costs[0] == 0, rare, 0)
     distance = distance_to(~unknown, GUIDE_DEEP)  # infinite where it is deeper
-    weight = GUIDE_WEIGHT * (1 + np.square(GUIDE_NEAR / np.maximum(distance, 1)))
+    weight = (
+        GUIDE_WEIGHT
+        * (INSISTED_GUIDE if insisted else 1.0)
+        * (1 + np.square(GUIDE_NEAR / np.maximum(distance, 1)))
+    )
     guide = np.empty((*unknown.shape, 4), np.uint8)
     guide[..., :3] = features[1, ..., 5:]
     guide[..., 3] = weight.round().clip(0, 255)

@@ -111,7 +111,7 @@ def montage_fill(
     pieces = None if repetition is None else repetition.pieces(scales[level])
     planes = len(painters) + (0 if pieces is None else len(pieces.costs))
     labels = _labels(steps, level - at, planes)
-    energy = coarsest_energy(scales[level], pieces, labels, rarity, lacking)
+    energy = coarsest_energy(scales[level], pieces, labels, rarity, lacking, insisted=source is not None)
     chosen = first_labelling(scales[level], len(painters))
     _expand_all(
         energy, chosen, scales[level], len(painters), effort.rounds, progress.part(SEARCHED, LABELLED)

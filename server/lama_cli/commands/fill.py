@@ -44,6 +44,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "(default: what is transparent in PICTURE)",
     )
     parser.add_argument(
+        "--source",
+        metavar="MASK",
+        type=Path,
+        help="a picture of the same size, white where the fill may be copied from (default: from everywhere)",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
@@ -106,7 +112,12 @@ def _fill(args: argparse.Namespace, early: EarlyConnection | None) -> int:
             hole = read_mask(mask, picture=picture, max_pixels=max_pixels, notes=notes)
         if takes_transfer_of_file(args):
             options = replace(options, transfer=picture.transfer)
-        plan = plan_fill(picture.pixels, hole, options)
+        copied = None
+        if args.source is not None:
+            mask = inputs.plain(args.source)
+            check_mask_size(mask, source, max_pixels=max_pixels)
+            copied = read_mask(mask, picture=picture, max_pixels=max_pixels, notes=notes)
+        plan = plan_fill(picture.pixels, hole, options, copied)
         ending = ending or ending_of(source)
         check_output(
             output,

@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol.codec import client_message, to_fields
+from lama_core.client.protocol.codec import to_fields
 from lama_core.client.protocol.limits import MAX_COUNT, Limits
-from lama_core.client.protocol.messages import Error, Fill
+from lama_core.client.protocol.messages import Error
 from lama_core.client.text import one_line
 from lama_server import __version__
 from lama_server.cluster.node_models import ModelCopy, model_on_node
 from lama_server.errors import WorkerLostError
 from lama_server.ipc import Message
+from lama_server.planes import read_planes
 from lama_server.threads import prepare_threads
 from lama_server.worker.process import Engine, EngineSettings, failure_of
 
@@ -94,15 +95,13 @@ class FillActor:
         """Fill one window.
 
         Args:
-            fields: of the fill without pixels and hole.
-            window: a buffer with both, one after the other.
+            fields: of the fill without its planes.
+            window: a buffer with these, one after the other.
         """
         assert self._engine is not None
         job = fields["job"]
         buffer = memoryview(window[0]).cast("B")
-        size = len(buffer) - fields["width"] * fields["height"]
-        fill = client_message({**fields, "pixels": buffer[:size], "hole": buffer[size:]}, _LIMITS)
-        assert isinstance(fill, Fill)
+        fill = read_planes(fields, buffer)
         try:
             result = self._engine.fill(fill, self._progress, lambda: self._cancelled == job)
         except WorkerLostError:

@@ -25,7 +25,7 @@ from ray.exceptions import ObjectStoreFullError, RayActorError, RayError
 
 from lama_core.client.files import hash_file
 from lama_core.client.protocol.codec import to_fields
-from lama_core.client.protocol.messages import Error, Progress, pixel_bytes
+from lama_core.client.protocol.messages import Error, Progress
 from lama_core.client.text import one_line
 from lama_core.model.installed.registry import UnknownModelError, find_model
 from lama_server import __version__
@@ -33,6 +33,7 @@ from lama_server.cluster.actor import CONCURRENCY_GROUPS, FillActor
 from lama_server.cluster.head import HeadError, connect, watch_head
 from lama_server.cluster.node_models import ModelCopy
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
+from lama_server.planes import buffer_size
 from lama_server.shared_memory import NO_MEMORY, open_shared_buffer
 from lama_server.worker.process import die_with, take_standard_streams
 
@@ -193,10 +194,8 @@ class _RemoteWorker:
             if loaded["type"] == "error":
                 self._answer({**loaded, "job": job})
                 return
-        area = message["width"] * message["height"]
-        size = area * pixel_bytes(message["format"], message["depth"])
         try:
-            shared = open_shared_buffer(message.pop("shared"), size + area)
+            shared = open_shared_buffer(message.pop("shared"), buffer_size(message))
         except OSError:
             self._answer(to_fields(Error.of("out_of_memory", NO_MEMORY, job=job)))
             return

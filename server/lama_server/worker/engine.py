@@ -31,7 +31,7 @@ from lama_server.worker.devices import (
     is_out_of_memory,
     memory_in_use,
 )
-from lama_server.worker.pixels import bytes_of, hole_of, picture_of
+from lama_server.worker.pixels import bytes_of, hole_of, picture_of, source_of
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +153,7 @@ class FillEngine:
                     hole,
                     self._generator(fill.model, device),
                     options,
+                    source=source_of(fill),
                     progress=Progress(on_report=self._watch.progress, cancelled=self._watch.cancelled),
                 )
                 return region, device

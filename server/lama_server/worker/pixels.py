@@ -32,6 +32,13 @@ def hole_of(fill: Fill) -> NDArray[np.float32]:
     return hole
 
 
+def source_of(fill: Fill) -> NDArray[np.bool_] | None:
+    """(height, width), True where the fill may copy from; None: wherever it is known."""
+    if not len(fill.source):
+        return None
+    return np.asarray(np.frombuffer(fill.source, np.uint8).reshape(fill.height, fill.width) > 0)
+
+
 def bytes_of(pixels: NDArray[Any], fill: Fill) -> memoryview:
     """The bytes of (h, w, channels) pixels, as the fill's format orders them."""
     ordered = swap_red_and_blue(pixels) if fill.format == "bgra" else pixels

@@ -18,8 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol.codec import client_message, to_fields
-from lama_core.client.protocol.limits import MAX_COUNT, Limits
+from lama_core.client.protocol.codec import to_fields
 from lama_core.client.protocol.messages import (
     Cancelled,
     Device,
@@ -28,16 +27,13 @@ from lama_core.client.protocol.messages import (
     Progress,
     Result,
     ServerMessage,
-    pixel_bytes,
 )
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
+from lama_server.planes import buffer_size, read_planes
 from lama_server.shared_memory import NO_MEMORY, open_shared_buffer
 
 log = logging.getLogger(__name__)
-
-_LIMITS = Limits(max_frame_bytes=MAX_COUNT)
-"""The server has checked a fill's size already."""
 
 INTERNAL = "the server failed; its log says more (lama-fill logs)"
 
@@ -189,14 +185,11 @@ class _Process:
 
     def _fill(self, engine: Engine, message: Message) -> None:
         """Run the engine on the pixels in the shared memory, and leave the result in their place."""
-        area = message["width"] * message["height"]
-        size = area * pixel_bytes(message["format"], message["depth"])
         try:
-            shared = open_shared_buffer(message["shared"], size + area)
+            shared = open_shared_buffer(message["shared"], buffer_size(message))
         except OSError as error:
             raise JobError("out_of_memory", NO_MEMORY) from error
-        fill = client_message({**message, "pixels": shared[:size], "hole": shared[size:]}, _LIMITS)
-        assert isinstance(fill, Fill)
+        fill = read_planes(message, shared)
 
         def progress(stage: str, fraction: float) -> None:
             self._say(Progress(job=fill.job, stage=stage, fraction=fraction))

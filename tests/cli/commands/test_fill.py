@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -255,6 +256,37 @@ def test_by_the_server_it_is_the_same(run: Run, weights: Path, capsys: pytest.Ca
     difference = load("there.png").astype(int) - load("here.png")
     assert np.abs(difference).max() <= 1  # the blend has 255 steps on its way
     assert (load("here.png") != photo(300, 1500)).any(axis=2)[110, 70:80].all()
+
+
+def test_where_to_copy_from_is_a_mask(run: Run, tmp_path: Path, weights: Path) -> None:
+    Image.fromarray(photo()).save(tmp_path / "a.png")
+    Image.fromarray(hole()).save(tmp_path / "m.png")
+    left = np.zeros((60, 80), np.uint8)
+    left[:, :25] = 255
+    Image.fromarray(left).save(tmp_path / "s.png")
+    done = run("a.png", "--mask", "m.png", "--source", "s.png", "-o", "b.png", "--no-server")
+    assert done.status == 0
+    expected = fill(photo(), hole(), load_generator(str(weights)), FillOptions(), source=left)
+    assert np.abs(np.asarray(Image.open(tmp_path / "b.png")).astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (np.zeros((60, 80), np.uint8), "marks nothing|selects nothing"),
+        (hole(), "all of what may be copied is in the hole: mark something outside of it"),
+        (np.full((6, 8), 255, np.uint8), "6"),
+    ],
+)
+def test_a_mask_of_what_may_be_copied_that_is_none(
+    run: Run, tmp_path: Path, source: np.ndarray, said: str
+) -> None:
+    Image.fromarray(photo()).save(tmp_path / "a.png")
+    Image.fromarray(hole()).save(tmp_path / "m.png")
+    Image.fromarray(source).save(tmp_path / "s.png")
+    done = run("a.png", "--mask", "m.png", "--source", "s.png", "-o", "b.png", "--no-server")
+    assert re.search(said, done.said())
+    assert not (tmp_path / "b.png").exists()
 
 
 def test_a_picture_that_is_not_there_starts_no_server(

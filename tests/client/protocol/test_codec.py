@@ -86,6 +86,7 @@ def fills(draw: st.DrawFn) -> Fill:
         depth=depth,
         pixels=draw(st.binary(min_size=size, max_size=size)),
         hole=draw(st.binary(min_size=width * height, max_size=width * height)),
+        source=draw(st.just(b"") | st.binary(min_size=width * height, max_size=width * height)),
         options=draw(options),
         model=draw(names),
     )
@@ -253,6 +254,28 @@ def test_options_that_are_not_sent_have_their_defaults() -> None:
     partly = decode_map(fill_map(options={"grow": 3}))
     assert isinstance(partly, Fill)
     assert partly.options == FillOptions(grow=3)
+
+
+def test_a_fill_without_a_source_says_nothing_of_it() -> None:
+    message = decode_map(fill_map())
+    assert isinstance(message, Fill)
+    assert message.source == b""
+    assert "source" not in codec.to_fields(message)
+
+
+@pytest.mark.parametrize("source", [b"1", bytes(3)])
+def test_a_source_is_of_the_window(source: bytes) -> None:
+    with pytest.raises(ProtocolError, match=r"fill\.source: must be 2 bytes"):
+        decode_map(fill_map(source=source))
+    with pytest.raises(ProtocolError, match=r"fill\.source: must be binary data"):
+        decode_map(fill_map(source="ab"))
+
+
+def test_a_source_counts_among_the_bytes() -> None:
+    message = decode_map(fill_map(source=bytes(2)))
+    assert isinstance(message, Fill)
+    assert message.plane_bytes == 6 + 2 + 2
+    assert message.without_pixels().plane_bytes == 0
 
 
 def test_a_number_that_is_automatic_is_nil_or_left_out_or_as_the_first_clients_send_it() -> None:

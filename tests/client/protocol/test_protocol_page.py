@@ -129,6 +129,8 @@ REQUIRED_WITH_DEFAULT = {"protocol", "retryable", *(field.name for field in data
 def plain_default(value: object) -> object:
     if value == ():
         return []
+    if value == b"":
+        return ""
     return {} if value == FillOptions() else value
 
 
