@@ -15,6 +15,7 @@ NAMES = (
     "gpu",
     "memory",
     "load",
+    "busy",
     "fills",
     "batch",
     "server",
