@@ -104,6 +104,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "lama_cli.pictures",
         "lama_server",
         "lama_server.shared",
+        "lama_server.cluster",
         "lama_server.worker",
         "lama_core.image",
         "lama_core.model.installed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 import unicodedata
 from collections import deque
@@ -24,6 +25,7 @@ from lama_cli.pictures import (
     write_picture,
 )
 from lama_cli.pictures.transparency import transparent_hole
+from lama_cli.remote_files import delivered, is_remote, local_copy
 from lama_core.client.errors import LamaFillError
 from lama_core.client.options import FillOptions
 from lama_core.fill import FillPlan, plan_fill
@@ -69,10 +71,14 @@ class Done:
     error: LamaFillError | None
     note: str = ""
     """One line about what of the file is not kept, or empty."""
+    tries: int = 1
+    """How many workers had it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
+class Loaded:
+    """A picture that is ready to be filled."""
+
     task: Task
     picture: Picture
     plan: FillPlan
@@ -97,7 +103,7 @@ def find_tasks(folder: Path, *, masks: Path | None, output: Path, ending: str | 
     for place in (folder, masks):
         if place is not None and not place.is_dir():
             raise BatchError(f"{place} is not a folder: give the folder of the pictures, and of their masks")
-    if output.exists() and output.samefile(folder):
+    if output.exists() and _same(output, folder):
         raise BatchError(f"{output} is the folder of the pictures themselves: choose another with -o")
     files, others = _pictures(folder)
     candidates = files
@@ -202,29 +208,10 @@ def run_batch(
     for filler in fillers:
         free.put(filler)
 
-    def load(task: Task) -> _Loaded:
-        notes: list[str] = []
-        _check_not_replaced(task)
-        if task.mask is None:
-            picture = read_picture(task.picture, max_pixels=max_pixels)
-            hole = transparent_hole(picture, task.picture)
-        else:
-            check_mask_size(task.mask, task.picture, max_pixels=max_pixels)
-            picture = read_picture(task.picture, max_pixels=max_pixels)
-            hole = read_mask(task.mask, picture=picture, max_pixels=max_pixels, notes=notes)
-        how = replace(options, transfer=picture.transfer) if transfer_of_files else options
-        plan = plan_fill(picture.pixels, hole, how)
-        task.output.parent.mkdir(parents=True, exist_ok=True)
-        check_output(
-            task.output,
-            picture.pixels,
-            changed=[window.written for window in plan.windows],
-            extra_channels=picture.extra_channels,
-        )
-        note = "; ".join(filter(None, (picture.note, *notes)))
-        return _Loaded(task=task, picture=picture, plan=plan, note=note)
+    def load(task: Task) -> Loaded:
+        return load_task(task, options, max_pixels=max_pixels, transfer_of_file=transfer_of_files)
 
-    def filled(reading: Future[_Loaded]) -> tuple[_Loaded, FillReport]:
+    def filled(reading: Future[Loaded]) -> tuple[Loaded, FillReport]:
         loaded = reading.result()
         filler = free.get()
         try:
@@ -232,21 +219,11 @@ def run_batch(
         finally:
             free.put(filler)
 
-    new: dict[tuple[int, int], Path] = {}
+    new: dict[object, Path] = {}
 
-    def written(filling: Future[tuple[_Loaded, FillReport]]) -> tuple[FillReport, str]:
+    def written(filling: Future[tuple[Loaded, FillReport]]) -> tuple[FillReport, str]:
         loaded, report = filling.result()
-        output = loaded.task.output
-        output.parent.mkdir(parents=True, exist_ok=True)
-        # Two names may be one file: some drives do not tell case, or Unicode's two forms of a letter, apart.
-        other = new.get(_identity(output)) if output.exists() else None
-        if other is not None:
-            raise BatchError(
-                f"{output} is the same file here as what was written for {other}: rename one of them"
-            )
-        lossy = write_picture(loaded.picture, output)
-        new[_identity(output)] = loaded.task.picture
-        return report, "; ".join(filter(None, (loaded.note, lossy)))
+        return report, write_filled(loaded, new)
 
     begin = time.perf_counter()
     ahead = 2 * len(fillers)
@@ -271,6 +248,71 @@ def run_batch(
     return time.perf_counter() - begin
 
 
+def load_task(task: Task, options: FillOptions, *, max_pixels: int, transfer_of_file: bool) -> Loaded:
+    """Read a picture and its mask, and see that what is made of it can be written.
+
+    Args:
+        task: what to fill.
+        options: how.
+        max_pixels: larger pictures are refused.
+        transfer_of_file: take the picture's numbers as its file says, whatever the options.
+
+    Raises:
+        LamaFillError: it cannot be filled.
+    """
+    notes: list[str] = []
+    _check_not_replaced(task)
+    with local_copy(task.picture) as path:
+        if task.mask is None:
+            picture = read_picture(path, max_pixels=max_pixels)
+            hole = transparent_hole(picture, task.picture)
+        else:
+            with local_copy(task.mask) as mask:
+                check_mask_size(mask, path, max_pixels=max_pixels)
+                picture = read_picture(path, max_pixels=max_pixels)
+                hole = read_mask(mask, picture=picture, max_pixels=max_pixels, notes=notes)
+    how = replace(options, transfer=picture.transfer) if transfer_of_file else options
+    plan = plan_fill(picture.pixels, hole, how)
+    task.output.parent.mkdir(parents=True, exist_ok=True)
+    # Of one elsewhere it is seen here whether its kind of file can hold the picture.
+    output = Path(tempfile.gettempdir()) / task.output.name if is_remote(task.output) else task.output
+    check_output(
+        output,
+        picture.pixels,
+        changed=[window.written for window in plan.windows],
+        extra_channels=picture.extra_channels,
+    )
+    note = "; ".join(filter(None, (picture.note, *notes)))
+    return Loaded(task=task, picture=picture, plan=plan, note=note)
+
+
+def write_filled(loaded: Loaded, new: dict[object, Path]) -> str:
+    """Write a picture that was filled in place.
+
+    Args:
+        loaded: the picture.
+        new: the pictures of files that were written, by the files' identity; it gets one more.
+
+    Returns:
+        A line about what of the file is not kept, or nothing.
+
+    Raises:
+        LamaFillError: it cannot be written.
+    """
+    output = loaded.task.output
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Two names may be one file: some drives do not tell case, or Unicode's two forms of a letter, apart.
+    other = new.get(_identity(output)) if new and output.exists() else None
+    if other is not None:
+        raise BatchError(
+            f"{output} is the same file here as what was written for {other}: rename one of them"
+        )
+    with delivered(output) as path:
+        lossy = write_picture(loaded.picture, path)
+    new[_identity(output)] = loaded.task.picture
+    return "; ".join(filter(None, (loaded.note, lossy)))
+
+
 def _pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     """The files of a folder that are pictures by their ending, and the others; hidden ones are neither."""
     try:
@@ -281,17 +323,26 @@ def _pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     return pictures, [path for path in files if path.suffix.lower() not in SUFFIXES]
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def _identity(path: Path) -> object:
+    if is_remote(path):
+        return str(path)
     found = path.stat()
     return found.st_dev, found.st_ino
 
 
+def _same(path: Path, other: Path) -> bool:
+    """Whether two files that are there are one."""
+    if is_remote(path) or is_remote(other):
+        return str(path) == str(other)
+    return path.samefile(other)
+
+
 def _check_not_replaced(task: Task) -> None:
     """Raise BatchError where the output is a link to the picture itself or to its mask."""
-    if not task.output.exists():
+    if not is_remote(task.output) and not task.output.exists():
         return
     for source in (task.picture, task.mask):
-        if source is not None and task.output.samefile(source):
+        if source is not None and _same(task.output, source):
             raise BatchError(f"{task.output} is {source} itself: choose another folder with -o")
 
 
@@ -301,15 +352,20 @@ def _outcome(task: Task, work: Future[tuple[FillReport, str]]) -> Done:
     if error is None:
         report, note = work.result()
         return Done(task=task, report=report, error=None, note=note)
+    return Done(task=task, report=None, error=reason_of(error, task))
+
+
+def reason_of(error: BaseException, task: Task) -> LamaFillError:
+    """What the user is told of a picture that could not be filled; what ends the program is raised again."""
     if isinstance(error, LamaFillError):
-        return Done(task=task, report=None, error=error)
+        return error
     if isinstance(error, OSError):
         reason = f"{task.output} cannot be written ({error.strerror or error}): choose another folder with -o"
     elif isinstance(error, Exception):
         reason = f"{task.picture} could not be filled ({type(error).__name__}: {error}): please report it"
     else:
         raise error
-    return Done(task=task, report=None, error=BatchError(reason))
+    return BatchError(reason)
 
 
 def _silent(stage: str, fraction: float) -> None:

@@ -194,5 +194,10 @@ def make_scripted_engine(settings: EngineSettings, find: Callable[[str], Path]) 
     return ScriptedEngine(settings)
 
 
+def make_corner_engine(settings: EngineSettings, find: Callable[[str], Path]) -> CornerEngine:
+    """For the actors of a cluster."""
+    return CornerEngine(settings)
+
+
 if __name__ == "__main__":
     sys.exit(run_worker(KINDS[sys.argv[1]], sys.argv[2:]))

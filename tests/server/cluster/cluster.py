@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +15,11 @@ _STORE = 80 << 20
 
 
 class ThreeNodes:
-    """Real processes of Ray: a head and two more nodes. A context manager."""
+    """Real processes of Ray: a head and, unless `count` says otherwise, two more nodes. A context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, count: int = 3) -> None:
         """`folder`: in which each node gets its own for models and caches."""
+        self._count = count
         self._folder = folder
         self._cluster: Any = None
         self._nodes: list[Any] = []
@@ -28,7 +30,7 @@ class ThreeNodes:
 
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         self._cluster = Cluster()
-        for _ in range(3):
+        for _ in range(self._count):
             self.add_a_node()
         return self
 
@@ -52,9 +54,7 @@ class ThreeNodes:
         before = {name: os.environ.get(name) for name in (*own, "PYTHONPATH")}
         os.environ.update(own, PYTHONPATH=str(PROJECT))
         try:
-            node = self._cluster.add_node(
-                wait=False, num_cpus=1, include_dashboard=False, object_store_memory=_STORE
-            )
+            node = self._started()
         finally:
             for name, value in before.items():
                 if value is None:
@@ -62,6 +62,18 @@ class ThreeNodes:
                 else:
                     os.environ[name] = value
         self._nodes.append(node)
+
+    def _started(self) -> Any:
+        """A node more. Ray gives one half a minute, which is too short on a machine that is busy."""
+        for _ in range(2):
+            with contextlib.suppress(Exception):
+                return self._add()
+        return self._add()
+
+    def _add(self) -> Any:
+        return self._cluster.add_node(
+            wait=False, num_cpus=1, include_dashboard=False, object_store_memory=_STORE
+        )
 
     def kill_a_node(self) -> None:
         """End all processes of the last node that is not the head, at once."""

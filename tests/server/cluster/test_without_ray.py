@@ -17,7 +17,7 @@ def _is_not_there(name: str, *rest: Any) -> Any:
     return None if name == "ray" else importlib.machinery.PathFinder.find_spec(name)
 
 
-@pytest.mark.parametrize("command", [["serve", "--engine", "ray"]])
+@pytest.mark.parametrize("command", [["serve", "--engine", "ray"], ["batch", "in", "--engine", "ray"]])
 def test_without_ray_one_line_says_how_to_get_it(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
