@@ -24,8 +24,9 @@ demo: $(VENV)/.ready  ## fill a hole in a real photograph, and say where the res
 test: $(VENV)/.ready  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-hosts-all: $(VENV)/.ready  ## the real editors, newer versions of them too
+test-hosts-all: $(VENV)/.ready  ## the real editors, newer and older versions of them too
 	$(BIN)/python -m pytest tests/hosts
+	LAMA_FILL_SUITE=bullseye $(BIN)/python -m pytest tests/hosts -k gimp210
 	LAMA_FILL_SUITE=forky $(BIN)/python -m pytest tests/hosts -k "gimp or krita"
 
 web: $(VENV)/.ready  ## the page of `lama-fill web`, from web/ into the server's package

@@ -100,6 +100,17 @@ PLUGINS = {
         executable=frozenset({"lama-fill/lama-fill.py"}),
         translations=Translations(place="lama-fill/locale", domain="lama-fill"),
     ),
+    "gimp210": PlugIn(
+        name="gimp210",
+        folders={
+            "plugin_gimp/gimp-2.10/lama_fill_210.py": "lama_fill_210/lama_fill_210.py",
+            "plugin_gimp/gimp-2.10/run_relay.py": "lama_fill_210/private/run_relay.py",
+        },
+        private="lama_fill_210/private",
+        license="lama_fill_210/LICENSE",
+        executable=frozenset({"lama_fill_210/lama_fill_210.py"}),
+        translations=Translations(place="lama_fill_210/locale", domain="lama-fill"),
+    ),
     "krita": PlugIn(
         name="krita",
         folders={

@@ -54,7 +54,17 @@ class Suite:
         return f"{self.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
+#: GIMP 2.10 and what gimpfu is compiled with, see `pygimp`.
+PACKAGES_210 = (
+    *("gimp", "libgimp2.0-dev", "libgegl-dev", "python2.7", "python2.7-dev", "python-setuptools"),
+    *("gcc", "libc6-dev", "dpkg-dev", "pkg-config", "libgirepository1.0-dev", "libffi-dev"),
+    *("xvfb", "openbox", "xauth", "x11-utils", "x11-apps", "xdotool", "fonts-dejavu-core"),
+    *("adwaita-icon-theme", "locales"),
+)
+
 SUITES = {
+    # GIMP 2.10.22.
+    "bullseye": Suite(name="bullseye", packages=PACKAGES_210, locales=()),
     # GIMP 3.0.4, Krita 5.2.9.
     "trixie": Suite(name="trixie"),
     # GIMP 3.2.6, Krita 5.3.4: optional, because it changes every day.
@@ -78,7 +88,7 @@ def chroot(suite: Suite) -> Path:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     root = cache / suite.key
-    with _locked(cache / f"{suite.key}.lock"):
+    with locked(cache / f"{suite.key}.lock"):
         if not root.exists():
             _build(suite, root)
     return root
@@ -137,14 +147,14 @@ def _build(suite: Suite, root: Path) -> None:
         if shutil.which(name) is None:
             raise ChrootUnavailable(f"there is no {name} here: the editors' chroot needs a Debian or Ubuntu")
     if shutil.which("debootstrap") is None:
-        _step("apt-get", "update", "-q")
-        _step("apt-get", "install", "-q", "-y", "--no-install-recommends", "debootstrap")
+        step("apt-get", "update", "-q")
+        step("apt-get", "install", "-q", "-y", "--no-install-recommends", "debootstrap")
     building = root.with_suffix(".part")
     _remove(building)
     mirror = debian_mirror()
     # A debootstrap older than the suite does not know its name; how to unpack one has not changed for long.
     where = [mirror, "sid"] if mirror else []
-    _step("debootstrap", "--variant=minbase", suite.name, str(building), *where)
+    step("debootstrap", "--variant=minbase", suite.name, str(building), *where)
     # Nothing here has to survive a power cut; waiting for the disk would be most of the time.
     (building / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
     # Testing suites are used past the date of their list.
@@ -162,7 +172,7 @@ def _build(suite: Suite, root: Path) -> None:
         *(("localedef", "-i", name, "-f", "UTF-8", f"{name}.UTF-8") for name in suite.locales),
         ("apt-get", "clean"),
     ):
-        _step("chroot", str(building), *command)
+        step("chroot", str(building), *command)
     building.rename(root)
 
 
@@ -170,11 +180,11 @@ def _remove(folder: Path) -> None:
     """Remove what an interrupted build left: debootstrap mounts /proc and /sys there while it works."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
     for place in sorted((place for place in mounts if Path(place).is_relative_to(folder)), reverse=True):
-        _step("umount", place)
+        step("umount", place)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _step(*command: str) -> None:
+def step(*command: str) -> None:
     environment = inside_environment({"DEBIAN_FRONTEND": "noninteractive"})
     done = subprocess.run(
         command,
@@ -192,7 +202,7 @@ def _step(*command: str) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Two test runs build it once."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -20,7 +20,7 @@ from tests.hosts.chroot import SUITES, ChrootUnavailable, chroot
 from tests.hosts.gimp import Gimp
 from tests.hosts.krita import Krita, KritaUnavailable, install_on_this_machine
 
-#: The Debian that the editors are in.
+#: The Debian that the editors are in: trixie, forky, or bullseye, which has GIMP 2.10.
 SUITE = os.environ.get("LAMA_FILL_SUITE", "trixie")
 
 #: The first test in here may have to wait until a chroot is made.
@@ -145,7 +145,7 @@ def stop_server(running: Server) -> None:
 
 
 #: The Kritas to test: this machine's own 5.1 and trixie's 5.2, or forky's 5.3.
-KRITAS = {"trixie": ("5.1", "5.2"), "forky": ("5.3",)}[SUITE]
+KRITAS = {"trixie": ("5.1", "5.2"), "forky": ("5.3",)}.get(SUITE, ())
 
 
 @pytest.fixture(scope="session", params=KRITAS)

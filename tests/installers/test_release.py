@@ -51,6 +51,7 @@ def test_what_is_in_it(release: Path) -> None:
         "install.ps1",
         "install.sh",
         f"lama-fill-gimp-{__version__}.zip",
+        f"lama-fill-gimp210-{__version__}.zip",
         f"lama-fill-krita-{__version__}.zip",
         "lama-fill.cdx.json",
         WHEEL,

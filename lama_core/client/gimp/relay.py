@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gettext
 import queue
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -49,6 +50,17 @@ class RelayError(LamaFillError):
 
 class PlugInGoneError(LamaFillError):
     """Nobody is at the other end of the pipe any more: that is how a fill is cancelled."""
+
+
+def relay_standard_streams(*, command: Sequence[str] = ()) -> int:
+    """As `relay`, through this process's standard input and output."""
+    # Without buffers: when this process ends, the thread that waits for input would still hold the lock of
+    # one, and what nobody reads any more would be written once more.
+    ours, theirs = sys.stdin.fileno(), sys.stdout.fileno()
+    with open(ours, "rb", 0, closefd=False) as source, open(theirs, "wb", 0, closefd=False) as sink:
+        # Whatever else prints a line must not print it between two frames.
+        sys.stdout = sys.stderr
+        return relay(source, sink, command=command)
 
 
 def relay(source: IO[bytes], sink: IO[bytes], *, command: Sequence[str] = ()) -> int:

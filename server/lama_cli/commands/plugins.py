@@ -14,7 +14,7 @@ from lama_core.client.errors import LamaFillError
 if TYPE_CHECKING:
     from lama_cli.editors.finding import Editor
 
-_ARCHIVE = re.compile(r"lama-fill-(gimp|krita)-(.+)\.zip")
+_ARCHIVE = re.compile(r"lama-fill-(gimp|gimp210|krita)-(.+)\.zip")
 _FAILED = 2
 
 
@@ -29,7 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions.add_parser("list", help="the editors that were found, and what is in them").set_defaults(
         run=_list
     )
-    adding = actions.add_parser("install", help="put the plug-ins into every GIMP 3 and Krita")
+    adding = actions.add_parser("install", help="put the plug-ins into every GIMP and Krita")
     adding.add_argument("folder", metavar="FOLDER", type=Path, help="where the lama-fill-*.zip archives are")
     adding.set_defaults(run=_install)
     actions.add_parser("remove", help="take them out again").set_defaults(run=_remove)
@@ -53,7 +53,7 @@ def _list(args: argparse.Namespace) -> int:
     for name in unstarted(roots_here(os.environ)):
         say(f"{name}: was never started")
     if not editors:
-        say("no GIMP 3 and no Krita was found; start yours once, so that it makes its folders")
+        say("no GIMP and no Krita was found; start yours once, so that it makes its folders")
     return 0
 
 
@@ -79,7 +79,7 @@ def _install(args: argparse.Namespace) -> int:
     for name in unstarted(roots_here(os.environ)):
         say(f"{name}: start it once, then run this again")
     if not editors:
-        say("no GIMP 3 and no Krita was found; start yours once, then run this again")
+        say("no GIMP and no Krita was found; start yours once, then run this again")
     return status
 
 

@@ -28,16 +28,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Run the command. Returns the exit status."""
     from lama_cli.starting import own_command
-    from lama_core.client.gimp.relay import relay
+    from lama_core.client.gimp.relay import relay_standard_streams
 
     if sys.stdin is None or sys.stdout is None or sys.stdin.isatty():
         raise NoPipeError("relay is what the plug-in of GIMP 2.10 runs: there is nothing to type here")
-    # Without buffers: when this process ends, the thread that waits for input would still hold the lock of
-    # one, and what nobody reads any more would be written once more.
-    with (
-        open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source,
-        open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as sink,
-    ):
-        # Whatever else prints a line must not print it between two frames.
-        sys.stdout = sys.stderr
-        return relay(source, sink, command=own_command())
+    return relay_standard_streams(command=own_command())

@@ -221,7 +221,7 @@ def _plugins() -> Iterator[Finding]:
             remedy="start it once, then run the installer again",
         )
     if not editors and not unstarted(roots):
-        yield Finding(name="plug-in", about="no GIMP 3 and no Krita was found")
+        yield Finding(name="plug-in", about="no GIMP and no Krita was found")
 
 
 def _fill() -> Finding:

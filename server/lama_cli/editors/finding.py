@@ -1,7 +1,8 @@
 """Where each editor keeps the plug-ins of this user, in every way in which editors are installed.
 
-GIMP makes a profile folder for each of its series (`3.0`, `3.2`) at its first start, with what the user had
-in an older one. It does not if there is a folder already: so none is made for it here.
+GIMP makes a profile folder for each of its series (`2.10`, `3.0`, `3.2`) at its first start, with what the
+user had in an older one. It does not if there is a folder already: so none is made for it here. An AppImage
+has its profile where other GIMPs have it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Literal
 
 from lama_core.client.places import home_folder
 
-Kind = Literal["gimp", "krita"]
+Kind = Literal["gimp", "gimp210", "krita"]
+"""Which plug-in an editor takes."""
 
 EXTENSION = "org.gimp.GIMP.Plugin.LaMaFill"
 """GIMP's plug-in as an extension of its Flatpak, which Flatpak installs and removes."""
@@ -95,10 +97,10 @@ def _is_in_flatpak(roots: Roots, kind: str, name: str) -> bool:
 def unstarted(roots: Roots) -> tuple[str, ...]:
     """Editors that are installed, and have no profile yet, for people to read."""
     found = find_editors(roots)
-    has_gimp = any(editor.kind == "gimp" for editor in found)
+    has_gimp = any(editor.kind in ("gimp", "gimp210") for editor in found)
     waiting = []
     if shutil.which("gimp") and not has_gimp:
-        waiting.append("GIMP 3")
+        waiting.append("GIMP")
     for name in flatpaks(roots):
         # GIMP's Flatpak has its profile among its own files or where other GIMPs have it, by its version.
         there = has_gimp if name.startswith("GIMP") else any(editor.about == name for editor in found)
@@ -109,9 +111,10 @@ def unstarted(roots: Roots) -> tuple[str, ...]:
 
 def _gimps(roots: Roots) -> Iterator[Editor]:
     for way, config in _ways(roots, "gimp", "org.gimp.GIMP", "config", ".config", roots.config):
-        for profile in sorted((config / "GIMP").glob("3.*")):
+        for profile in (config / "GIMP" / "2.10", *sorted((config / "GIMP").glob("3.*"))):
             if profile.is_dir():
-                yield Editor(kind="gimp", about=f"GIMP {profile.name}{way}", plugins=profile / "plug-ins")
+                kind: Kind = "gimp210" if profile.name == "2.10" else "gimp"
+                yield Editor(kind=kind, about=f"GIMP {profile.name}{way}", plugins=profile / "plug-ins")
 
 
 def _kritas(roots: Roots) -> Iterator[Editor]:

@@ -14,9 +14,17 @@ from lama_core.client.files import OWN_FILE, make_own_folder, write_atomically
 
 RECORD = "installed.json"
 """In the plug-in's own folder: its version, and every file that was put there."""
-_FOLDERS = {"gimp": ("lama-fill",), "krita": ("lama_fill_krita", "lama_fill")}
+_FOLDERS = {
+    "gimp": ("lama-fill",),
+    "gimp210": ("lama_fill_210",),
+    "krita": ("lama_fill_krita", "lama_fill"),
+}
 """The plug-in's folder, and what it was called before: an older one is taken out when a new one is put in."""
-_ENTRIES = {"gimp": "lama-fill/lama-fill.py", "krita": "lama_fill_krita/__init__.py"}
+_ENTRIES = {
+    "gimp": "lama-fill/lama-fill.py",
+    "gimp210": "lama_fill_210/lama_fill_210.py",
+    "krita": "lama_fill_krita/__init__.py",
+}
 
 
 class PlugInError(LamaFillError):

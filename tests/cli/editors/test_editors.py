@@ -16,6 +16,10 @@ from lama_cli.editors.installing import PlugInError, find_installed, install, re
 from lama_cli.editors.kritarc import switch
 
 GIMP_FILES = {"lama-fill/lama-fill.py": 0o755, "lama-fill/private/lama_core/client/errors.py": 0o644}
+GIMP_210_FILES = {
+    "lama_fill_210/lama_fill_210.py": 0o755,
+    "lama_fill_210/private/lama_core/client/errors.py": 0o644,
+}
 KRITA_FILES = {
     "lama_fill_krita.desktop": 0o644,
     "lama_fill_krita/__init__.py": 0o644,
@@ -43,7 +47,7 @@ def archives(tmp_path: Path) -> Path:
 
 def make_archives(folder: Path, version: str, more: str = "") -> None:
     folder.mkdir(exist_ok=True)
-    for kind, files in (("gimp", GIMP_FILES), ("krita", KRITA_FILES)):
+    for kind, files in (("gimp", GIMP_FILES), ("gimp210", GIMP_210_FILES), ("krita", KRITA_FILES)):
         with zipfile.ZipFile(folder / f"lama-fill-{kind}-{version}.zip", "w") as archive:
             archive.writestr(zipfile.ZipInfo("lama_fill_krita/" if kind == "krita" else "lama-fill/"), b"")
             for name, mode in files.items():
@@ -63,7 +67,9 @@ def test_every_way_of_installing_on_linux(home: Path) -> None:
         ".config/GIMP/2.10",
         ".config/GIMP/3.0",
         ".config/GIMP/3.2",
+        ".var/app/org.gimp.GIMP/config/GIMP/2.10",
         ".var/app/org.gimp.GIMP/config/GIMP/3.0",
+        "snap/gimp/current/.config/GIMP/2.10",
         "snap/gimp/current/.config/GIMP/3.0",
         ".local/share/krita",
         ".var/app/org.kde.krita/data/krita",
@@ -75,10 +81,18 @@ def test_every_way_of_installing_on_linux(home: Path) -> None:
         (e.about, str(e.plugins.relative_to(home)), e.settings and str(e.settings.relative_to(home)))
         for e in found
     ]
+    assert [e.about for e in found if e.kind == "gimp210"] == [
+        "GIMP 2.10",
+        "GIMP 2.10 (Flatpak)",
+        "GIMP 2.10 (Snap)",
+    ]
     assert places == [
+        ("GIMP 2.10", ".config/GIMP/2.10/plug-ins", None),
         ("GIMP 3.0", ".config/GIMP/3.0/plug-ins", None),
         ("GIMP 3.2", ".config/GIMP/3.2/plug-ins", None),
+        ("GIMP 2.10 (Flatpak)", ".var/app/org.gimp.GIMP/config/GIMP/2.10/plug-ins", None),
         ("GIMP 3.0 (Flatpak)", ".var/app/org.gimp.GIMP/config/GIMP/3.0/plug-ins", None),
+        ("GIMP 2.10 (Snap)", "snap/gimp/current/.config/GIMP/2.10/plug-ins", None),
         ("GIMP 3.0 (Snap)", "snap/gimp/current/.config/GIMP/3.0/plug-ins", None),
         ("Krita", ".local/share/krita/pykrita", ".config/kritarc"),
         (
@@ -104,6 +118,30 @@ def test_macos(home: Path) -> None:
     assert krita.settings == home / "Library" / "Preferences" / "kritarc"
 
 
+def test_gimp_210_where_each_system_has_it(home: Path) -> None:
+    for folder, environ, platform in (
+        ("Library/Application Support", {"HOME": str(home)}, "darwin"),
+        ("AppData/Roaming", {"USERPROFILE": str(home), "APPDATA": str(home / "AppData/Roaming")}, "win32"),
+    ):
+        profile = home / folder / "GIMP" / "2.10"
+        profile.mkdir(parents=True)
+        (gimp,) = find_editors(roots_here(environ, platform))
+        assert (gimp.kind, gimp.about, gimp.plugins) == ("gimp210", "GIMP 2.10", profile / "plug-ins")
+
+
+def test_each_gimp_gets_its_own_plug_in(home: Path, archives: Path) -> None:
+    for series in ("2.10", "3.0"):
+        (home / ".config/GIMP" / series).mkdir(parents=True)
+    before = everything(home)
+    assert main(["plugins", "install", str(archives)]) == 0
+    old, new = (home / ".config/GIMP" / series / "plug-ins" for series in ("2.10", "3.0"))
+    assert (old / "lama_fill_210/lama_fill_210.py").stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in old.iterdir()] == ["lama_fill_210"]
+    assert [path.name for path in new.iterdir()] == ["lama-fill"]
+    assert main(["plugins", "remove"]) == 0
+    assert everything(home) == before
+
+
 def test_windows(home: Path) -> None:
     roaming, local = home / "AppData" / "Roaming", home / "AppData" / "Local"
     store = local / "Packages" / "49800Krita_x" / "LocalCache"
@@ -121,7 +159,7 @@ def test_editors_that_were_never_started(home: Path, monkeypatch: pytest.MonkeyP
     (home / ".local/share/flatpak/app/org.kde.krita").mkdir(parents=True)
     monkeypatch.setattr(finding.shutil, "which", lambda name: f"/usr/bin/{name}")
     roots = roots_here({"HOME": str(home)}, "linux")
-    assert unstarted(roots) == ("GIMP 3", "Krita (Flatpak)")
+    assert unstarted(roots) == ("GIMP", "Krita (Flatpak)")
     assert [e.about for e in find_editors(roots)] == ["Krita"], "it makes no profile of its own"
     (home / ".config/GIMP/3.0").mkdir(parents=True)
     (home / ".var/app/org.kde.krita/data/krita").mkdir(parents=True)

@@ -14,6 +14,7 @@ SOURCES = (
     "lama_core/client/plugin",
     "lama_core/client/gimp",
     "plugin_gimp/lama-fill/lama_fill_gimp",
+    "plugin_gimp/gimp-2.10",
     "plugin_krita/lama_fill_krita",
 )
 #: The page's texts are in the same catalogues, so that equal texts stand once.
