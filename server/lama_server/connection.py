@@ -11,12 +11,15 @@ from typing import Protocol
 
 from websockets.exceptions import ConnectionClosed
 
+from lama_core.client.protocol import codec, encodings
 from lama_core.client.protocol.errors import ERROR_CODES, ErrorCode, ProtocolError
 from lama_core.client.protocol.limits import FRAGMENT, MIB, Limits
 from lama_core.client.protocol.messages import (
     Accepted,
     Cancel,
     Cancelled,
+    ClientMessage,
+    Encoding,
     Error,
     Fill,
     Hello,
@@ -119,6 +122,8 @@ class ClientConnection:
             fragment=FRAGMENT if self.user else 0,
         )
         self._jobs: dict[int, Job] = {}
+        self._encodings: dict[int, Encoding] = {}
+        self._encoding: set[asyncio.Task[None]] = set()
         self._beating: asyncio.Task[None] | None = None
         self._dismissal: asyncio.Task[None] | None = None
         self._open = True
@@ -173,7 +178,11 @@ class ClientConnection:
                 await self._close(_UNSUPPORTED, "text frames are not part of the protocol")
                 return
             try:
-                self._take(frame)
+                self.received_bytes += len(frame)
+                # Decoding what was encoded for a slow way takes long enough for others to notice.
+                is_large = bool(self.user) and len(frame) > FRAGMENT
+                decode = self._session.decode
+                self._take(await asyncio.to_thread(decode, frame) if is_large else decode(frame))
             except ProtocolError as error:
                 self._say(Error.of(error.code, one_line(error.message), job=error.job))
                 if error.fatal:
@@ -203,9 +212,8 @@ class ClientConnection:
         for job in tuple(self._jobs.values()):
             self._context.scheduler.cancel(job)
 
-    def _take(self, frame: bytes) -> None:
-        self.received_bytes += len(frame)
-        message = self._session.receive(frame)
+    def _take(self, decoded: ClientMessage | ProtocolError) -> None:
+        message = self._session.admit(decoded)
         if isinstance(message, Hello):
             self._client = message.client
             log.info(
@@ -238,6 +246,7 @@ class ClientConnection:
             devices=context.scheduler.devices(),
             models=context.catalogue.models(),
             default_model=default,
+            encodings=encodings.OFFERED if self.user else (),
         )
 
     def _take_fill(self, fill: Fill) -> None:
@@ -250,7 +259,7 @@ class ClientConnection:
             return
         job = Job(
             client=Owner(user=self.user) if self.user else self,
-            fill=replace(fill, model=model),
+            fill=replace(fill, model=model, encoding=""),
             progressed=lambda job: self._send_queue.mark_progress(job.fill.job),
             ended=self._job_ended,
         )
@@ -265,6 +274,8 @@ class ClientConnection:
             self._refuse(fill, error.code, error.message)
             return
         self._jobs[fill.job] = job
+        if fill.encoding:
+            self._encodings[fill.job] = fill.encoding
         self._say(Accepted(job=fill.job, position=position))
         if self._beating is None or self._beating.done():
             self._beating = asyncio.create_task(self._beat(), name="beat")
@@ -278,6 +289,11 @@ class ClientConnection:
         if self._open:
             self._send_queue.put(self._session.send(message))
 
+    async def _say_encoded(self, result: Result) -> None:
+        frame = await asyncio.to_thread(codec.encode, result)
+        if self._open:
+            self._send_queue.put(self._session.send(result, frame))
+
     def _job_ended(self, job: Job, ending: Ending) -> None:
         number = job.fill.job
         self._jobs.pop(number, None)
@@ -285,7 +301,16 @@ class ClientConnection:
             self._context.shared.jobs.remove(self.user, job)
             self._context.scheduler.look_again()
             self._audit(job, ending)
-        if isinstance(ending, Result):
+        encoding = self._encodings.pop(number, "")
+        if isinstance(ending, Result) and encoding:
+            # The worker's next job overwrites them.
+            copied = replace(
+                ending, pixels=bytes(ending.pixels), blend=bytes(ending.blend), encoding=encoding
+            )
+            encoding_it = asyncio.create_task(self._say_encoded(copied), name="encode")
+            self._encoding.add(encoding_it)
+            encoding_it.add_done_callback(self._encoding.discard)
+        elif isinstance(ending, Result):
             self._say(ending)
         elif isinstance(ending, JobCancelledError):
             self._say(Cancelled(job=number))

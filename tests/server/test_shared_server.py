@@ -370,3 +370,15 @@ def test_nobody_is_there(tmp_path: Path, start: Start, folder: Path) -> None:
         threading.Thread(target=lambda: listener.accept()[0].sendall(b"SSH-2.0-x\r\n"), daemon=True).start()
         with pytest.raises(ServerUnreachableError, match="not a LaMa Fill server"):
             shared.connect(account)
+
+
+def test_pixels_are_encoded_for_the_way(start: Start, folder: Path, certificate: Certificate) -> None:
+    """The first fill is, to measure; and on a way as fast as this one the others are not."""
+    token = add_user(folder, "anna")
+    shared = Shared(start, folder, certificate=certificate)
+    with shared.connect(shared.account("anna", token)) as client:
+        assert client.welcome.encodings == ("zlib", "zlib-mask")
+        for number in range(3):
+            fill_with(client, make_fill(width=701, height=503, fillbyte=number + 1))
+    with shared.process.connect() as client:
+        assert client.welcome.encodings == (), "within one machine nothing is"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Final
 
@@ -23,6 +23,7 @@ from lama_core.client.connection.errors import (
     ServerSilentError,
     VersionError,
 )
+from lama_core.client.connection.link import Link
 from lama_core.client.connection.runtime import RuntimeFile
 from lama_core.client.protocol import auth
 from lama_core.client.protocol.errors import ProtocolError
@@ -62,8 +63,8 @@ class Connection:
         self._stack = stack
         self._websocket = websocket
         self._fragment = fragment
-        self._sent = 0
         self.session = ClientSession()
+        self.link = Link()
 
     @property
     def welcome(self) -> Welcome:
@@ -75,25 +76,22 @@ class Connection:
         """Whether the server is on another machine, as far as that is known."""
         return self._fragment > 0
 
-    @property
-    def sent(self) -> int:
-        """Bytes that have been sent by now, those of an unfinished message included."""
-        return self._sent
-
     def send(self, message: ClientMessage, waiting: Callable[[], None]) -> None:
         """Send a message, calling `waiting` again and again meanwhile; what that raises ends the connection.
 
         Raises `ConnectionLostError`; `ProtocolError` when the server would refuse the message, which is
         then not sent.
         """
-        frame = self.session.send(message)
         failures: list[Exception] = []
-        cut = self._fragment and len(frame) > self._fragment
 
         def send() -> None:
             try:
-                self._websocket.send(frame if not cut else self._counted(frame))
-            except (ws.WebSocketException, OSError) as error:
+                # Here too, because encoding pixels for a slow way takes a while.
+                frame = self.session.send(message)
+                self.link.encoded(message, len(frame))
+                cut = self._fragment and len(frame) > self._fragment
+                self._websocket.send(fragments(frame, self._fragment) if cut else frame)
+            except (ws.WebSocketException, OSError, ValueError, ProtocolError) as error:
                 failures.append(error)
 
         # A server that does not read blocks this for ever, so it cannot be done in the thread that waits.
@@ -108,13 +106,10 @@ class Connection:
         except BaseException:
             self.drop()
             raise
+        if failures and isinstance(failures[0], (ProtocolError, ValueError)):
+            raise failures[0]
         if failures:
             raise ConnectionLostError(_LOST) from failures[0]
-
-    def _counted(self, frame: bytes) -> Iterator[bytes]:
-        for part in fragments(frame, self._fragment):
-            yield part
-            self._sent += len(part)
 
     def receive(self, seconds: float) -> ServerMessage | None:
         """The next message, or None when none came in time.

@@ -182,7 +182,8 @@ class Client:
         )
         connection = self._connection
         assert connection is not None
-        message = replace(fill, job=connection.session.next_job())
+        offered = connection.welcome.encodings
+        message = replace(fill, job=connection.session.next_job(), encoding=connection.link.choose(offered))
         silence = _SilenceLimit(connection, fill.plane_bytes)
         try:
             connection.send(message, lambda: _go_on(cancelled, silence))
@@ -274,10 +275,14 @@ def _wait_for_result(
     cancelled: Callable[[], bool],
 ) -> Result:
     silence.renew()
+    first = True
     while True:
         message = connection.receive(POLL_SECONDS)
         if message is not None:
             silence.renew()
+            if first:
+                connection.link.arrived()
+                first = False
         if isinstance(message, Result):
             return message
         if isinstance(message, Error):

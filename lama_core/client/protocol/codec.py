@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Union
 
 from lama_core.client.options import OPTIONS, FillOptions, OptionError
+from lama_core.client.protocol import encodings
 from lama_core.client.protocol import limits as bounds
 from lama_core.client.protocol.errors import ERROR_CODES, ErrorCode, ProtocolError
 from lama_core.client.protocol.fields import Fields
@@ -33,6 +34,7 @@ from lama_core.client.protocol.messages import (
     Cancelled,
     ClientMessage,
     Device,
+    Encoding,
     Error,
     Fill,
     Hello,
@@ -96,10 +98,43 @@ def encode(message: Message, limits: Limits | None = None) -> bytes:
         client_message(fields, limits)
     else:
         server_message(fields)
+    if isinstance(message, (Fill, Result)) and message.encoding:
+        _squeeze(fields, message)
     frame = pack(fields)
     if isinstance(message, Fill) and len(frame) > limits.max_frame_bytes:
-        raise _too_many_bytes(message, limits)
+        raise _too_many_bytes(message.width, message.height, len(frame), limits, message.job)
     return frame
+
+
+def _squeeze(fields: dict[str, Any], message: Fill | Result) -> None:
+    mask = "hole" if isinstance(message, Fill) else "blend"
+    width = max(1, message.width)
+    if message.encoding == encodings.ALL:
+        stride = width * pixel_bytes(message.format, message.depth)
+        fields["pixels"] = encodings.squeeze(fields["pixels"], stride)
+    fields[mask] = encodings.squeeze(fields[mask], width)
+    if isinstance(message, Fill) and message.source:
+        fields["source"] = encodings.squeeze(message.source, width)
+
+
+def _pixels_and_mask(
+    fields: Fields, mask: str, width: int, height: int, each: int
+) -> tuple[Encoding, Bytes, Bytes]:
+    """How pixels came, they themselves, and what they are covered by. `each`: bytes of a pixel."""
+    encoding = fields.choice("encoding", ("", *encodings.OFFERED), "")
+    found = {name: fields.data(name) for name in ("pixels", mask)}
+    for name, size in (("pixels", each), (mask, 1)):
+        if encoding == encodings.ALL or (encoding and name == mask):
+            stride = max(1, width) * size
+            found[name] = _expanded(fields, name, found[name], stride, width * height * size)
+    return encoding, found["pixels"], found[mask]
+
+
+def _expanded(fields: Fields, name: str, data: Bytes, stride: int, size: int) -> bytes:
+    try:
+        return encodings.expand(data, stride, size)
+    except ValueError as error:
+        raise fields.fail(name, str(error)) from None
 
 
 def decode_client(frame: Bytes, limits: Limits) -> ClientMessage:
@@ -117,6 +152,10 @@ def decode_server(frame: Bytes) -> ServerMessage:
 def to_fields(message: Message) -> dict[str, Any]:
     """The map of a message, with `type`. Pixels are in it as they are, not copied."""
     fields = {"type": TYPE_NAMES[type(message)], **_plain_fields(message)}
+    # What is not there means the same, and is what clients and servers of before know.
+    for name in ("encoding", "encodings"):
+        if name in fields and not fields[name]:
+            del fields[name]
     if isinstance(message, Fill):
         chosen = {key: getattr(message.options, name) for name, key in OPTION_KEYS.items()}
         # Left out means automatic, for servers of before too.
@@ -181,14 +220,28 @@ def _fill(fields: Fields, limits: Limits) -> Fill:
     job = _job(fields)
     fields.job, fields.code = job, "bad_request"
     options = fields.section("options")
+    width = fields.integer("width", 1, bounds.MAX_SIDE)
+    height = fields.integer("height", 1, bounds.MAX_SIDE)
+    pixel_format = fields.choice("format", CHANNELS)
+    depth = fields.choice("depth", DEPTH_BYTES)
+    each = pixel_bytes(pixel_format, depth)
+    if fields.has("encoding"):  # nothing is decoded that is too large then
+        _check_area(width, height, limits, job)
+        if width * height * (each + 1) > limits.max_frame_bytes:
+            raise _too_many_bytes(width, height, width * height * (each + 1), limits, job)
+    encoding, pixels, hole = _pixels_and_mask(fields, "hole", width, height, each)
+    source = fields.data("source", b"")
+    if encoding and source:
+        source = _expanded(fields, "source", source, width, width * height)
     fill = Fill(
-        width=fields.integer("width", 1, bounds.MAX_SIDE),
-        height=fields.integer("height", 1, bounds.MAX_SIDE),
-        format=fields.choice("format", CHANNELS),
-        depth=fields.choice("depth", DEPTH_BYTES),
-        pixels=fields.data("pixels"),
-        hole=fields.data("hole"),
-        source=fields.data("source", b""),
+        width=width,
+        height=height,
+        format=pixel_format,
+        depth=depth,
+        pixels=pixels,
+        hole=hole,
+        source=source,
+        encoding=encoding,
         options=_options(options),
         model=options.name("model", ""),
         job=job,
@@ -215,12 +268,7 @@ def _check_fill(fill: Fill, limits: Limits) -> None:
         return ProtocolError(code, f"fill.{name}: {wanted}", job=fill.job)
 
     width, height = fill.width, fill.height
-    if min(width, height) < 1:
-        raise fail("width", "and height must be 1 or more")
-    if max(width, height) > limits.max_side:
-        raise fail("width", f"or height is more than {limits.max_side} pixels", "too_large")
-    if width * height > limits.max_pixels:
-        raise fail("width", f"times height is more than {limits.max_pixels} pixels", "too_large")
+    _check_area(width, height, limits, fill.job)
     if fill.format not in CHANNELS or fill.depth not in DEPTH_BYTES:
         raise fail("format", f"and depth are {fill.format} and {fill.depth}, which are not of the protocol")
     sizes = (
@@ -236,15 +284,27 @@ def _check_fill(fill: Fill, limits: Limits) -> None:
     if len(fill.model) > bounds.MAX_NAME or not fill.model.isprintable():
         raise fail("options.model", f"must be at most {bounds.MAX_NAME} printable characters")
     if fill.plane_bytes > limits.max_frame_bytes:
-        raise _too_many_bytes(fill, limits)
+        raise _too_many_bytes(width, height, fill.plane_bytes, limits, fill.job)
 
 
-def _too_many_bytes(fill: Fill, limits: Limits) -> ProtocolError:
+def _check_area(width: int, height: int, limits: Limits, job: int) -> None:
+    def fail(wanted: str, code: ErrorCode) -> ProtocolError:
+        return ProtocolError(code, f"fill.width: {wanted}", job=job)
+
+    if min(width, height) < 1:
+        raise fail("and height must be 1 or more", "bad_request")
+    if max(width, height) > limits.max_side:
+        raise fail(f"or height is more than {limits.max_side} pixels", "too_large")
+    if width * height > limits.max_pixels:
+        raise fail(f"times height is more than {limits.max_pixels} pixels", "too_large")
+
+
+def _too_many_bytes(width: int, height: int, size: int, limits: Limits, job: int) -> ProtocolError:
     return ProtocolError(
         "too_large",
-        f"the fill of {fill.width} x {fill.height} pixels takes {fill.plane_bytes} bytes, and the server "
-        f"takes messages of {limits.max_frame_bytes}",
-        job=fill.job,
+        f"the fill of {width} x {height} pixels takes {size} bytes, and the server takes messages "
+        f"of {limits.max_frame_bytes}",
+        job=job,
     )
 
 
@@ -293,6 +353,7 @@ def _welcome(fields: Fields) -> Welcome:
         models=fields.items("models", _model),
         default_model=fields.name("default_model"),
         protocol=fields.integer("protocol", 1, 65535),
+        encodings=fields.names("encodings"),
     )
 
 
@@ -310,16 +371,25 @@ def _progress(fields: Fields) -> Progress:
 
 
 def _result(fields: Fields) -> Result:
+    width = fields.integer("width", 0, bounds.MAX_SIDE)
+    height = fields.integer("height", 0, bounds.MAX_SIDE)
+    pixel_format = fields.choice("format", CHANNELS)
+    depth = fields.choice("depth", DEPTH_BYTES)
+    each = pixel_bytes(pixel_format, depth)
+    if fields.has("encoding") and width * height * each > bounds.MAX_SERVER_FRAME_BYTES:
+        raise fields.fail("width", "times height is more than any result has")
+    encoding, pixels, blend = _pixels_and_mask(fields, "blend", width, height, each)
     result = Result(
         job=_job(fields),
         x=fields.integer("x", 0, bounds.MAX_SIDE),
         y=fields.integer("y", 0, bounds.MAX_SIDE),
-        width=fields.integer("width", 0, bounds.MAX_SIDE),
-        height=fields.integer("height", 0, bounds.MAX_SIDE),
-        format=fields.choice("format", CHANNELS),
-        depth=fields.choice("depth", DEPTH_BYTES),
-        pixels=fields.data("pixels"),
-        blend=fields.data("blend"),
+        width=width,
+        height=height,
+        format=pixel_format,
+        depth=depth,
+        pixels=pixels,
+        blend=blend,
+        encoding=encoding,
         model=fields.name("model", ""),
         device=fields.name("device", ""),
         seconds=fields.number("seconds", 0, 1e9, 0.0),

@@ -99,6 +99,13 @@ class Fields:
             raise self.fail(name, f"must be an array of at most {bounds.MAX_LIST}")
         return tuple(parse(self._nested(f"{name}[{index}]", item)) for index, item in enumerate(value))
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """An array of names; none where it is left out."""
+        value = self.get(name, [])
+        if type(value) is not list or len(value) > bounds.MAX_LIST:
+            raise self.fail(name, f"must be an array of at most {bounds.MAX_LIST}")
+        return tuple(Fields({"name": item}, f"{self._where}.{name}").name("name") for item in value)
+
     def section(self, name: str) -> Fields:
         return self._nested(name, self.get(name, {}))
 

@@ -27,6 +27,8 @@ Bytes = Union[bytes, bytearray, memoryview]
 
 PixelFormat = Literal["gray", "graya", "rgb", "rgba", "bgra"]
 Depth = Literal["u8", "u16", "f16", "f32"]
+Encoding = Literal["", "zlib", "zlib-mask"]
+"""How pixels travel; see `encodings`. In a message itself they are always as they are."""
 ServerState = Literal["loading", "ready", "idle", "degraded", "stopping"]
 WorkerState = Literal["unloaded", "loading", "ready", "busy", "failed"]
 
@@ -62,7 +64,7 @@ class Fill:
     `source`: one byte for each pixel, not 0 where the fill may copy from; empty: from everywhere.
     `options`: how; `options.memory` is not sent. `model`: the name of an installed model, "" is the server's
     default. `job`: 1 or more, larger than every earlier one of the connection; 0 as long as it was not sent,
-    because the connection numbers it.
+    because the connection numbers it. `encoding`: how pixels and hole travel, and those of the result.
     """
 
     width: int
@@ -75,6 +77,7 @@ class Fill:
     options: FillOptions = FillOptions()  # noqa: RUF009 - frozen
     model: str = ""
     job: int = 0
+    encoding: Encoding = ""
 
     def without_pixels(self) -> Fill:
         """The same fill without the memory that its pixels, its hole and its source take."""
@@ -130,7 +133,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Welcome:
-    """The answer to `Hello`. `devices` is empty as long as the server does not know them yet."""
+    """The answer to `Hello`.
+
+    `devices` is empty as long as the server does not know them yet. `encodings`: those that fills may have.
+    """
 
     server_version: str
     limits: Limits
@@ -138,6 +144,7 @@ class Welcome:
     models: tuple[Model, ...]
     default_model: str
     protocol: int = PROTOCOL_VERSION
+    encodings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,7 +176,7 @@ class Result:
     `x`, `y`: where the rectangle's top left pixel is in the window. `pixels`: `width * height` pixels as
     in `Fill`. `blend`: one byte for each pixel, how much of the fill shows: 0 nothing, 255 all. An empty
     hole gives a rectangle of no width and no height. `seconds`: what the job took without its time in
-    the queue.
+    the queue. `encoding`: that of its fill.
     """
 
     job: int
@@ -184,6 +191,7 @@ class Result:
     model: str = ""
     device: str = ""
     seconds: float = 0.0
+    encoding: Encoding = ""
 
 
 @dataclass(frozen=True)

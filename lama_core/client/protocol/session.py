@@ -72,13 +72,22 @@ class ServerSession:
         fatal, close the connection with code 1002. A refused fill counts as an open job until that error
         is sent.
         """
+        return self.admit(self.decode(frame))
+
+    def decode(self, frame: Bytes) -> ClientMessage | ProtocolError:
+        """What is in a frame, whether it may be said now or not. Changes nothing: any thread may do it."""
         try:
-            message = codec.decode_client(frame, self._limits)
+            return codec.decode_client(frame, self._limits)
         except ProtocolError as error:
-            if error.job is not None:
+            return error
+
+    def admit(self, message: ClientMessage | ProtocolError) -> ClientMessage:
+        """The second half of `receive`, after `decode`. Raises as that does."""
+        if isinstance(message, ProtocolError):
+            if message.job is not None:
                 self._check_greeted()
-                self._open_job(error.job)
-            raise
+                self._open_job(message.job)
+            raise message
         if isinstance(message, Hello):
             if self._greeted:
                 raise ProtocolError("bad_message", "hello is the first message and comes once")
@@ -107,10 +116,10 @@ class ServerSession:
             self._status_requests += 1
         return message
 
-    def send(self, message: ServerMessage) -> bytes:
-        """The bytes of a message. Raises ValueError when it may not be said now."""
+    def send(self, message: ServerMessage, frame: bytes = b"") -> bytes:
+        """The bytes of a message; `frame` if they are known. Raises ValueError when it may not be said now."""
         self._check_may_send(message)
-        frame = codec.encode(message)
+        frame = frame or codec.encode(message)
         if isinstance(message, Welcome):
             self._welcomed = True
         elif isinstance(message, Accepted):
