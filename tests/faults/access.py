@@ -46,7 +46,7 @@ def upgrade_request(server: ServerProcess, *headers: str) -> bytes:
     return f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{UPGRADE}{more}\r\n".encode()
 
 
-def _statuses(port: int, requests: Iterator[str]) -> list[int]:
+def statuses_of(port: int, requests: Iterator[str]) -> list[int]:
     """Send each request on a connection of its own, some at once; returns the statuses, 0 for no answer."""
     statuses: list[int] = []
 
@@ -98,9 +98,9 @@ def _proofs(bench: Bench, count: int) -> float:
     token = server.runtime.token
     used = auth.authorization(token, auth.new_nonce())
     begin = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{UPGRADE}Authorization: "
-    assert _statuses(server.port, iter([f"{begin}{used}\r\n\r\n"])) == [101], "once, it was right"
+    assert statuses_of(server.port, iter([f"{begin}{used}\r\n\r\n"])) == [101], "once, it was right"
     wrong = itertools.islice(_wrong_proofs(token, used, random.Random(1)), count)
-    statuses = _statuses(server.port, (f"{begin}{proof}\r\n\r\n" for proof in wrong))
+    statuses = statuses_of(server.port, (f"{begin}{proof}\r\n\r\n" for proof in wrong))
     assert len(statuses) == count
     assert set(statuses) <= {101, 401}
     next_fill_succeeds(server)
@@ -154,7 +154,7 @@ def _places(bench: Bench, count: int) -> float:
             f"Authorization: {auth.authorization(token, auth.new_nonce())}\r\n\r\n"
         )
 
-    statuses = _statuses(port, (request(*way) for way in chosen))
+    statuses = statuses_of(port, (request(*way) for way in chosen))
     assert len(statuses) == len(chosen) == count
     next_fill_succeeds(server)
     return sum(not 400 <= status < 500 and status != 0 for status in statuses)

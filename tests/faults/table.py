@@ -15,13 +15,27 @@ from tests.faults import (
     pictures,
     processes,
     protocol,
+    sharing,
     soak,
     starts,
     supply,
 )
 from tests.faults.row import Row, Section
 
-_TRIED = (access, protocol, load, processes, starts, models, pictures, editors, soak, supply, installing)
+_TRIED = (
+    access,
+    protocol,
+    load,
+    processes,
+    starts,
+    models,
+    pictures,
+    editors,
+    soak,
+    supply,
+    installing,
+    sharing,
+)
 SECTIONS: tuple[Section, ...] = tuple(module.SECTION for module in _TRIED)
 ROWS: tuple[Row, ...] = tuple(row for section in SECTIONS for row in section.rows)
 

@@ -22,10 +22,12 @@ from lama_core.client.connection import (
     FillFailedError,
     ServerUnreachableError,
     SharedServerBusyError,
+    ShutdownRefusedError,
     TokenRefusedError,
 )
 from lama_core.client.connection.server_address import parse_address
 from lama_core.client.protocol import auth, user_proof
+from lama_core.client.protocol.messages import Shutdown
 from tests.server.harness import fill_with, make_fill, next_fill_succeeds, wait_until
 from tests.server.shared_harness import Authority, Certificate, Shared, Start, add_user, remove_user
 
@@ -321,8 +323,14 @@ def test_users_take_turns_whatever_their_connections(start: Start, folder: Path)
 def test_a_user_cannot_end_the_server(start: Start, folder: Path) -> None:
     token = add_user(folder, "anna")
     shared = Shared(start, folder)
-    client = shared.connect(shared.account("anna", token))
-    client.shutdown()
+    with shared.connect(shared.account("anna", token)) as client:
+        with pytest.raises(ShutdownRefusedError):
+            client.shutdown()
+        connection = client._connection
+        assert connection is not None
+        # One that asks all the same loses its connection.
+        connection.send(Shutdown(), lambda: None)
+        wait_until(lambda: not connection.is_alive(), what="the end of the connection")
     assert shared.process.process.poll() is None
     next_fill_succeeds(shared.process)
 

@@ -117,7 +117,7 @@ class ServerSession:
         return message
 
     def send(self, message: ServerMessage, frame: bytes = b"") -> bytes:
-        """The bytes of a message; `frame` if they are known. Raises ValueError when it may not be said now."""
+        """The bytes of a message; `frame` if known. Raises ValueError when it may not be said now."""
         self._check_may_send(message)
         frame = frame or codec.encode(message)
         if isinstance(message, Welcome):

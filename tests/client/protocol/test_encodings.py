@@ -75,6 +75,7 @@ def fill(encoding: Encoding) -> Fill:
         depth="u16",
         pixels=bytes(range(240)) * 50,
         hole=b"\0\xff" * 1000,
+        source=b"\1\0" * 1000,
         encoding=encoding,
     )
 
