@@ -363,6 +363,7 @@ def test_an_old_python_says_so(host: Host, python27: Python27, archive: Path, tm
     script.chmod(0o755)
     host.environment["PATH"] = f"{tmp_path / 'bin'}:/usr/bin:/bin"
     del host.environment["LAMA_FILL_COMMAND"]
+    host.environment["LAMA_FILL_RUNTIME_DIR"] = str(tmp_path / "none")  # the server's names its command
     host.plug_in = archive
     assert "Python 3.9 or later" in host.fail()
 
