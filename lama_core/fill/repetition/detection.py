@@ -47,11 +47,11 @@ MAX_BINS = 1_000_000
 MIN_DEPTH = 0.2
 """With lines so near to what is matched that either does not hold, nothing is tried."""
 
-MIN_EXPLAINED = 0.22
+MIN_EXPLAINED = 0.15
 """The best steps explain at least this share of the pairs, or nothing repeats. Of rendered tiles, facades,
 bricks, railings, planks and slats it is .2 to .65, of shores, regions and single things up to .1."""
 
-MIN_CROWDED = 0.2
+MIN_CROWDED = 0.15
 KEPT = 6
 """Of the first vanishing lines so many are looked at closely, if with one of them at least this share of the
 pairs has a step that many have."""
