@@ -49,7 +49,8 @@ MIN_DEPTH = 0.2
 
 MIN_EXPLAINED = 0.15
 """The best steps explain at least this share of the pairs, or nothing repeats. Of rendered tiles, facades,
-bricks, railings, planks and slats it is .2 to .65, of shores, regions and single things up to .1."""
+bricks, railings, planks and slats it is .2 to .65, of shores, regions and single things up to .1; what the
+steps show decides then."""
 
 MIN_CROWDED = 0.15
 KEPT = 6
