@@ -15,24 +15,33 @@ from lama_core.research.evaluation.baselines import telea
 from lama_core.research.evaluation.dataset import Case
 from lama_core.research.evaluation.evaluate import Comparison
 from lama_core.research.evaluation.sheet import contact_sheet, mark_hole
+from lama_core.research.evaluation.structures.scenes import make_scene
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 MODEL = "compact"
+SCENES = ("tiles-1", "railings-0", "facades-0", "bricks-1")
+"""Rendered scenes that are shown too."""
 
 
 def main() -> int:
     """Fill every example as an artist would, with the default options."""
     generator = load_generator(MODEL)
-    comparisons = []
-    for name, example in EXAMPLES.items():
-        photo, hole = example.photo(), example.hole()
-        fills = {"OpenCV Telea": telea(photo, hole), MODEL: np.asarray(fill(photo, hole, generator))}
-        case = Case(name=name, kind="object", photo=photo, hole=hole)
-        comparisons.append(Comparison(case=case, fills=fills, scores={}))
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    contact_sheet(comparisons, side=360).save(IMAGES / "fills.webp", quality=85)
 
-    rocket = comparisons[0]
+    def filled(case: Case) -> Comparison:
+        ours = np.asarray(fill(case.photo, case.hole, generator))
+        fills = {"OpenCV Telea": telea(case.photo, case.hole), MODEL: ours}
+        return Comparison(case=case, fills=fills, scores={})
+
+    photos = [
+        filled(Case(name=name, kind="object", photo=example.photo(), hole=example.hole()))
+        for name, example in EXAMPLES.items()
+    ]
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    contact_sheet(photos, side=360).save(IMAGES / "fills.webp", quality=85)
+    scenes = [filled(make_scene(name)) for name in SCENES]
+    contact_sheet(scenes, side=360).save(IMAGES / "structures.webp", quality=85)
+
+    rocket = photos[0]
     marked = mark_hole(rocket.case.photo, rocket.case.hole)
     trio = np.concatenate([rocket.case.photo, marked, rocket.fills[MODEL]], axis=1)
     Image.fromarray(trio).save(IMAGES / "before-hole-after.webp", quality=90)
