@@ -50,7 +50,7 @@ APART = 2.0
 MIN_SEEN = 0.05
 """A step shows at least this share of the hole."""
 
-MIN_CORRELATION = 0.6
+MIN_CORRELATION = 0.75
 """The detail that a step shows around the hole correlates so much with what is there."""
 
 FRACTIONS = (0.38, 0.29)
@@ -111,7 +111,9 @@ def align_steps(steps: Steps, image: Tensor, known: Mask, near: Mask) -> Steps |
         return None
     compared = _Compared(image, known, near)
     exact = _solved(steps, compared)
-    if not any(_is_discrete(compared, exact.vanishing, step) for step in exact.steps):
+    holding = [step for step in exact.steps if _holds(compared, exact.vanishing, step)]
+    discrete = [step for step in holding if _is_discrete(compared, exact.vanishing, step)]
+    if not discrete or 2 * len(discrete) < len(holding):
         return None
     candidates = _sums(exact.steps, compared.frame.side)
     hole = compared.frame.places(np.argwhere(~known & near)[:: max(1, int((~known & near).sum()) // 500)])
@@ -142,11 +144,15 @@ def _sums(steps: Reals, side: int) -> list[Reals]:
     return several
 
 
+def _holds(compared: _Compared, vanishing: Reals, step: Reals) -> bool:
+    """Whether a step shows what is there."""
+    return _correlation(compared, vanishing, step) >= MIN_CORRELATION
+
+
 def _is_discrete(compared: _Compared, vanishing: Reals, step: Reals) -> bool:
-    """Whether a step holds, and not whatever its length is."""
-    correlation = _correlation(compared, vanishing, step)
+    """Whether a step holds for its length, not whatever that is."""
     shorter = min(_correlation(compared, vanishing, share * step) for share in FRACTIONS)
-    return correlation >= MIN_CORRELATION and shorter <= correlation - MIN_FALL
+    return shorter <= _correlation(compared, vanishing, step) - MIN_FALL
 
 
 def _share_seen(hole: Reals, vanishing: Reals, step: Reals, frame: Frame, known: Mask) -> float:
