@@ -28,6 +28,7 @@ from lama_core.client.connection import (
 from lama_core.client.connection.server_address import parse_address
 from lama_core.client.protocol import auth, user_proof
 from lama_core.client.protocol.messages import Shutdown
+from tests.client.connection.speaking_first import speaking_first
 from tests.server.harness import fill_with, make_fill, next_fill_succeeds, wait_until
 from tests.server.shared_harness import Authority, Certificate, Shared, Start, add_user, remove_user
 
@@ -373,11 +374,10 @@ def test_nobody_is_there(tmp_path: Path, start: Start, folder: Path) -> None:
     nowhere = replace(account, address=parse_address("wss://no-such-host.invalid:8443"))
     with pytest.raises(ServerUnreachableError, match=r"there is no host no-such-host\.invalid"):
         shared.connect(nowhere)
-    # Something else listens there.
-    with socket.create_server(("127.0.0.1", shared.port)) as listener:
-        threading.Thread(target=lambda: listener.accept()[0].sendall(b"SSH-2.0-x\r\n"), daemon=True).start()
+    with speaking_first() as port:
+        other = replace(account, address=parse_address(f"ws://127.0.0.1:{port}"))
         with pytest.raises(ServerUnreachableError, match="not a LaMa Fill server"):
-            shared.connect(account)
+            shared.connect(other)
 
 
 def test_pixels_are_encoded_for_the_way(start: Start, folder: Path, certificate: Certificate) -> None:

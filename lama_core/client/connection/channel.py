@@ -43,6 +43,10 @@ POLL_SECONDS: Final = 0.05
 """How often a caller is asked whether it still wants what it waits for."""
 CLOSE_SECONDS: Final = 2.0
 
+NOT_A_WEBSOCKET: Final = (ws.WebSocketException, OSError, EOFError, ValueError, AssertionError)
+"""What connecting raises where something else answers. websockets asserts that nothing is received before
+the request is sent: one that speaks first, as SSH and FTP do, can be faster."""
+
 _LOST: Final = "the connection to the LaMa Fill server was lost: try again"
 _FOREIGN: Final = (
     "port {port} is held by something else than your LaMa Fill server: start it with `lama-fill serve`"
@@ -251,7 +255,7 @@ def open_websocket(
     except ConnectionError:
         plain.close()
         raise ConnectionLostError(_LOST) from None
-    except (ws.WebSocketException, OSError, EOFError, ValueError) as error:
+    except NOT_A_WEBSOCKET as error:
         plain.close()
         raise NotTrustedError(foreign) from error
     response = websocket.response

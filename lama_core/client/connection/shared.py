@@ -13,7 +13,7 @@ from websockets.sync.client import connect as ws_connect
 from websockets.typing import Subprotocol
 
 from lama_core.client.connection.accounts import Account
-from lama_core.client.connection.channel import CLOSE_SECONDS, Connection, greet
+from lama_core.client.connection.channel import CLOSE_SECONDS, NOT_A_WEBSOCKET, Connection, greet
 from lama_core.client.connection.errors import (
     ClientError,
     NotTrustedError,
@@ -127,7 +127,7 @@ def _dial(account: Account, stack: ExitStack, deadline: float, headers: dict[str
     except _TIMEOUTS:
         plain.close()
         raise _unreachable(account, "it does not answer in time") from None
-    except (ws.WebSocketException, OSError, EOFError, ValueError) as error:
+    except NOT_A_WEBSOCKET as error:
         plain.close()
         raise _unreachable(account, "what answers there is not a LaMa Fill server") from error
 

@@ -26,6 +26,7 @@ from lama_core.client.protocol import auth
 from lama_core.client.protocol.codec import encode
 from lama_core.client.protocol.limits import Limits
 from lama_core.client.protocol.messages import SUBPROTOCOL, Error, Fill, Hello, Welcome
+from tests.client.connection.speaking_first import speaking_first
 
 TOKEN = "A" * 43
 SECONDS = 5.0
@@ -144,6 +145,11 @@ def test_a_squatter_learns_nothing(
     # At most the closing frame of a websocket: 6 bytes and a code of 2.
     assert len(squatter.after) <= 8
     assert not squatter.after or squatter.after[0] == 0x88
+
+
+def test_a_squatter_that_speaks_first_learns_nothing() -> None:
+    with speaking_first() as port, pytest.raises(NotTrustedError, match=f"port {port}"):
+        open_to(port)
 
 
 def test_a_server_that_proves_itself_is_trusted(
