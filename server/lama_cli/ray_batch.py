@@ -23,7 +23,7 @@ from lama_cli.remote_files import is_remote
 from lama_core.client.files import hash_file
 from lama_core.client.text import one_line
 from lama_server import __version__
-from lama_server.cluster.head import GONE_SECONDS, HeadError, connect, dial
+from lama_server.cluster.head import GONE_SECONDS, HeadError, complete_address, connect, dial
 from lama_server.cluster.node_models import ModelCopy
 
 _MAX_TRIES = 3
@@ -40,7 +40,7 @@ class Cluster:
     """Where the workers are.
 
     Attributes:
-        address: as `lama_server.cluster.head.connect` takes it.
+        address: HOST:PORT, "auto", "local", or "" for what RAY_ADDRESS says, else "local".
         workers: how many; 0 for as many as the cluster has room for.
         cpus: that each takes where the cluster has no GPU.
     """
@@ -76,7 +76,7 @@ def run_ray_batch(
         BatchError: the cluster cannot be reached or is gone, or no worker can be started.
     """
     try:
-        head = connect(cluster.address)
+        head = connect(complete_address(cluster.address))
     except HeadError as error:
         raise BatchError(str(error)) from error
     try:

@@ -30,7 +30,7 @@ from lama_core.client.text import one_line
 from lama_core.model.installed.registry import UnknownModelError, find_model
 from lama_server import __version__
 from lama_server.cluster.actor import CONCURRENCY_GROUPS, FillActor
-from lama_server.cluster.head import HeadError, connect, watch_head
+from lama_server.cluster.head import HeadError, complete_address, connect, names_a_head, watch_head
 from lama_server.cluster.node_models import ModelCopy
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
 from lama_server.planes import buffer_size
@@ -252,26 +252,47 @@ def _cause(error: RayError) -> str:
 
 async def _serve(args: argparse.Namespace, source: int, sink: int) -> int:
     loop = asyncio.get_running_loop()
+    address = complete_address(args.address)
+    connected = threading.Event()
+    if names_a_head(address):
+        _watch(address, connected, sink)
     try:
-        head = await asyncio.to_thread(connect, args.address)
+        head = await asyncio.to_thread(connect, address)
     except HeadError as error:
-        data = pack_message({"type": "unreachable", "message": str(error)})
-        os.write(sink, data)
+        _say_unreachable(str(error), sink)
         return 1
+    if not names_a_head(address):
+        _watch(head, connected, sink)
     gateway = Gateway(_actor_options(args), sink)
     ended = asyncio.Event()
     threading.Thread(target=_listen, args=(source, gateway, loop, ended), name="listen", daemon=True).start()
+    connected.set()
     gateway.say({"type": "connected"})
-    watching = asyncio.create_task(watch_head(head))
-    waiting = asyncio.create_task(ended.wait())
-    await asyncio.wait({watching, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if watching.done():
-        log.error("%s", watching.result())
-        # Ray's own end would wait for the head.
-        sys.stderr.flush()
-        os._exit(1)
+    await ended.wait()
     await asyncio.wait_for(asyncio.to_thread(ray.shutdown), 5)
     return 0
+
+
+def _watch(head: str, connected: threading.Event, sink: int) -> None:
+    threading.Thread(
+        target=_end_without, args=(head, connected, sink), name="watch the head", daemon=True
+    ).start()
+
+
+def _end_without(head: str, connected: threading.Event, sink: int) -> None:
+    """End this process when the head is gone. In a thread: whatever waits for Ray then waits for minutes."""
+    reason = watch_head(head)
+    if connected.is_set():
+        log.error("%s", reason)
+    else:
+        _say_unreachable(reason, sink)
+    sys.stderr.flush()
+    # The interpreter's own end would wait for Ray's, which waits for the head.
+    os._exit(1)
+
+
+def _say_unreachable(reason: str, sink: int) -> None:
+    os.write(sink, pack_message({"type": "unreachable", "message": reason}))
 
 
 def _actor_options(args: argparse.Namespace) -> ActorOptions:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import os
 import socket
+import time
 
 import ray
 
@@ -27,11 +26,23 @@ class HeadError(LamaFillError):
     """There is no cluster at the address."""
 
 
+def complete_address(given: str) -> str:
+    """The address that is meant: what was given, else what RAY_ADDRESS says, else "local"."""
+    return given or os.environ.get("RAY_ADDRESS") or "local"
+
+
+def names_a_head(address: str) -> bool:
+    """Whether an address is HOST:PORT, which can be dialled; "auto" and "local" leave the head to Ray."""
+    return address not in ("auto", "local")
+
+
 def connect(address: str) -> str:
     """Become a driver of the cluster.
 
+    Where a head goes meanwhile, Ray waits for it for minutes.
+
     Args:
-        address: HOST:PORT, "auto", "local", or "" for what RAY_ADDRESS says, else "local".
+        address: HOST:PORT, "auto" or "local".
 
     Returns:
         HOST:PORT of its head.
@@ -39,9 +50,8 @@ def connect(address: str) -> str:
     Raises:
         HeadError: it cannot be reached, or this machine is not part of it.
     """
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
     is_here = address == "local"
-    if not is_here and address != "auto":
+    if names_a_head(address):
         dial(address)
     # Ray counts what libraries of its own are used; a cluster of this machine needs no such thing.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -65,16 +75,18 @@ def connect(address: str) -> str:
     return found
 
 
-async def watch_head(address: str) -> str:
-    """Return, with the words for it, when the head does not answer any more."""
-    loop = asyncio.get_running_loop()
-    answered = loop.time()
-    while loop.time() - answered < GONE_SECONDS:
-        await asyncio.sleep(_POLL_SECONDS)
-        with contextlib.suppress(HeadError):
-            await asyncio.to_thread(dial, address)
-            answered = loop.time()
-    return f"the head of the Ray cluster at {address} is gone"
+def watch_head(address: str) -> str:
+    """Return when the head at HOST:PORT was silent for GONE_SECONDS, with what dialling it said last."""
+    answered, reason = time.monotonic(), ""
+    while time.monotonic() - answered < GONE_SECONDS:
+        time.sleep(_POLL_SECONDS)
+        try:
+            dial(address)
+        except HeadError as error:
+            reason = str(error)
+        else:
+            answered = time.monotonic()
+    return reason
 
 
 def dial(address: str) -> None:

@@ -44,6 +44,11 @@ class ThreeNodes:
         """HOST:PORT of the head."""
         return str(self._cluster.address)
 
+    @property
+    def caches(self) -> list[Path]:
+        """The cache folders of the nodes, of those that are gone too."""
+        return [self._folder / f"node-{number}" / "lama_fill_cache_dir" for number in range(self._made)]
+
     def add_a_node(self) -> None:
         """The first one becomes the head."""
         folder = self._folder / f"node-{self._made}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import random
+import shutil
 import signal
 import threading
 import time
@@ -15,11 +17,15 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from lama_core.client.connection import FillCancelledError, FillFailedError
 from lama_core.client.options import FillOptions
+from lama_core.client.places import cache_folder
 from lama_core.client.protocol.codec import decode_server, encode
 from lama_core.client.protocol.messages import Fill, Hello, Result
+from lama_core.model import Generator, GeneratorConfig
+from lama_core.model.checkpoint import write_safetensors
 from tests.server.cluster.cluster import PROJECT, ThreeNodes
 from tests.server.harness import (
     ServerProcess,
@@ -40,14 +46,24 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeNodes]:
         yield nodes
 
 
+@pytest.fixture
+def other_model(data_folder: Path) -> Iterator[str]:
+    """The name of a model that no server of this module has had."""
+    torch.manual_seed(7)
+    path = data_folder / "models" / "other.safetensors"
+    write_safetensors(Generator(GeneratorConfig(width=8, blocks=1)).eval(), path, metadata={"name": "other"})
+    yield "other"
+    path.unlink()
+
+
 @pytest.fixture(scope="module")
-def serve(
+def begin(
     cluster: ThreeNodes, tmp_path_factory: pytest.TempPathFactory, data_folder: Path
 ) -> Iterator[Callable[..., ServerProcess]]:
     """Starts servers whose workers are in the cluster."""
     started: list[ServerProcess] = []
 
-    def begin(kind: str = "scripted", *flags: str) -> ServerProcess:
+    def start(kind: str = "scripted", *flags: str) -> ServerProcess:
         common = ("--engine", "ray", "--address", cluster.address, "--worker-cpus", "1", *flags)
         server = ServerProcess(tmp_path_factory.mktemp("serve"), kind, *common)
         started.append(server)
@@ -55,15 +71,30 @@ def serve(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(PROJECT))
-        yield begin
+        yield start
     for server in started:
         server.clean_up()
 
 
+@pytest.fixture
+def serve(begin: Callable[..., ServerProcess]) -> Iterator[Callable[..., ServerProcess]]:
+    """Starts servers that end with the test, whether it fails or not: their actors have the CPUs."""
+    started: list[ServerProcess] = []
+
+    def start(kind: str = "scripted", *flags: str) -> ServerProcess:
+        started.append(begin(kind, *flags))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.end()
+
+
 @pytest.fixture(scope="module")
-def server(serve: Callable[..., ServerProcess]) -> Iterator[ServerProcess]:
+def server(begin: Callable[..., ServerProcess]) -> Iterator[ServerProcess]:
     """One with three scripted workers, one on each node."""
-    server = serve("scripted", "--min-workers", "3", "--max-workers", "3").ready()
+    server = begin("scripted", "--min-workers", "3", "--max-workers", "3").ready()
     wait_until(lambda: states(server) == ["ready"] * 3, seconds=60, what="three workers")
     yield server
     server.end()
@@ -97,13 +128,36 @@ def in_thread(work: Callable[[], Any]) -> Callable[[], Any]:
     thread.start()
 
     def wait() -> Any:
-        thread.join(60)
+        thread.join(150)
         assert outcome, "it did not end"
         if isinstance(outcome[0], Exception):
             raise outcome[0]
         return outcome[0]
 
     return wait
+
+
+@contextlib.contextmanager
+def every_worker_filling(server: ServerProcess) -> Iterator[None]:
+    """Three fills, one in each of three workers, are going on; at the end all have succeeded."""
+    clients = [server.connect() for _ in range(3)]
+    try:
+        waiting = [
+            in_thread(
+                lambda client=client, byte=byte: fill_with(
+                    client, make_fill(milliseconds=5000, fillbyte=byte)
+                )
+            )
+            for byte, client in enumerate(clients, 1)
+        ]
+        wait_until(lambda: states(server) == ["busy"] * 3)
+        time.sleep(0.5)  # until they are in the actors
+        yield
+        for wait in waiting:
+            wait()
+    finally:
+        for client in clients:
+            client.close()
 
 
 def test_two_hundred_clients_on_three_workers_lose_and_swap_nothing(server: ServerProcess) -> None:
@@ -162,24 +216,8 @@ def test_an_actor_that_is_killed_costs_no_fill(server: ServerProcess) -> None:
     """As the kernel ends one when memory runs out: one of three that all fill."""
     before = server.metric("lama_fill_reruns_total")
     killed = actors()[0]
-    clients = [server.connect() for _ in range(3)]
-    try:
-        waiting = [
-            in_thread(
-                lambda client=client, byte=byte: fill_with(
-                    client, make_fill(milliseconds=5000, fillbyte=byte)
-                )
-            )
-            for byte, client in enumerate(clients, 1)
-        ]
-        wait_until(lambda: states(server) == ["busy"] * 3)
-        time.sleep(0.5)  # until they are in the actors
+    with every_worker_filling(server):
         killed.send_signal(signal.SIGKILL)
-        for wait in waiting:
-            wait()
-    finally:
-        for client in clients:
-            client.close()
     assert server.metric("lama_fill_reruns_total") == before + 1
     wait_until(lambda: states(server) == ["ready"] * 3, seconds=40)
     next_fill_succeeds(server)
@@ -207,24 +245,8 @@ def test_an_actor_out_of_memory_says_so_and_is_replaced(server: ServerProcess, f
 
 def test_a_node_that_dies_in_mid_job_costs_no_fill(server: ServerProcess, cluster: ThreeNodes) -> None:
     before = server.metric("lama_fill_reruns_total")
-    clients = [server.connect() for _ in range(3)]
-    try:
-        waiting = [
-            in_thread(
-                lambda client=client, byte=byte: fill_with(
-                    client, make_fill(milliseconds=6000, fillbyte=byte)
-                )
-            )
-            for byte, client in enumerate(clients, 1)
-        ]
-        wait_until(lambda: states(server) == ["busy"] * 3)
-        time.sleep(0.5)
+    with every_worker_filling(server):
         cluster.kill_a_node()
-        for wait in waiting:
-            wait()
-    finally:
-        for client in clients:
-            client.close()
     assert server.metric("lama_fill_reruns_total") == before + 1
     cluster.add_a_node()
     wait_until(lambda: states(server) == ["ready"] * 3, seconds=90, what="the third worker")
@@ -255,10 +277,13 @@ def test_workers_come_with_the_queue_and_go_again(
     wait_until(lambda: not actors(), what="the end of the actors")
 
 
-def test_fills_are_those_of_the_local_engine(
-    serve: Callable[..., ServerProcess], start: Callable[..., ServerProcess]
+def test_fills_are_those_of_the_local_engine_bit_for_bit(
+    serve: Callable[..., ServerProcess],
+    start: Callable[..., ServerProcess],
+    cluster: ThreeNodes,
+    other_model: str,
 ) -> None:
-    """Bit for bit between workers that chose the same kernels; and the model goes to each node once."""
+    """And the model, which no node has, goes to each node once."""
     noise = np.random.default_rng(5)
     fills = []
     for seed, side in enumerate((96, 160, 257), 1):
@@ -280,20 +305,27 @@ def test_fills_are_those_of_the_local_engine(
     def answers(server: ServerProcess) -> list[tuple[Any, ...]]:
         with server.connect() as client:
             results = [client.fill(fill) for fill in fills]
-        return [(r.x, r.y, r.width, r.height, bytes(r.blend), bytes(r.pixels)) for r in results]
+        return [(r.x, r.y, r.width, r.height, bytes(r.pixels), bytes(r.blend)) for r in results]
 
-    local = start("real").ready()
+    local = start("real", "--model", other_model).ready()
     wanted = answers(local)
     local.end()
-    server = serve("real", "--min-workers", "3", "--max-workers", "3").ready()
+    # Kernels round in another way than the library, and each node measures which of them are faster.
+    measured = cache_folder() / "fast" / "kernels.json"
+    if measured.exists():
+        for cache in cluster.caches:
+            (cache / "fast").mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copy(measured, cache / "fast")
+    flags = ("--model", other_model, "--min-workers", "3", "--max-workers", "3")
+    server = serve("real", *flags).ready()
     wait_until(lambda: states(server) == ["ready"] * 3, seconds=150, what="three workers")
-    for got, same in zip(answers(server), wanted, strict=True):
-        assert got[:-1] == same[:-1]
-        # Each cache of chosen kernels is measured anew, and another choice rounds another last place.
-        one, other = (np.frombuffer(pixels, np.uint16).astype(int) for pixels in (got[-1], same[-1]))
-        assert np.abs(one - other).max() <= 16
-    assert server.log().count("has fetched the model tiny") == 3
-    server.end()
+    assert answers(server) == wanted
+    assert server.log().count(f"has fetched the model {other_model}") == 3
+
+
+def problem(server: ServerProcess) -> str:
+    with server.connect() as client:
+        return client.status().problem
 
 
 def test_without_its_head_the_server_goes_on_by_itself(
@@ -308,12 +340,10 @@ def test_without_its_head_the_server_goes_on_by_itself(
         cluster.kill_the_head()
         waiting()
     next_fill_succeeds(server)
-    wait_until(lambda: server.health()["state"] == "degraded", seconds=60)
-    with server.connect() as client:
-        problem = client.status().problem
-    assert address in problem
-    assert "start its head (ray start --head)" in problem
-    assert "fills go on on this machine" in problem
+    # That actors are lost is known before why.
+    wait_until(lambda: "fills go on on this machine" in problem(server), seconds=60, what="the reason")
+    assert server.health()["state"] == "degraded"
+    assert address in problem(server)
+    assert "start its head (ray start --head)" in problem(server)
     next_fill_succeeds(server)
     assert server.workers(), "the local one"
-    server.end()
