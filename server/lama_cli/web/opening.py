@@ -35,12 +35,13 @@ def opened_in_browser(address: str, folder: Path) -> Iterator[bool]:
         Whether there was a browser.
     """
     file = folder / FILE
+    # Ctrl+C may come while the browser is being opened.
     try:
-        write_atomically(file, _PAGE.format(address=address).encode(), mode=0o600)
-        found = webbrowser.open(file.as_uri())
-    except OSError:
-        found = False
-    try:
+        try:
+            write_atomically(file, _PAGE.format(address=address).encode(), mode=0o600)
+            found = webbrowser.open(file.as_uri())
+        except OSError:
+            found = False
         yield found
     finally:
         with contextlib.suppress(OSError):

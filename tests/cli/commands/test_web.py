@@ -43,6 +43,8 @@ def spawn(server: ServerProcess, *arguments: str, **environment: str) -> subproc
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell has its background jobs ignore SIGINT, and the tests may be in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     _started.append(process)
     return process
