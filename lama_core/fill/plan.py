@@ -67,17 +67,22 @@ def plan_fill(
 
 def _checked_source(picture: Pixels, source: NDArray[Any], hole: HoleMask) -> HoleMask:
     """Read the mask of what may be copied. Raises `HoleError` and `FillError`."""
-    mask = read_hole(source)
-    height, width = picture.shape[:2]
-    if (mask.canvas.width, mask.canvas.height) != (width, height):
-        raise FillError(
-            f"the picture is {width} x {height} pixels and the mask of what may be copied "
-            f"{mask.canvas.width} x {mask.canvas.height}: give one of the picture's size"
-        )
+    mask = _checked_size(picture, read_hole(source), "the mask of what may be copied")
     if mask.bounds.is_empty:
         raise FillError("the mask of what may be copied selects nothing: mark in it where to copy from")
     if not ((mask.window(mask.bounds) >= 0.5) & (hole.window(mask.bounds) < 0.5)).any():
         raise FillError("all of what may be copied is in the hole: mark something outside of it")
+    return mask
+
+
+def _checked_size(picture: Pixels, mask: HoleMask, name: str) -> HoleMask:
+    """The mask, where it has the picture's size; raises `FillError`, which calls it `name`, where not."""
+    height, width = picture.shape[:2]
+    if (mask.canvas.width, mask.canvas.height) != (width, height):
+        raise FillError(
+            f"the picture is {width} x {height} pixels and {name} "
+            f"{mask.canvas.width} x {mask.canvas.height}: give a mask of the picture's size"
+        )
     return mask
 
 
@@ -118,13 +123,7 @@ def _checked_hole(picture: Pixels, hole: NDArray[Any]) -> HoleMask:
         HoleError: it is not a mask.
         FillError: it is not of this picture, or leaves nothing to fill or nothing to fill it from.
     """
-    mask = read_hole(hole)
-    height, width = picture.shape[:2]
-    if (mask.canvas.width, mask.canvas.height) != (width, height):
-        raise FillError(
-            f"the picture is {width} x {height} pixels and the mask "
-            f"{mask.canvas.width} x {mask.canvas.height}: give a mask of the picture's size"
-        )
+    mask = _checked_size(picture, read_hole(hole), "the mask")
     if mask.bounds.is_empty:
         raise FillError("the mask selects nothing, so there is nothing to fill: mark the hole in it")
     if mask.covers_everything():

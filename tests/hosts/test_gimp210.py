@@ -23,6 +23,7 @@ from tests.hosts import pygimp
 from tests.hosts.chroot import ChrootUnavailable
 from tests.hosts.conftest import SUITE, Server, start_server, stop_server
 from tests.hosts.gimp210 import Gimp210
+from tests.hosts.placements import Place, filled_within, placements
 
 pytestmark = pytest.mark.skipif(SUITE != pygimp.SUITE, reason="GIMP 2.10 is tested by make test-hosts-all")
 
@@ -171,28 +172,11 @@ def test_a_layer_with_a_mask(gimp210: Gimp210, edited: bool) -> None:
     assert answer["tree"] == ["LaMa Fill", "photo", "bottom"]
 
 
-@pytest.mark.parametrize(
-    ("at", "size", "hole"),
-    [
-        ((-40, -30), (100, 90), (-20, -10, 50, 40)),
-        ((70, 60), (100, 90), (80, 70, 60, 50)),
-        ((20, 10), (60, 50), (30, 20, 20, 20)),
-        ((-40, -40), (240, 200), (50, 50, 30, 20)),
-        ((20, 10), (60, 50), (5, 5, 30, 30)),
-    ],
-    ids=["before the canvas", "beyond the canvas", "smaller", "larger", "hole over the layer's edge"],
-)
-def test_where_a_layer_may_be(
-    gimp210: Gimp210, at: tuple[int, int], size: tuple[int, int], hole: tuple[int, ...]
-) -> None:
+@placements
+def test_where_a_layer_may_be(gimp210: Gimp210, at: Place, size: Place, hole: tuple[int, ...]) -> None:
     answer = gimp210.call("placed", at=at, size=size, hole=hole)
     fine(answer)
-    assert answer["changed"]["inside"] > 50
-    x, y, width, height = answer["fills"][0]["rect"]
-    assert at[0] <= x
-    assert at[1] <= y
-    assert x + width <= at[0] + size[0]
-    assert y + height <= at[1] + size[1]
+    filled_within(answer, at, size)
 
 
 def test_a_selection_beside_the_layer(gimp210: Gimp210) -> None:

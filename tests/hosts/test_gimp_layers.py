@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.hosts.gimp import Gimp
+from tests.hosts.placements import Place, filled_within, placements
 
 
 def fine(answer: dict[str, Any], fills: int = 1) -> None:
@@ -52,28 +53,11 @@ def test_a_layer_with_a_mask(gimp: Gimp, edited: bool) -> None:
     assert answer["tree"] == ["LaMa Fill", "photo", "bottom"]
 
 
-@pytest.mark.parametrize(
-    ("at", "size", "hole"),
-    [
-        ((-40, -30), (100, 90), (-20, -10, 50, 40)),
-        ((70, 60), (100, 90), (80, 70, 60, 50)),
-        ((20, 10), (60, 50), (30, 20, 20, 20)),
-        ((-40, -40), (240, 200), (50, 50, 30, 20)),
-        ((20, 10), (60, 50), (5, 5, 30, 30)),
-    ],
-    ids=["before the canvas", "beyond the canvas", "smaller", "larger", "hole over the layer's edge"],
-)
-def test_where_a_layer_may_be(
-    gimp: Gimp, at: tuple[int, int], size: tuple[int, int], hole: tuple[int, ...]
-) -> None:
+@placements
+def test_where_a_layer_may_be(gimp: Gimp, at: Place, size: Place, hole: tuple[int, ...]) -> None:
     answer = gimp.call("placed", at=at, size=size, hole=hole)
     fine(answer)
-    assert answer["changed"]["inside"] > 50
-    x, y, width, height = answer["fills"][0]["rect"]
-    assert at[0] <= x
-    assert at[1] <= y
-    assert x + width <= at[0] + size[0]
-    assert y + height <= at[1] + size[1]
+    filled_within(answer, at, size)
 
 
 def test_a_selection_beside_the_layer(gimp: Gimp) -> None:
