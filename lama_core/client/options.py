@@ -23,6 +23,7 @@ MAX_GROW: Final = 4096
 MAX_FEATHER: Final = 4096
 MAX_CONTEXT: Final = 65536
 MAX_SEED: Final = (1 << 32) - 1
+MAX_FRAME: Final = (1 << 32) - 1
 MAX_MEMORY: Final = (1 << 63) - 1
 
 
@@ -100,6 +101,8 @@ class FillOptions:
             smaller than the hole itself, and none with a grow of 0, which means exactly this hole.
         quality: "fast" calls the network once for each window; "balanced" and "best" take more time.
         seed: another one varies the fill, the same one gives the same pixels.
+        frame: the number of the frame, where the picture is one of a sequence: the same fill, and grain that
+            moves from frame to frame; None: the picture stands alone.
         seam: whether offsets of colour at the hole's edge are evened out.
         grain: whether the fill gets the grain of its surroundings.
         transfer: how the picture's numbers stand for light: "perceptual" (sRGB and the like, as files have
@@ -157,6 +160,16 @@ class FillOptions:
     )
     seed: int = field(
         default=0, metadata={"option": Option(about="another number varies the fill", high=MAX_SEED)}
+    )
+    frame: int | None = field(
+        default=None,
+        metadata={
+            "option": Option(
+                about="number of the frame in a sequence: the same fill with other grain",
+                high=MAX_FRAME,
+                automatic=True,
+            )
+        },
     )
     seam: bool = field(
         default=True,

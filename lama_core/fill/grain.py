@@ -54,14 +54,16 @@ MAX_DEVIATIONS = 3.0
 """A residual of more than this many standard deviations of the noise is not noise."""
 
 
-def match_grain(prediction: Floats, colour: Floats, unknown: Mask, seed: int) -> Floats:
+def match_grain(
+    prediction: Floats, colour: Floats, unknown: Mask, seed: int, frame: int | None = None
+) -> Floats:
     """Add the grain of the known region to a prediction.
 
     Args:
         prediction: (3, H, W) float32, 1 is white.
         colour: (3, H, W) float32 in 0..1, 0 where nothing is known.
         unknown: (H, W), True where nothing is known.
-        seed: the same one makes the same grain.
+        seed, frame: as in `FillOptions`; the same ones make the same grain.
 
     Returns:
         (3, H, W) float32; the same array where the picture has no grain.
@@ -77,7 +79,7 @@ def match_grain(prediction: Floats, colour: Floats, unknown: Mask, seed: int) ->
     if share < MIN_SHARE:
         return prediction
     energies *= share
-    tile = torch.from_numpy(make_grain(noise, TILES[max(hole.shape) > 4 * TILES[0]], seed))
+    tile = torch.from_numpy(make_grain(noise, TILES[max(hole.shape) > 4 * TILES[0]], seed, frame))
     grained: Floats = prediction.copy()
     target = torch.from_numpy(grained)[:, rows, columns]
     for strip, middle in _strips(len(hole)):
@@ -95,7 +97,7 @@ def lowpass(values: Tensor) -> Tensor:
     return values.mul_(BOX**-4)
 
 
-def make_grain(noise: Noise, side: int, seed: int) -> Floats:
+def make_grain(noise: Noise, side: int, seed: int, frame: int | None = None) -> Floats:
     """(3, side, side) of noise with that spectrum, that repeats itself without a seam.
 
     Each channel has an energy of 1 behind the high-pass. `side` is a power of 2, at least `BLOCK`.
@@ -104,7 +106,7 @@ def make_grain(noise: Noise, side: int, seed: int) -> Floats:
     values, vectors = np.linalg.eigh(noise.spectrum)
     root = (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ vectors.swapaxes(-1, -2)
     mixing = _finer(root, side)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed if frame is None else (seed, 1 + frame))
     white = generator.standard_normal((side, side // 2 + 1, 6), np.float32).view(np.complex64)
     spectrum = (mixing @ white[..., None])[..., 0]
     response = highpass_response(side)[:, : side // 2 + 1, None].astype(np.float32)

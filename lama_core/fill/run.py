@@ -210,7 +210,7 @@ def _finished(prediction: Floats, view: _View, options: FillOptions) -> Floats:
     if options.seam:
         prediction = correct_seam(prediction, colour, unknown)
     if options.grain:
-        prediction = match_grain(prediction, colour, unknown, options.seed)
+        prediction = match_grain(prediction, colour, unknown, options.seed, options.frame)
     return prediction
 
 

@@ -96,7 +96,7 @@ def fill(
             if windows == last:
                 continue
             tell = partial(_report_frame, report, number, 1 if times is None else len(times))
-            answers = yield from _fill_picture(request, windows, tell)
+            answers = yield from _fill_picture(request, windows, time, tell)
             frames.append(Frame(time, windows.space, [patch for patch, _result in answers]))
             results += [result for _patch, result in answers]
             last = windows
@@ -140,11 +140,11 @@ def _find_times(document: Document, every_frame: bool) -> list[int] | None:
 
 
 def _fill_picture(
-    request: Request, windows: Windows, report: Report
+    request: Request, windows: Windows, time: int | None, report: Report
 ) -> Coroutine[list[tuple[Patch, Result]]]:
     """Send the windows of one picture, one after the other. Patches that show nothing are empty."""
     plan, layout = request.plan, windows.space.layout
-    options = replace(plan.fill, transfer=windows.space.transfer)
+    options = replace(plan.fill, transfer=windows.space.transfer, frame=time)
     answers = []
     for number, (piece, pixels, mask) in enumerate(zip(plan.pieces, windows.pixels, plan.masks)):
         answer = yield request.server.fill(

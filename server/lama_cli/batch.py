@@ -52,6 +52,8 @@ class Task:
     picture: Path
     mask: Path | None
     output: Path
+    frame: int | None = None
+    """Its number in a sequence; None: the picture stands alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,14 @@ class Loaded:
     note: str
 
 
-def find_tasks(folder: Path, *, masks: Path | None, output: Path, ending: str | None = None) -> Found:
+def find_tasks(
+    folder: Path,
+    *,
+    masks: Path | None,
+    output: Path,
+    ending: str | None = None,
+    mask: Path | None = None,
+) -> Found:
     """The pictures of a folder, by name, each with its mask.
 
     Args:
@@ -95,17 +104,22 @@ def find_tasks(folder: Path, *, masks: Path | None, output: Path, ending: str | 
         output: the folder for the filled ones.
         ending: the ending of their names, with its dot; None: as the picture's, and PNG's where that kind is
             only read.
+        mask: a file that is the mask of every picture, in place of masks by name.
 
     Raises:
-        BatchError: a folder is missing or cannot be read, there is no picture, or two would be written to the
-            same place.
+        BatchError: a folder or the mask is missing or cannot be read, there is no picture, or two would be
+            written to the same place.
     """
     for place in (folder, masks):
         if place is not None and not place.is_dir():
             raise BatchError(f"{place} is not a folder: give the folder of the pictures, and of their masks")
     if output.exists() and _same(output, folder):
         raise BatchError(f"{output} is the folder of the pictures themselves: choose another with -o")
+    if mask is not None and not mask.is_file():
+        raise BatchError(f"{mask} is not a file: give the mask of all pictures")
     files, others = _pictures(folder)
+    if mask is not None:
+        files = [path for path in files if not _same(path, mask)]
     candidates = files
     if masks is not None:
         candidates, more = _pictures(masks)
@@ -132,7 +146,7 @@ def find_tasks(folder: Path, *, masks: Path | None, output: Path, ending: str | 
     tasks = [
         Task(
             picture=path,
-            mask=next(iter(masks_of.get(path.stem, ())), None),
+            mask=mask or next(iter(masks_of.get(path.stem, ())), None),
             output=output / (path.stem + (ending or _own_ending(path))),
         )
         for path in files
@@ -271,7 +285,9 @@ def load_task(task: Task, options: FillOptions, *, max_pixels: int, transfer_of_
                 check_mask_size(mask, path, max_pixels=max_pixels)
                 picture = read_picture(path, max_pixels=max_pixels)
                 hole = read_mask(mask, picture=picture, max_pixels=max_pixels, notes=notes)
-    how = replace(options, transfer=picture.transfer) if transfer_of_file else options
+    how = options if task.frame is None else replace(options, frame=task.frame)
+    if transfer_of_file:
+        how = replace(how, transfer=picture.transfer)
     plan = plan_fill(picture.pixels, hole, how)
     task.output.parent.mkdir(parents=True, exist_ok=True)
     # Of one elsewhere it is seen here whether its kind of file can hold the picture.

@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -273,7 +273,8 @@ def _absolute(task: Task) -> Task:
     def whole(path: Path) -> Path:
         return path if is_remote(path) else path.absolute()
 
-    return Task(
+    return replace(
+        task,
         picture=whole(task.picture),
         mask=None if task.mask is None else whole(task.mask),
         output=whole(task.output),

@@ -116,6 +116,20 @@ def test_a_prediction_that_has_grain_gets_no_more(kind: Callable) -> None:
     np.testing.assert_allclose(made / real, 1, atol=0.15)
 
 
+def test_the_grain_of_frames_moves_and_is_the_same_again() -> None:
+    noisy, light = photo(sensor)
+    frames = [None, 0, 1, 2, 1 << 31]
+    made = [match_grain(light, known_of(noisy), UNKNOWN, 7, frame) - light for frame in frames]
+    for number, frame in enumerate(frames):
+        again = match_grain(light, known_of(noisy), UNKNOWN, 7, frame) - light
+        assert np.array_equal(again, made[number])
+        for other in made[:number]:
+            alike = np.corrcoef(made[number][0, UNKNOWN], other[0, UNKNOWN])[0, 1]
+            assert abs(alike) < 0.06  # 120 x 120 pixels: five standard deviations
+            strength = made[number][:, UNKNOWN].std() / other[:, UNKNOWN].std()
+            assert strength == pytest.approx(1, abs=0.05)
+
+
 def drawing() -> np.ndarray:
     """Flat colours, hard edges and fine stripes."""
     picture = np.full((3, SIZE, SIZE), 0.9, np.float32)

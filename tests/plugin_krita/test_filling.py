@@ -392,6 +392,9 @@ def test_every_frame_fills_each_drawing_once(document, link, clock) -> None:
     assert layer.times == [0, 1, 2, 4, 6, 7]
     assert [time for time, _rect, _data in layer.written] == [1, 2, 4, 6]
     assert document.now == 4
+    # The same seed in each, with grain of its own.
+    sent = [request.options for request in link.requests]
+    assert [(options.seed, options.frame) for options in sent] == [(0, 1), (0, 2), (0, 4), (0, 6)]
 
 
 def test_every_frame_of_what_does_not_move(document, link, clock) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "NAME_mask.png. A picture without one is filled where it is transparent.",
     )
     parser.add_argument("folder", metavar="FOLDER", help="of the pictures; or an address, s3://BUCKET/FOLDER")
-    parser.add_argument("--masks", metavar="FOLDER", help="of their masks, white in the hole")
+    masks = parser.add_mutually_exclusive_group()
+    masks.add_argument("--masks", metavar="FOLDER", help="of their masks, white in the hole")
+    masks.add_argument("--mask", metavar="FILE", help="one mask for all of them")
     parser.add_argument(
         "-o",
         "--output",
@@ -63,6 +65,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         type=int,
         help="refuse pictures of more pixels, which may be made to fill the memory (default: 400 million)",
+    )
+    parser.add_argument(
+        "--frames",
+        action="store_true",
+        help="the pictures are the frames of one sequence, NAME_0001.png and so on: all are filled with the "
+        "same seed, and grain that moves",
     )
     _add_engine_options(parser)
     add_fill_options(parser)
@@ -110,6 +118,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command. Returns the exit status."""
     from lama_cli.batch import BatchError, find_tasks
     from lama_cli.remote_files import is_remote, names_in, parse_place
+    from lama_cli.sequence import as_sequence
 
     if args.engine == "ray":
         from lama_server.cluster.missing import check_ray
@@ -122,7 +131,10 @@ def run(args: argparse.Namespace) -> int:
     masks = None if args.masks is None else parse_place(args.masks)
     output = _default_output(folder) if args.output is None else parse_place(args.output)
     ending = None if args.ending is None else f".{args.ending}"
-    found = find_tasks(folder, masks=masks, output=output, ending=ending)
+    mask = None if args.mask is None else parse_place(args.mask)
+    found = find_tasks(folder, masks=masks, output=output, ending=ending, mask=mask)
+    if args.frames:
+        found = replace(found, tasks=as_sequence(found.tasks))
     for line in found.left_out:
         say(line, error=True)
     # Elsewhere one question for each file would take longer than filling it.

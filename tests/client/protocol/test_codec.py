@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lama_core.client.options import QUALITIES, TRANSFERS, FillOptions
+from lama_core.client.options import MAX_FRAME, QUALITIES, TRANSFERS, FillOptions
 from lama_core.client.protocol import codec
 from lama_core.client.protocol.codec import Message, decode_client, decode_server, encode
 from lama_core.client.protocol.errors import ERROR_CODES, ProtocolError
@@ -55,6 +55,7 @@ options = st.builds(
     transfer=st.sampled_from(TRANSFERS),
     seam=st.booleans(),
     grain=st.booleans(),
+    frame=st.none() | st.integers(0, MAX_FRAME),
 )
 devices = st.lists(st.builds(Device, id=names, name=names, memory_bytes=counts), max_size=3).map(tuple)
 models = st.lists(st.builds(Model, name=names, title=texts, license=texts), max_size=3).map(tuple)
