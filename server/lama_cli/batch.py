@@ -79,11 +79,11 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A picture that is ready to be filled."""
+    """A picture that is ready to be filled; without a plan it is filled already."""
 
     task: Task
     picture: Picture
-    plan: FillPlan
+    plan: FillPlan | None
     note: str
 
 
@@ -200,6 +200,7 @@ def run_batch(
     max_pixels: int,
     tell: Callable[[Done], None],
     transfer_of_files: bool = False,
+    prepare: Callable[[Loaded], Loaded] | None = None,
 ) -> float:
     """Fill them all. What goes wrong with one of them is told and does not stop the others.
 
@@ -214,6 +215,7 @@ def run_batch(
         max_pixels: larger pictures are refused.
         tell: called for each picture when it is written or has failed, in their order.
         transfer_of_files: take each picture's numbers as its file says, whatever the options.
+        prepare: called with each picture when it is read, for what can be filled without a filler.
 
     Returns:
         Seconds from the first picture's reading to the last one's end on the disk.
@@ -223,10 +225,13 @@ def run_batch(
         free.put(filler)
 
     def load(task: Task) -> Loaded:
-        return load_task(task, options, max_pixels=max_pixels, transfer_of_file=transfer_of_files)
+        loaded = load_task(task, options, max_pixels=max_pixels, transfer_of_file=transfer_of_files)
+        return loaded if prepare is None else prepare(loaded)
 
     def filled(reading: Future[Loaded]) -> tuple[Loaded, FillReport]:
         loaded = reading.result()
+        if loaded.plan is None:
+            return loaded, FillReport(model="", device="", seconds=0.0)
         filler = free.get()
         try:
             return loaded, filler(loaded.plan, _silent)

@@ -108,6 +108,7 @@ class BatchActor:
                 transfer_of_file=self._settings.transfer_of_files,
             )
             assert self._filler is not None
+            assert loaded.plan is not None
             report = self._hand.submit(self._filler, loaded.plan, _silent).result()
             return report, "", write_filled(loaded, self._written)
         except Exception as error:  # noqa: BLE001 - it is that picture's line

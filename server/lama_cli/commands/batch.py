@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from lama_core.client.text import one_line
 
 if TYPE_CHECKING:
     from lama_cli.batch import Done, Task
+    from lama_cli.still_camera import StillCamera
 
 FAILED = 1
 """The exit status when some of the pictures could not be filled."""
@@ -71,6 +73,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="the pictures are the frames of one sequence, NAME_0001.png and so on: all are filled with the "
         "same seed, and grain that moves",
+    )
+    parser.add_argument(
+        "--still-camera",
+        action="store_true",
+        help="frames of a camera that does not move, or shakes by a few pixels: their holes get the "
+        "background from frames in which it is seen, and the model fills the rest",
     )
     _add_engine_options(parser)
     add_fill_options(parser)
@@ -126,6 +134,8 @@ def run(args: argparse.Namespace) -> int:
         check_ray()
     if args.workers < 0 or args.worker_cpus < 1:
         raise BatchError("--workers is 0 or more, and --worker-cpus 1 or more")
+    if args.still_camera and args.engine == "ray":
+        raise BatchError("--still-camera works on this machine alone: leave out --engine ray")
     options = fill_options(args)
     folder = parse_place(args.folder)
     masks = None if args.masks is None else parse_place(args.masks)
@@ -133,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
     ending = None if args.ending is None else f".{args.ending}"
     mask = None if args.mask is None else parse_place(args.mask)
     found = find_tasks(folder, masks=masks, output=output, ending=ending, mask=mask)
-    if args.frames:
+    if args.frames or args.still_camera:
         found = replace(found, tasks=as_sequence(found.tasks))
     for line in found.left_out:
         say(line, error=True)
@@ -152,9 +162,10 @@ def run(args: argparse.Namespace) -> int:
             if args.overwrite:
                 place.unlink(missing_ok=True)
             manifest = stack.enter_context(
-                contextlib.closing(Manifest(place, options={**asdict(options), "model": args.model or ""}))
+                contextlib.closing(Manifest(place, options=_manifest_options(args, options)))
             )
-        done, seconds = _fill_all(args, tasks, options, manifest)
+        background = _background(args, found.tasks, options) if args.still_camera and tasks else None
+        done, seconds = _fill_all(args, tasks, options, manifest, background)
 
     filled = sum(one.error is None for one in done)
     said = [f"{output}: {filled} filled"]
@@ -168,6 +179,28 @@ def run(args: argparse.Namespace) -> int:
     if place is not None:
         _show_failures(done)
     return FAILED if filled < len(done) else 0
+
+
+def _manifest_options(args: argparse.Namespace, options: FillOptions) -> dict[str, object]:
+    kinds = {"frames": args.frames, "still_camera": args.still_camera}
+    return {**asdict(options), "model": args.model or "", **{name: on for name, on in kinds.items() if on}}
+
+
+def _background(args: argparse.Namespace, tasks: Sequence[Task], options: FillOptions) -> StillCamera:
+    """What the frames show behind their holes, read from all of them."""
+    from lama_cli.batch import load_task
+    from lama_cli.still_camera import StillCamera
+
+    load = partial(
+        load_task,
+        options=options,
+        max_pixels=_max_pixels(args),
+        transfer_of_file=takes_transfer_of_file(args),
+    )
+    background = StillCamera(tasks, load)
+    if background.note:
+        say(background.note, error=True)
+    return background
 
 
 def _default_output(folder: Path) -> Path:
@@ -190,7 +223,11 @@ def _manifest_place(args: argparse.Namespace, output: Path) -> Path | None:
 
 
 def _fill_all(
-    args: argparse.Namespace, tasks: Sequence[Task], options: FillOptions, manifest: Manifest | None
+    args: argparse.Namespace,
+    tasks: Sequence[Task],
+    options: FillOptions,
+    manifest: Manifest | None,
+    background: StillCamera | None,
 ) -> tuple[list[Done], float]:
     """Fill them with a bar that says how far it is. Returns how each went, and the seconds that all took."""
     from rich.console import Console
@@ -220,12 +257,17 @@ def _fill_all(
             for line in filter(None, (one.note, str(one.error or ""))):
                 say(line, error=True)
 
-        work = _fill_in_cluster if args.engine == "ray" else _fill_here
+        work = _fill_in_cluster if args.engine == "ray" else partial(_fill_here, background=background)
         return done, work(args, tasks, options, tell)
 
 
 def _fill_here(
-    args: argparse.Namespace, tasks: Sequence[Task], options: FillOptions, tell: Callable[[Done], None]
+    args: argparse.Namespace,
+    tasks: Sequence[Task],
+    options: FillOptions,
+    tell: Callable[[Done], None],
+    *,
+    background: StillCamera | None,
 ) -> float:
     from lama_cli.batch import run_batch
     from lama_cli.filler import open_fillers
@@ -238,6 +280,7 @@ def _fill_here(
             max_pixels=_max_pixels(args),
             tell=tell,
             transfer_of_files=takes_transfer_of_file(args),
+            prepare=background,
         )
 
 
