@@ -182,8 +182,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _manifest_options(args: argparse.Namespace, options: FillOptions) -> dict[str, object]:
-    kinds = {"frames": args.frames, "still_camera": args.still_camera}
-    return {**asdict(options), "model": args.model or "", **{name: on for name, on in kinds.items() if on}}
+    told: dict[str, object] = {**asdict(options), "model": args.model or ""}
+    # Left out where nobody asks for them: a manifest of before has none of these.
+    added = {"frame": told.pop("frame"), "frames": args.frames, "still_camera": args.still_camera}
+    return {**told, **{name: value for name, value in added.items() if value not in (None, False)}}
 
 
 def _background(args: argparse.Namespace, tasks: Sequence[Task], options: FillOptions) -> StillCamera:
