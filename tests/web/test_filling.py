@@ -186,7 +186,7 @@ def test_before_and_after(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) ->
     assert (pixels_on_screen(tab) == after).all()
 
 
-@pytest.mark.parametrize("opened_by", ["browser", "command"])
+@pytest.mark.parametrize("opened_by", ["browser"])
 def test_preview_is_shown_until_the_fill_is_there(
     start: Callable[..., ServerProcess],
     new_tab: Callable[..., Tab],
