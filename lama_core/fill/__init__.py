@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lama_core.client.options import FillOptions
     from lama_core.fill.common.errors import FillCancelled, FillError, PredictionError
-    from lama_core.fill.common.progress import Progress
+    from lama_core.fill.common.progress import Preview, Progress
     from lama_core.fill.filled_region import FilledRegion, composite
     from lama_core.fill.plan import FillPlan, plan_fill
     from lama_core.fill.run import fill, fill_planned, fill_region, fill_windows
@@ -24,6 +24,7 @@ __all__ = [
     "FillPlan",
     "FilledRegion",
     "PredictionError",
+    "Preview",
     "Progress",
     "composite",
     "fill",
@@ -40,6 +41,7 @@ _HOMES = {
     "FillPlan": "lama_core.fill.plan",
     "FilledRegion": "lama_core.fill.filled_region",
     "PredictionError": "lama_core.fill.common.errors",
+    "Preview": "lama_core.fill.common.progress",
     "Progress": "lama_core.fill.common.progress",
     "composite": "lama_core.fill.filled_region",
     "fill": "lama_core.fill.run",

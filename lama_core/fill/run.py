@@ -21,6 +21,7 @@ from lama_core.fill.filled_region import FilledRegion, composite_all
 from lama_core.fill.grain import match_grain
 from lama_core.fill.multiscale import predict_window
 from lama_core.fill.plan import FillPlan, plan_fill
+from lama_core.fill.preview import make_preview
 from lama_core.fill.seam import correct_seam
 from lama_core.image.mask_ops import HoleMask, feather, grow, join_islands
 from lama_core.image.pixels import (
@@ -146,6 +147,8 @@ def fill_planned(
         view = _look(picture, mask, pixel, window, options)
         filling.check()
         filling.report(0.0)
+        if number == 0:
+            _preview(view, pixel, window, options, filling)
         source = None if plan.source is None else plan.source.window(view.rect) >= 0.5
         prediction = predict_window(
             predictor, view.planes.colour, ~view.planes.usable, options, filling, source=source
@@ -165,6 +168,20 @@ def _stages(progress: Progress) -> tuple[Progress, Progress, Progress]:
         progress.part(PREPARING, 1 - BLENDING, "filling"),
         progress.part(1 - BLENDING, 1.0, "blending"),
     )
+
+
+def _preview(
+    view: _View, pixel: PixelFormat, window: Window, options: FillOptions, progress: Progress
+) -> None:
+    """Tell of a first look at a window, where it is wanted and comes soon enough."""
+    if progress.on_preview is None:
+        return
+    x, y = view.rect.x, view.rect.y
+    written = window.written.shifted(-x, -y)
+    preview = make_preview(view.planes, pixel, view.hole, written, options.quality)
+    progress.check()
+    if preview is not None:
+        progress.on_preview(replace(preview, rect=preview.rect.shifted(x, y)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,7 @@ class View:
         is_running: whether a fill runs.
         fraction: of the fill that is done.
         text: what the last fill did, or does.
+        preview: a first look at the fill that runs.
         server: "unknown", "absent" or the state that the server says.
         server_text: the same in words.
         models: that are installed.
@@ -62,6 +63,7 @@ class View:
     is_running: bool = False
     fraction: float = 0.0
     text: str = ""
+    preview: messages.Preview | None = None
     server: str = "unknown"
     server_text: str = ""
     models: tuple[messages.Model, ...] = ()
@@ -166,7 +168,7 @@ class Controller:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            self._show(is_running=False, fraction=0.0, text=_("Cancelled."))
+            self._show_end(_("Cancelled."))
 
     # The server.
 
@@ -236,7 +238,13 @@ class Controller:
         seed = again.next_seed if again is not None and planned.is_same_hole(again.plan) else 0
         self._last = Last(planned, seed)
         planned = replace(planned, fill=replace(planned.fill, seed=seed))
-        fill = filling.fill(planned, self._server, self._report, every_frame=every_frame)
+        fill = filling.fill(
+            planned,
+            self._server,
+            self._report,
+            on_preview=lambda preview: self._show(preview=preview),
+            every_frame=every_frame,
+        )
         self._task = Task(fill, self._editor.later, self._finished)
         self._show(is_running=True, fraction=0.0, text=_("Reading the picture…"))
 
@@ -248,9 +256,9 @@ class Controller:
         if outcome is not None:
             if self._last is not None:
                 self._last = replace(self._last, next_seed=(self._last.next_seed + 1) & MAX_SEED)
-            self._show(is_running=False, fraction=0.0, text=outcome_text(outcome))
+            self._show_end(outcome_text(outcome))
         elif isinstance(error, FillCancelledError):
-            self._show(is_running=False, fraction=0.0, text=_("Cancelled."))
+            self._show_end(_("Cancelled."))
         elif error is not None:
             self._tell_error(error)
         self.look()
@@ -262,7 +270,13 @@ class Controller:
 
     def _refuse(self, text: str) -> None:
         self._editor.tell(text)
-        self._show(is_running=self._task is not None, fraction=0.0, text=text)
+        if self._task is None:
+            self._show_end(text)
+        else:
+            self._show(fraction=0.0, text=text)
+
+    def _show_end(self, text: str) -> None:
+        self._show(is_running=False, fraction=0.0, text=text, preview=None)
 
     def _show(self, **changes: Any) -> None:
         self.view = replace(self.view, **changes)

@@ -16,7 +16,7 @@ from lama_core.client.plugin.buffers import crop, shown_part
 from lama_core.client.plugin.messages import stage_message
 from lama_core.client.plugin.pieces import Patch
 from lama_core.client.plugin.texts import _
-from lama_core.client.protocol.messages import Result
+from lama_core.client.protocol.messages import Preview, Result
 from lama_core.client.selection import Piece
 from lama_fill_krita.document import Document
 from lama_fill_krita.hole_plan import HolePlan
@@ -28,6 +28,7 @@ from lama_fill_krita.tasks import Coroutine
 from lama_fill_krita.window_reader import WindowReader, Windows
 
 Report = Callable[[float, str], None]
+OnPreview = Callable[[Preview], None]
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,16 @@ class Request:
     plan: HolePlan
     opaque: bool
     server: ServerThread
+    on_preview: OnPreview
 
 
 def fill(
-    plan: HolePlan, server: ServerThread, report: Report, *, every_frame: bool = False
+    plan: HolePlan,
+    server: ServerThread,
+    report: Report,
+    *,
+    on_preview: OnPreview,
+    every_frame: bool = False,
 ) -> Coroutine[Outcome]:
     """Fill a hole.
 
@@ -65,6 +72,7 @@ def fill(
         plan: the hole, and how to fill it.
         server: fills.
         report: called with the fraction of the fill that is done, and what it is doing.
+        on_preview: called with a first look at each piece of it. The document knows nothing of that.
         every_frame: fill every frame of the range that is played, not the current one alone.
 
     Raises:
@@ -83,7 +91,7 @@ def fill(
     times = _find_times(document, every_frame)
     # A transparency mask is not animated, so an animated layer has its edge in its pixels.
     with_mask = options.output == "mask" and times is None
-    request = Request(plan, with_mask, server)
+    request = Request(plan, with_mask, server, on_preview)
 
     snapshot = DocumentSnapshot.take(document, plan.bounds, place.key)
     reader = WindowReader(snapshot, plan, source)
@@ -151,6 +159,7 @@ def _fill_picture(
             pieces.request(piece, layout, pixels, mask, options, model=plan.options.model),
             start=plan.options.start_server,
             on_progress=partial(_report_piece, report, number, len(plan.pieces)),
+            on_preview=request.on_preview,
             finish=partial(_finish, piece=piece, layout=layout, opaque=request.opaque),
         )
         answers.append(answer)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if "PyQt6.QtCore" in sys.modules:
     from PyQt6.QtCore import QLocale, QObject, QSize, Qt, QTimer, pyqtSignal
+    from PyQt6.QtGui import QImage, QPixmap
     from PyQt6.QtWidgets import (
         QCheckBox,
         QComboBox,
@@ -34,6 +35,7 @@ if "PyQt6.QtCore" in sys.modules:
     )
 else:
     from PyQt5.QtCore import QLocale, QObject, QSize, Qt, QTimer, pyqtSignal
+    from PyQt5.QtGui import QImage, QPixmap
     from PyQt5.QtWidgets import (
         QCheckBox,
         QComboBox,
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 
 from lama_core.client.plugin.choices import AUTOMATIC, CONTEXTS, INPUTS, OUTPUTS, QUALITIES, Choice
 from lama_core.client.plugin.texts import _
+from lama_core.client.protocol.messages import Preview
 from lama_fill_krita.controller import LOOK_SECONDS, Controller, View
 from lama_fill_krita.options import MAX_PIXELS, Options
 
@@ -129,6 +132,45 @@ class Line(QLabel):
         self.setText(self._dot + cut.replace("&", "&amp;").replace("<", "&lt;"))
 
 
+class PreviewLabel(QLabel):
+    """A first look at the fill that runs, as wide as there is room, in the docker alone."""
+
+    MAX_LINES = 9
+    """Its height, in lines of text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("lamaFillPreview")
+        self.setAccessibleName(_("Preview"))
+        self.setToolTip(_("Preview"))
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        # Its own least width would be that of the whole docker.
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._preview: Preview | None = None
+        self.hide()
+
+    def show_preview(self, preview: Preview | None) -> None:
+        """Show it with what is around the hole; None: nothing."""
+        if preview is self._preview:
+            return
+        self._preview = preview
+        if preview is not None:
+            width, height = preview.width, preview.height
+            # Without alpha: where that is 0 the colours are those of the picture.
+            pixels = bytes(preview.pixels)
+            image = QImage(pixels, width, height, 4 * width, QImage.Format.Format_RGBX8888)
+            lines = self.MAX_LINES * self.fontMetrics().height()
+            room = QSize(max(1, self.parentWidget().width() - 2 * MARGIN), lines)
+            self.setPixmap(
+                QPixmap.fromImage(image).scaled(
+                    room,
+                    Qt.AspectRatioMode.KeepAspectRatio,
+                    Qt.TransformationMode.SmoothTransformation,
+                )
+            )
+        self.setVisible(preview is not None)
+
+
 class Panel(QScrollArea):
     """What is in the docker."""
 
@@ -144,6 +186,8 @@ class Panel(QScrollArea):
         column = QVBoxLayout(content)
         column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         column.addWidget(self._make_top())
+        self._preview = PreviewLabel()
+        column.addWidget(self._preview)
         self._message = QLabel()
         self._message.setObjectName("lamaFillMessage")
         self._message.setWordWrap(True)
@@ -314,6 +358,7 @@ class Panel(QScrollArea):
         self._top.setCurrentIndex(1 if view.is_running else 0)
         self._fill.setEnabled(not view.is_running)
         self._progress.setValue(round(1000 * view.fraction))
+        self._preview.show_preview(view.preview)
         self._message.setText(view.text)
         self._message.setVisible(bool(view.text))
         self._server.say(view.server_text, STATE_COLORS.get(view.server, OTHER_COLOR))

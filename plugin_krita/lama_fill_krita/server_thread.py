@@ -21,6 +21,7 @@ from lama_fill_krita.version import VERSION
 T = TypeVar("T")
 Invoke = Callable[[Callable[[], None]], None]
 OnProgress = Callable[[str, float, int], None]
+OnPreview = Callable[[messages.Preview], None]
 
 
 class _Cancellable(Future[T], Generic[T]):
@@ -58,6 +59,7 @@ class ServerThread:
         *,
         start: bool,
         on_progress: OnProgress,
+        on_preview: OnPreview,
         finish: Callable[[messages.Result], T],
     ) -> Future[T]:
         """Fill.
@@ -66,6 +68,7 @@ class ServerThread:
             request: what to fill.
             start: whether to start the server when it does not run.
             on_progress: called on the main thread with the stage, the fraction and the position in the queue.
+            on_preview: called on the main thread with a first look at the fill, if there is one.
             finish: called in the thread: makes the future's value of the result.
         """
         future: _Cancellable[T] = _Cancellable()
@@ -75,13 +78,18 @@ class ServerThread:
                 lambda: None if future.cancelled.is_set() else on_progress(stage, fraction, position)
             )
 
+        def show(preview: messages.Preview) -> None:
+            self._invoke(lambda: None if future.cancelled.is_set() else on_preview(preview))
+
         def work() -> T:
             if future.cancelled.is_set():
                 raise connection.FillCancelledError("the fill was cancelled")
             server = self._connect(
                 start, progress=lambda stage: report(stage, 0.0, 0), cancelled=future.cancelled.is_set
             )
-            return finish(server.fill(request, on_progress=report, cancelled=future.cancelled.is_set))
+            return finish(
+                server.fill(request, on_progress=report, on_preview=show, cancelled=future.cancelled.is_set)
+            )
 
         return self._do(work, future)
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from lama_core.client.geometry import Rect, Window
 from lama_core.client.options import FillOptions
-from lama_core.client.protocol.messages import Depth, Fill, PixelFormat, Result
+from lama_core.client.protocol.messages import Depth, Fill, PixelFormat, Preview, Result
 from lama_core.fill import FilledRegion, FillError, FillPlan
 from lama_core.fill import Progress as FillProgress
 from lama_core.fill.filled_region import composite_all
@@ -144,23 +145,30 @@ def regions_through_server(
     *,
     server: Client,
     model: str,
+    previewed: Callable[[Preview], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[list[FilledRegion], FillReport]:
     """What `fill_through_server` puts into the picture, which stays as it is.
 
     Args:
         plan, progress, server, model: as there.
+        previewed: asks for previews, and takes one for each window at most, its place in the picture.
         cancelled: asked all the time; once it is true the fill ends with `FillCancelledError`.
 
     Raises:
         FillError, ClientError: there is no fill.
     """
-    answers = list(_answers(plan, progress, server, model, cancelled))
+    answers = list(_answers(plan, progress, server, model, cancelled, previewed))
     return [region for region, _ in answers], _together([report for _, report in answers])
 
 
 def _answers(
-    plan: FillPlan, progress: Progress, server: Client, model: str, cancelled: Callable[[], bool]
+    plan: FillPlan,
+    progress: Progress,
+    server: Client,
+    model: str,
+    cancelled: Callable[[], bool],
+    previewed: Callable[[Preview], None] | None = None,
 ) -> Iterator[tuple[FilledRegion, FillReport]]:
     """Each window's part, and how filling it went."""
     costs = np.cumsum([0] + [window.rect.area for window in plan.windows])
@@ -170,9 +178,14 @@ def _answers(
         def told(stage: str, fraction: float, position: int, begin: float = begin, end: float = end) -> None:
             progress(stage, begin + fraction * (end - begin))
 
-        result = _send(server, _request(plan, window, model), told, cancelled)
+        look = None if previewed is None else partial(_told_in_picture, previewed, window)
+        result = _send(server, _request(plan, window, model), told, look, cancelled)
         report = FillReport(model=result.model, device=result.device, seconds=result.seconds)
         yield _region(plan.picture, window, result), report
+
+
+def _told_in_picture(previewed: Callable[[Preview], None], window: Window, preview: Preview) -> None:
+    previewed(replace(preview, x=preview.x + window.rect.x, y=preview.y + window.rect.y))
 
 
 def _together(reports: Sequence[FillReport]) -> FillReport:
@@ -205,12 +218,13 @@ def _send(
     server: Client,
     request: Fill,
     told: Callable[[str, float, int], None],
+    previewed: Callable[[Preview], None] | None,
     cancelled: Callable[[], bool],
 ) -> Result:
     from lama_core.client.connection import FillFailedError
 
     try:
-        return server.fill(request, on_progress=told, cancelled=cancelled)
+        return server.fill(request, on_progress=told, on_preview=previewed, cancelled=cancelled)
     except FillFailedError as error:
         if error.code != "too_large":
             raise

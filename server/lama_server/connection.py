@@ -261,6 +261,7 @@ class ClientConnection:
             client=Owner(user=self.user) if self.user else self,
             fill=replace(fill, model=model, encoding=""),
             progressed=lambda job: self._send_queue.mark_progress(job.fill.job),
+            previewed=self._say,
             ended=self._job_ended,
         )
         shared = self._context.shared if self.user else None

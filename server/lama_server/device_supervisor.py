@@ -287,7 +287,7 @@ class DeviceSupervisor:
         """How the job ended; None when it did not because its worker was lost, where it `runs_again` then."""
         worker = self.worker
         assert worker is not None
-        work = asyncio.create_task(worker.fill(job.take_fill(), job.progress), name="fill")
+        work = asyncio.create_task(worker.fill(job.take_fill(), job.progress, job.preview), name="fill")
         cancelled = asyncio.create_task(job.cancelled.wait(), name="cancelled")
         try:
             given_up = await self._watch(job, worker, work, cancelled)

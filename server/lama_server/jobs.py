@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from typing import Protocol
 
-from lama_core.client.protocol.messages import Device, Fill, Result
+from lama_core.client.protocol.messages import Device, Fill, Preview, Result
 from lama_server.errors import JobCancelledError, JobError
 
 log = logging.getLogger(__name__)
@@ -41,12 +42,15 @@ class Worker(Protocol):
     async def start(self, model: str) -> None:
         """Start the process and load `model`. Raises WorkerStartError."""
 
-    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
+    async def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], previewed: Callable[[Preview], None]
+    ) -> Result:
         """Run one job.
 
         Args:
             fill: what to fill; `model` names an installed model.
             progress: called with the stage and the fraction 0..1, and at every other sign of life too.
+            previewed: called with a preview where the fill asks for one.
 
         Returns:
             The result, with the fill's `job`. Its `pixels` and `blend` may be views of memory that the next
@@ -78,6 +82,7 @@ class Job:
         client: Hashable,
         fill: Fill,
         progressed: Callable[[Job], None],
+        previewed: Callable[[Preview], None] = lambda preview: None,
         ended: Callable[[Job, Ending], None],
     ) -> None:
         self.client = client
@@ -91,6 +96,8 @@ class Job:
         self.losses = 0
         self.cancelled = asyncio.Event()
         self._progressed = progressed
+        self._previewed = previewed
+        self._has_preview = False
         self._ended = ended
 
     def take_fill(self) -> Fill:
@@ -112,6 +119,12 @@ class Job:
         if (stage, fraction) != (self.stage, self.fraction):
             self.stage, self.fraction = stage, fraction
             self._progressed(self)
+
+    def preview(self, preview: Preview) -> None:
+        """Take a worker's preview. The owner is told of the first one, and of none once it is cancelled."""
+        if self.fill.preview and not self._has_preview and not self.cancelled.is_set():
+            self._has_preview = True
+            self._previewed(replace(preview, job=self.fill.job))
 
     def end(self, ending: Ending) -> None:
         """Tell the job's owner how it ended. What the owner raises is only logged."""

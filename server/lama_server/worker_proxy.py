@@ -13,6 +13,7 @@ from lama_core.client.protocol.messages import (
     Device,
     Error,
     Fill,
+    Preview,
     Result,
 )
 from lama_core.client.text import one_line
@@ -73,6 +74,7 @@ class WorkerProxy:
         self._channel = channel
         self._answer: asyncio.Future[Message] | None = None
         self._progress: Callable[[str, float], None] | None = None
+        self._previewed: Callable[[Preview], None] | None = None
         self._job = 0
 
     async def start(self, model: str) -> None:
@@ -90,7 +92,9 @@ class WorkerProxy:
         self.model = model
         self.memory_bytes = answer["memory_in_use"]
 
-    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
+    async def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], previewed: Callable[[Preview], None]
+    ) -> Result:
         self._job += 1
         job = fill.job
         try:
@@ -100,12 +104,12 @@ class WorkerProxy:
         message = write_planes(replace(fill, job=self._job), shared)
         del fill  # its pixels are in the shared memory now
         self._answer = asyncio.get_running_loop().create_future()
-        self._progress = progress
+        self._progress, self._previewed = progress, previewed
         self._channel.send({**message, "shared": self._channel.memory.handle})
         try:
             answer = await self._answer
         finally:
-            self._progress = None
+            self._progress = self._previewed = None
         return replace(self._result(answer, shared), job=job)
 
     def _result(self, answer: Message, shared: memoryview) -> Result:
@@ -140,6 +144,10 @@ class WorkerProxy:
         if message["type"] == "progress":
             if self._progress is not None:
                 self._progress(message["stage"], message["fraction"])
+        elif message["type"] == "preview":
+            preview = server_message(message)
+            if self._previewed is not None and isinstance(preview, Preview):
+                self._previewed(preview)
         elif self._answer is not None and not self._answer.done():
             self._answer.set_result(message)
 

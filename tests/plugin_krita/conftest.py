@@ -182,6 +182,7 @@ class FakeServer:
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.waiting: list[tuple[Any, Any, Future, Any]] = []
+        self.on_preview: Any = None
         self.starts: list[bool] = []
         self.command = ""
         self.address = ""
@@ -190,10 +191,11 @@ class FakeServer:
         self.error: Exception | None = None
         self.futures: list[Future] = []
 
-    def fill(self, request: Any, *, start: bool, on_progress: Any, finish: Any) -> Future:
+    def fill(self, request: Any, *, start: bool, on_progress: Any, on_preview: Any, finish: Any) -> Future:
         reply = Future()
         self.requests.append(request)
         self.starts.append(start)
+        self.on_preview = on_preview
         self.waiting.append((request, finish, reply, on_progress))
         if self.at_once:
             self.answer()

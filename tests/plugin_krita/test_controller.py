@@ -20,7 +20,7 @@ from lama_core.client.connection import (
     ServerStartError,
 )
 from lama_core.client.geometry import Rect
-from lama_core.client.protocol.messages import Model, ServerStatus, Worker
+from lama_core.client.protocol.messages import Model, Preview, ServerStatus, Worker
 from lama_core.client.tiles import CELL
 
 
@@ -85,6 +85,32 @@ def test_progress_is_shown(controller: Controller, editor: Any, link: Any) -> No
     editor.clock.run()
     link.waiting[0][3]("filling", 0.25, 0)
     assert (controller.view.fraction, controller.view.text) == (0.25, "Filling…")
+
+
+PREVIEW = Preview(job=1, x=0, y=0, width=1, height=1, scale=8, pixels=bytes(4))
+
+
+@pytest.mark.parametrize("ending", ["filled", "failed", "cancelled"])
+def test_preview_is_shown_until_the_fill_ends(
+    controller: Controller, editor: Any, document: Any, link: Any, ending: str
+) -> None:
+    link.at_once = False
+    controller.fill()
+    editor.clock.run()
+    link.on_preview(PREVIEW)
+    assert controller.view.preview == PREVIEW
+    assert document.added == [], "the document knows nothing of it"
+    link.waiting[0][3]("filling", 0.25, 0)
+    assert controller.view.preview == PREVIEW
+    if ending == "cancelled":
+        controller.cancel()
+    else:
+        link.error = FillFailedError("out_of_memory", "no", retryable=False) if ending == "failed" else None
+        link.answer()
+        editor.clock.run()
+    assert not controller.view.is_running
+    assert controller.view.preview is None
+    assert len(document.added) == (ending == "filled")
 
 
 def test_a_failure_is_told(controller: Controller, editor: Any, link: Any) -> None:

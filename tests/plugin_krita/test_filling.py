@@ -15,6 +15,7 @@ from lama_fill_krita.snapshot import StaleError
 from lama_fill_krita.tasks import Coroutine, Task
 
 from lama_core.client.geometry import Rect
+from lama_core.client.protocol.messages import Preview
 
 EXACT = Options(grow=0, feather=0, context="64")
 
@@ -23,11 +24,19 @@ def no_report(share: float, text: str) -> None:
     """Nobody looks."""
 
 
+def no_preview(preview: Preview) -> None:
+    """Nobody looks."""
+
+
 def whole_fill(
     document: Any, link: Any, options: Options = EXACT, report: Any = no_report, **more: Any
 ) -> Coroutine[Outcome]:
     """What a click does: plan the hole, and fill it."""
-    return (yield from filling.fill(plan_hole(document, options), link, report, **more))
+    return (
+        yield from filling.fill(
+            plan_hole(document, options), link, report, **{"on_preview": no_preview, **more}
+        )
+    )
 
 
 def start(document: Any, link: Any, clock: Any, options: Options = EXACT, **more: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import nn
 
 from lama_core.client.errors import LamaFillError
 from lama_core.client.options import FillOptions
-from lama_core.client.protocol.messages import CHANNELS, Depth, Fill, PixelFormat, Result
+from lama_core.client.protocol.messages import CHANNELS, Depth, Fill, PixelFormat, Preview, Result
 from lama_core.fill import fill_region
 from lama_core.inference import load_fast
 from lama_core.model.installed.load import load_generator
@@ -72,8 +73,40 @@ def _hole(height: int = 40, width: int = 60) -> np.ndarray:
     return hole
 
 
-def _run(engine: FillEngine, fill: Fill, cancelled: Callable[[], bool] = lambda: False) -> Result:
-    return engine.fill(fill, lambda stage, fraction: None, cancelled)
+def _run(
+    engine: FillEngine,
+    fill: Fill,
+    cancelled: Callable[[], bool] = lambda: False,
+    previewed: Callable[[Preview], None] = lambda preview: None,
+) -> Result:
+    return engine.fill(fill, lambda stage, fraction: None, cancelled, previewed)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("pixel_format", FORMATS)
+def test_preview_is_8_bit_rgba_of_every_format(pixel_format: PixelFormat, depth: Depth) -> None:
+    previews: list[Preview] = []
+    channels = CHANNELS[pixel_format]
+    picture = (
+        np.ones((320, 384, channels))
+        * np.array([0.2, 0.4, 0.6, 1.0] if channels > 2 else [0.4, 1.0])[:channels]
+    )
+    picture = picture * {"u8": 255, "u16": 65535}.get(depth, 1)
+    colour = {"gray": [102, 102, 102], "graya": [102, 102, 102], "bgra": [153, 102, 51]}.get(
+        pixel_format, [51, 102, 153]
+    )
+    hole = np.zeros((320, 384), np.uint8)
+    hole[120:200, 150:250] = 255
+    fill = _fill(picture, hole, pixel_format, depth, FillOptions(seam=False, grain=False))
+    with_preview = _run(_engine(), replace(fill, preview=True), previewed=previews.append)
+    without = _run(_engine(), fill, previewed=previews.append)
+    assert bytes(with_preview.pixels) == bytes(without.pixels)
+    (preview,) = previews
+    assert (preview.job, preview.scale) == (1, 2)
+    pixels = np.frombuffer(preview.pixels, np.uint8).reshape(preview.height, preview.width, 4)
+    middle = pixels[(160 - preview.y) // 2, (200 - preview.x) // 2]
+    assert list(map(int, middle)) == pytest.approx([*colour, 255], abs=2)
+    assert pixels[0, 0, 3] == 0
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -250,7 +283,10 @@ def test_long_network_shows_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) ->
     parts = nn.Sequential(*(nn.Sequential(Pause()) for _ in range(5)))
     told: list[tuple[str, float]] = []
     _engine(Slow(parts)).fill(
-        _fill(_picture(3, "u8"), _hole(), "rgb", "u8"), lambda *where: told.append(where), lambda: False
+        _fill(_picture(3, "u8"), _hole(), "rgb", "u8"),
+        lambda *where: told.append(where),
+        lambda: False,
+        lambda _: None,
     )
     assert sum(stage == "filling" for stage, _ in told) >= 4
 

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -26,6 +27,7 @@ from lama_core.client.protocol.messages import (
     Cancelled,
     Error,
     Hello,
+    Preview,
     Progress,
     Result,
 )
@@ -394,3 +396,31 @@ def test_stopped_and_continued(start: Start) -> None:
 @pytest.mark.soak
 def test_stopped_for_two_minutes_and_continued(start: Start) -> None:
     _stop_and_continue(start().ready(), 120.0)
+
+
+def test_preview_over_the_socket_is_for_those_who_ask(start: Start) -> None:
+    server = start().ready()
+    with greeted(server) as websocket:
+        for job, asked in ((1, True), (2, False)):
+            say(websocket, replace(make_fill(job, milliseconds=100), preview=asked))
+            heard = [hear(websocket)]
+            while not isinstance(heard[-1], Result):
+                heard.append(hear(websocket))
+            previews = [message for message in heard if isinstance(message, Preview)]
+            assert [preview.job for preview in previews] == [job] * asked
+            assert all(bytes(preview.pixels) == bytes([248, 248, 248, 255]) * 128 for preview in previews)
+
+
+def test_no_preview_after_cancelled(start: Start) -> None:
+    server = start().ready()
+    with greeted(server) as websocket:
+        say(websocket, make_fill(1, milliseconds=300))
+        # Waits for the first, so that it is cancelled before its worker has seen it.
+        say(websocket, replace(make_fill(2), preview=True))
+        say(websocket, Cancel(job=2))
+        heard = [hear(websocket)]
+        while not isinstance(heard[-1], Result):
+            heard.append(hear(websocket))
+        assert Cancelled(job=2) in heard
+        assert not any(isinstance(message, Preview) for message in heard)
+    next_fill_succeeds(server)

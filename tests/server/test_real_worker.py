@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from lama_core.client.connection import Client, ConnectionLostError, FillFailedError
-from lama_core.client.protocol.messages import Fill, Result
+from lama_core.client.protocol.messages import Fill, Preview, Result
 from lama_core.fill import FillOptions, composite, fill_region
 from lama_core.model.installed.load import load_generator
 from tests.server.harness import ServerProcess, wait_until
@@ -200,3 +200,36 @@ def test_device_that_is_not_there(start: Start) -> None:
             _send(client, *_picture())
         assert refused.value.code == "model_failed"
         assert client.status().state == "degraded"
+
+
+def test_preview_comes_before_the_result_and_changes_nothing(start: Start) -> None:
+    picture, hole = _picture(400, 500)
+    sent = Fill(
+        width=500,
+        height=400,
+        format="rgb",
+        depth="u8",
+        pixels=picture.tobytes(),
+        hole=hole.tobytes(),
+        model="compact",
+    )
+    told: list[Preview] = []
+    stages: list[tuple[str, int]] = []
+    server = start("real").ready()
+    with server.connect() as client:
+        plain = client.fill(sent)
+        result = client.fill(
+            sent,
+            on_preview=told.append,
+            on_progress=lambda stage, fraction, position: stages.append((stage, len(told))),
+        )
+    assert (result.pixels, result.blend) == (plain.pixels, plain.blend)
+    (preview,) = told
+    assert ("filling", 1) in stages, "the fill went on after the preview"
+    pixels = np.frombuffer(preview.pixels, np.uint8).reshape(preview.height, preview.width, 4)
+    filled = np.frombuffer(result.pixels, np.uint8).reshape(result.height, result.width, 3)
+    middle = filled[15 + 80 - result.y, 25 + 120 - result.x].astype(int)
+    coarse = pixels[(15 + 80 - preview.y) // preview.scale, (25 + 120 - preview.x) // preview.scale]
+    assert coarse[3] == 255
+    # Red and green are slopes; blue has an edge in the hole.
+    assert np.abs(coarse[:2] - middle[:2]).max() < 40

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lama_core.client.protocol.messages import Device, Fill, Result
+from lama_core.client.protocol.messages import Device, Fill, Preview, Result
 from lama_server.device_supervisor import Timing
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
 from lama_server.job_queue import JobQueue
@@ -41,6 +41,7 @@ class FakeWorker:
         self.fills: list[Fill] = []
         self.obeys = True
         self.progress: Callable[[str, float], None] = lambda stage, fraction: None
+        self.previewed: Callable[[Preview], None] = lambda preview: None
         self._bench = bench
         self._name = device
         self._work: asyncio.Future[Result] | None = None
@@ -54,11 +55,13 @@ class FakeWorker:
         self.model = model
         self.device = Device(id=self._name, name="fake")
 
-    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
+    async def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], previewed: Callable[[Preview], None]
+    ) -> Result:
         assert not self.ended
         assert self._work is None, "one thing at a time"
         self.fills.append(fill)
-        self.progress = progress
+        self.progress, self.previewed = progress, previewed
         self._work = asyncio.get_running_loop().create_future()
         try:
             return await self._work
@@ -125,6 +128,7 @@ class Bench:
         self.gate.set()
         self.endings: dict[Job, Ending] = {}
         self.told: list[tuple[str, float]] = []
+        self.previews: list[Preview] = []
         settings: dict[str, Any] = {"timing": FAST, "preload": False, **options}
         self.slots = settings.pop("devices", ["cpu"])
         self.kept = settings.pop("kept", None)
@@ -143,15 +147,18 @@ class Bench:
         self.workers.append(FakeWorker(self, device))
         return self.workers[-1]
 
-    def submit(self, client: Hashable = "someone", *, model: str = "default", size: int = 4) -> Job:
+    def submit(
+        self, client: Hashable = "someone", *, model: str = "default", size: int = 4, **changes: Any
+    ) -> Job:
         def ended(job: Job, ending: Ending) -> None:
             assert job not in self.endings, "a job ends once"
             self.endings[job] = ending
 
         job = Job(
             client=client,
-            fill=replace(make_fill(width=size, height=size), model=model),
+            fill=replace(make_fill(width=size, height=size), model=model, **changes),
             progressed=lambda job: self.told.append((job.stage, job.fraction)),
+            previewed=self.previews.append,
             ended=ended,
         )
         self.scheduler.submit(job)
@@ -568,6 +575,53 @@ def test_worker_that_had_no_memory_is_replaced() -> None:
         assert first.ended
         await bench.next_fill_succeeds()
         assert bench.worker is not first
+
+    run(test)
+
+
+PREVIEW = Preview(job=99, x=0, y=0, width=1, height=1, scale=4, pixels=bytes(4))
+
+
+def test_preview_is_told_once_and_with_the_number_of_its_job() -> None:
+    async def test(bench: Bench) -> None:
+        job = bench.submit(job=7, preview=True)
+        worker = await bench.working()
+        worker.previewed(PREVIEW)
+        worker.previewed(PREVIEW)
+        worker.finish()
+        await bench.ending(job)
+        assert bench.previews == [replace(PREVIEW, job=7)]
+
+    run(test)
+
+
+def test_preview_of_a_fill_that_runs_again_is_not_told_again() -> None:
+    async def test(bench: Bench) -> None:
+        job = bench.submit(preview=True)
+        first = await bench.working()
+        first.previewed(PREVIEW)
+        first.die()
+        second = await bench.working(2)
+        second.previewed(PREVIEW)
+        second.finish()
+        assert isinstance(await bench.ending(job), Result)
+        assert len(bench.previews) == 1
+
+    run(test, reruns=1)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_no_preview_after_cancel_or_unasked(asked: bool) -> None:
+    async def test(bench: Bench) -> None:
+        job = bench.submit(preview=asked)
+        worker = await bench.working()
+        worker.obeys = False
+        if asked:
+            bench.scheduler.cancel(job)
+        worker.previewed(PREVIEW)
+        worker.finish()
+        await bench.ending(job)
+        assert bench.previews == []
 
     run(test)
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol.messages import Device, Fill, Result
+from lama_core.client.protocol.messages import CHANNELS, Device, Fill, Preview, Result
 from lama_server import shared_memory
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker.process import EngineSettings, run_worker
@@ -44,10 +44,16 @@ class ScriptedEngine:
         """Nothing is kept."""
 
     def fill(
-        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+        self,
+        fill: Fill,
+        progress: Callable[[str, float], None],
+        cancelled: Callable[[], bool],
+        previewed: Callable[[Preview], None],
     ) -> Result:
         begun = time.monotonic()
         fault = fill.options.grow
+        if fill.preview:
+            previewed(_preview_of(fill))
         while time.monotonic() - begun < fill.options.seed / 1000:
             if cancelled() and fault not in (DEAF, SILENT):
                 raise JobCancelledError("cancelled")
@@ -82,6 +88,20 @@ class ScriptedEngine:
         )
 
 
+def _preview_of(fill: Fill) -> Preview:
+    """The window, inverted, by every so manieth pixel; of 8 bits and with red, green and blue."""
+    scale = -(-max(fill.width, fill.height) // 64)
+    each = CHANNELS[fill.format]
+    begins = [
+        (row * fill.width + column) * each
+        for row in range(0, fill.height, scale)
+        for column in range(0, fill.width, scale)
+    ]
+    pixels = b"".join(bytes(fill.pixels[at : at + 3]).translate(INVERT) + b"\xff" for at in begins)
+    width, height = -(-fill.width // scale), -(-fill.height // scale)
+    return Preview(job=fill.job, x=0, y=0, width=width, height=height, scale=scale, pixels=pixels)
+
+
 def _take_more_than_there_is() -> None:
     """Have less memory from now on than this process needs next."""
     import resource
@@ -95,23 +115,33 @@ class EchoEngine(ScriptedEngine):
     """Takes no notice of the options."""
 
     def fill(
-        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+        self,
+        fill: Fill,
+        progress: Callable[[str, float], None],
+        cancelled: Callable[[], bool],
+        previewed: Callable[[Preview], None],
     ) -> Result:
         plain = replace(fill.options, seed=0, grow=POLITE)
-        return super().fill(replace(fill, options=plain), progress, cancelled)
+        return super().fill(replace(fill, options=plain), progress, cancelled, previewed)
 
 
 class UnhurriedEngine(EchoEngine):
-    """Takes two seconds for whatever need not be fast."""
+    """Takes two seconds for whatever need not be fast; previews come at once."""
 
     def fill(
-        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+        self,
+        fill: Fill,
+        progress: Callable[[str, float], None],
+        cancelled: Callable[[], bool],
+        previewed: Callable[[Preview], None],
     ) -> Result:
+        if fill.preview:
+            previewed(_preview_of(fill))
         until = time.monotonic() + (0 if fill.options.quality == "fast" else 2)
         while time.monotonic() < until and not cancelled():
             progress("filling", 0.5)
             time.sleep(0.02)
-        return super().fill(fill, progress, cancelled)
+        return super().fill(replace(fill, preview=False), progress, cancelled, previewed)
 
 
 class CornerEngine(ScriptedEngine):
@@ -120,7 +150,11 @@ class CornerEngine(ScriptedEngine):
     SIDE = 256
 
     def fill(
-        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+        self,
+        fill: Fill,
+        progress: Callable[[str, float], None],
+        cancelled: Callable[[], bool],
+        previewed: Callable[[Preview], None],
     ) -> Result:
         width, height = min(fill.width, self.SIDE), min(fill.height, self.SIDE)
         area = width * height

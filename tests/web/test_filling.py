@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import expect
@@ -185,16 +186,23 @@ def test_before_and_after(tab: Tab, tmp_path: Path, photo: NDArray[np.uint8]) ->
     assert (pixels_on_screen(tab) == after).all()
 
 
-def test_a_coarse_answer_comes_first(
-    start: Callable[..., ServerProcess], new_tab: Callable[..., Tab], tmp_path: Path, photo: NDArray[np.uint8]
+@pytest.mark.parametrize("opened_by", ["browser"])
+def test_preview_is_shown_until_the_fill_is_there(
+    start: Callable[..., ServerProcess],
+    new_tab: Callable[..., Tab],
+    tmp_path: Path,
+    photo: NDArray[np.uint8],
+    opened_by: str,
 ) -> None:
     server = start("unhurried").ready()
-    opened = Command(server)
+    # Larger than the preview, so that it shows that this one is coarse.
+    large = np.asarray(Image.fromarray(photo).resize((640, 480)))
+    path = write(tmp_path / "photo.png", large)
+    opened = Command(server, *([path] if opened_by == "command" else []))
     try:
         tab = new_tab().open(opened.address)
-        # Larger than the coarse answer, so that it shows that this one is coarse.
-        large = np.asarray(Image.fromarray(photo).resize((640, 480)))
-        tab.open_pictures(write(tmp_path / "photo.png", large))
+        if opened_by == "browser":
+            tab.open_pictures(path)
         tab.page.get_by_label("Context:").select_option("whole")
         tab.set_brush(60)
         tab.paint([(200, 240), (440, 240)], (640, 480))
@@ -206,10 +214,18 @@ def test_a_coarse_answer_comes_first(
         def error() -> float:
             return float(np.abs(fill_shown(tab, large.shape)[mask] - filled[mask]).mean())
 
-        wait_until(lambda: error() < 25, "the coarse answer")
+        wait_until(lambda: error() < 25, "the preview")
         assert tab.page.locator(".working").is_visible(), "the full one is still on its way"
         tab.wait_for_line("Filled in")
-        assert (tab.saved()[mask] == 255 - large[mask]).all()
+        if opened_by == "browser":
+            assert (tab.saved()[mask] == 255 - large[mask]).all()
+        else:
+            wait_until(lambda: error() < 3, "the fill in its place")
+        tab.page.locator(".view").focus()
+        tab.page.keyboard.press("Control+z")
+        wait_until(lambda: float(np.abs(fill_shown(tab, large.shape) - large)[~mask].mean()) < 3, "undo")
+        before = fill_shown(tab, large.shape)[mask]
+        assert np.abs(before - filled[mask]).mean() > 25, "nothing of the preview stays"
     finally:
         opened.end()
 

@@ -15,6 +15,16 @@ export interface FillRequest {
     options: Record<string, unknown>;
 }
 
+/** A first look at a fill: `preview` of docs/protocol.md. */
+export interface Preview {
+    x: number;
+    y: number;
+    width: number;
+    height: number;
+    scale: number;
+    pixels: Uint8Array;
+}
+
 export interface FillResult {
     x: number;
     y: number;
@@ -41,6 +51,7 @@ export interface Welcome {
 export type State = "connecting" | "ready" | "away" | "refused";
 
 export type Progress = (stage: string, fraction: number, position: number) => void;
+export type OnPreview = (preview: Preview) => void;
 
 /** The server could not do it. `code`: of the protocol. */
 export class FillError extends Error {
@@ -58,6 +69,7 @@ export class CancelledError extends Error {}
 interface Job {
     request: FillRequest;
     progress: Progress;
+    onPreview: OnPreview | null;
     resolve: (result: FillResult) => void;
     reject: (error: Error) => void;
 }
@@ -108,10 +120,18 @@ export class Connection {
         }
     }
 
-    /** Fill a window. Ends with the result, a `FillError`, or a `CancelledError` once the signal is given. */
-    fill(request: FillRequest, progress: Progress, signal: AbortSignal): Promise<FillResult> {
+    /**
+     * Fill a window. Ends with the result, a `FillError`, or a `CancelledError` once the signal is given.
+     * `onPreview`: takes a first look, where one is wanted.
+     */
+    fill(
+        request: FillRequest,
+        progress: Progress,
+        onPreview: OnPreview | null,
+        signal: AbortSignal,
+    ): Promise<FillResult> {
         return new Promise((resolve, reject) => {
-            const job: Job = { request, progress, resolve, reject };
+            const job: Job = { request, progress, onPreview, resolve, reject };
             const cancel = (): void => {
                 const number = this.numberOf(job);
                 if (number !== null) {
@@ -151,7 +171,7 @@ export class Connection {
         const { pixels, hole } = job.request;
         // As large as the message at once, so that it is not copied while it grows.
         const encoder = new Encoder({ initialBufferSize: pixels.length + hole.length + MESSAGE_REST });
-        this.socket?.send(encoder.encodeSharedRef({ type: "fill", job: this.lastJob, ...job.request }));
+        this.socket?.send(encoder.encodeSharedRef({ type: "fill", job: this.lastJob, preview: job.onPreview !== null, ...job.request }));
         performance.mark("fill sent");
     }
 
@@ -205,6 +225,8 @@ export class Connection {
         }
         if (message.type === "progress") {
             job.progress(String(message["stage"]), Number(message["fraction"]), Number(message["position"] ?? 0));
+        } else if (message.type === "preview") {
+            job.onPreview?.(message as unknown as Preview);
         } else if (message.type === "result") {
             performance.mark("fill answered", { startTime: received });
             this.jobs.delete(number as number);

@@ -3,7 +3,7 @@
 import { decode, encode } from "@msgpack/msgpack";
 
 import { RefusedError, openSocket } from "./auth.js";
-import { CancelledError, type Progress } from "./connection.js";
+import { CancelledError, type OnPreview, type Preview, type Progress } from "./connection.js";
 import type { Rect } from "./geometry.js";
 import type { FillOptions } from "./history.js";
 import type { Patch } from "./raster.js";
@@ -98,16 +98,21 @@ export class Desk {
         mask: Rect & { bytes: Uint8Array },
         options: FillOptions,
         progress: Progress,
+        onPreview: OnPreview | null,
         signal: AbortSignal,
     ): Promise<Patch[]> {
         const base = kept.flatMap((patch) => (patch.name === undefined ? [] : [patch.name]));
         return this.withFills(key, kept, async () => {
             const patches: Patch[] = [];
             await this.ask(
-                { type: "fill", key, base, mask, options },
+                { type: "fill", key, base, mask, options, preview: onPreview !== null },
                 (answer) => {
                     if (answer.type === "progress") {
                         progress(String(answer["stage"]), Number(answer["fraction"]), 0);
+                        return false;
+                    }
+                    if (answer.type === "preview") {
+                        onPreview?.(answer as unknown as Preview);
                         return false;
                     }
                     patches.push({

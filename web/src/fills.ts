@@ -1,22 +1,15 @@
 // One fill from the mask to the picture: cut out what the server needs, ask, and put the answer in place.
 
-import { type Connection, CancelledError, type FillRequest, type FillResult, type Progress } from "./connection.js";
+import { type Connection, type FillRequest, type FillResult, type Preview, type Progress } from "./connection.js";
 import type { Declaration } from "./declaration.js";
 import type { Desk } from "./desk.js";
 import { offscreen } from "./dom.js";
-import { type Context, type Piece, Planner, type Rect, area, fromEdges, intersect } from "./geometry.js";
+import { type Context, type Piece, Planner, type Rect, area, fromEdges, intersect, isEmpty } from "./geometry.js";
 import type { FillEdit, FillOptions, Variant } from "./history.js";
 import { span } from "./mask.js";
 import { pack, unpack } from "./packing.js";
 import { type Picture, chosen } from "./picture.js";
 import type { Patch, Raster } from "./raster.js";
-
-/** A fill that takes longer than this gets a coarse answer first. */
-const COARSE_SECONDS = 0.3;
-/** Pixels of the coarse answer's window, to its longer side. */
-const COARSE_SIDE = 256;
-/** Until one was measured: seconds for a million pixels of window. */
-const GUESSED_RATE = 4;
 
 /** What is to be filled, as it was when it was asked for. */
 interface Question {
@@ -33,7 +26,6 @@ export interface Report {
 export class Fills {
     private running: AbortController | null = null;
     private queue: Promise<unknown> = Promise.resolve();
-    private readonly rates = new Map<string, number>();
     /** Told the stage and the fraction of the fill that runs, and null when none does. */
     onProgress: (progress: { stage: string; fraction: number; position: number } | null) => void = () => undefined;
 
@@ -150,7 +142,7 @@ export class Fills {
         options: FillOptions,
         kept: readonly Patch[],
         signal: AbortSignal,
-        coarse = true,
+        previewed = true,
     ): Promise<Variant> {
         picture.pending = question.pieces.map((piece) => piece.written);
         picture.changed();
@@ -158,26 +150,37 @@ export class Fills {
         const progress: Progress = (stage, fraction, position) => {
             this.onProgress(Object.assign(said, { stage, fraction, position }));
         };
-        try {
-            if (coarse && this.isSlow(question, options)) {
-                await this.answerCoarsely(picture, question, options, signal);
+        const show = (preview: Preview, origin: { x: number; y: number }, within: Rect): void => {
+            const patch = enlarge(preview, question.mask, origin, within);
+            if (!isEmpty(patch.rect)) {
+                picture.showCoarse(patch);
+                performance.mark("coarse answer");
             }
+        };
+        try {
             const begin = performance.now();
             let patches: Patch[];
             let report = { model: String(options["model"] ?? ""), seconds: 0 };
             const { key } = picture.origin;
             if (key !== null) {
-                patches = await this.desk.fill(key, kept, question.mask, options, progress, signal);
+                patches = await this.desk.fill(
+                    key,
+                    kept,
+                    question.mask,
+                    options,
+                    progress,
+                    previewed ? (preview) => show(preview, { x: 0, y: 0 }, picture.raster.rect) : null,
+                    signal,
+                );
                 report.seconds = (performance.now() - begin) / 1000;
             } else {
-                const results = await this.fillPieces(question.requests, progress, signal);
+                const results = await this.fillPieces(question, progress, previewed ? show : null, signal);
                 patches = results.map((result, index) => clip(result, question.pieces[index] as Piece));
                 report = {
                     model: results[0]?.model ?? "",
                     seconds: results.reduce((sum, result) => sum + result.seconds, 0),
                 };
             }
-            this.learn(question, options, report.seconds);
             return { seed: Number(options["seed"] ?? 0), patches, ...report };
         } finally {
             picture.pending = [];
@@ -185,17 +188,24 @@ export class Fills {
         }
     }
 
-    private async fillPieces(requests: FillRequest[], progress: Progress, signal: AbortSignal): Promise<FillResult[]> {
+    private async fillPieces(
+        { requests, pieces }: Question,
+        progress: Progress,
+        show: ((preview: Preview, origin: Rect, within: Rect) => void) | null,
+        signal: AbortSignal,
+    ): Promise<FillResult[]> {
         const sizes = requests.map((request) => request.width * request.height);
         const all = sizes.reduce((sum, size) => sum + size, 0);
         const results: FillResult[] = [];
         let done = 0;
         for (const [index, request] of requests.entries()) {
             const share = (sizes[index] as number) / all;
+            const { window, written } = pieces[index] as Piece;
             results.push(
                 await this.connection.fill(
                     request,
                     (stage, fraction, position) => progress(stage, done + fraction * share, position),
+                    show === null ? null : (preview) => show(preview, window, written),
                     signal,
                 ),
             );
@@ -203,48 +213,6 @@ export class Fills {
         }
         return results;
     }
-
-    private async answerCoarsely(
-        picture: Picture,
-        question: Question,
-        options: FillOptions,
-        signal: AbortSignal,
-    ): Promise<void> {
-        for (const [index, request] of question.requests.entries()) {
-            const piece = question.pieces[index] as Piece;
-            const small = shrink(request, options);
-            let result: FillResult;
-            try {
-                result = await this.connection.fill(small, () => undefined, signal);
-            } catch (error) {
-                if (error instanceof CancelledError) {
-                    throw error;
-                }
-                return; // the full fill says what is wrong
-            }
-            picture.showCoarse(enlarge(result, small, request, piece.window));
-            performance.mark("coarse answer");
-            // Only the first one has to be quick; the others would keep the full fill waiting.
-            if (question.requests.length > 3) {
-                return;
-            }
-        }
-    }
-
-    private isSlow(question: Question, options: FillOptions): boolean {
-        const pixels = question.pieces.reduce((sum, piece) => sum + area(piece.window), 0);
-        const rate = this.rates.get(rateKey(options)) ?? (options["quality"] === "fast" ? GUESSED_RATE / 4 : GUESSED_RATE);
-        return (rate * pixels) / 1e6 > COARSE_SECONDS;
-    }
-
-    private learn(question: Question, options: FillOptions, seconds: number): void {
-        const pixels = question.pieces.reduce((sum, piece) => sum + area(piece.window), 0);
-        this.rates.set(rateKey(options), (seconds * 1e6) / Math.max(1, pixels));
-    }
-}
-
-function rateKey(options: FillOptions): string {
-    return `${options["quality"]} ${options["model"]}`;
 }
 
 /** A window's pixels as they are sent: without alpha where there is none. */
@@ -307,56 +275,30 @@ function shown(blend: Uint8Array, all: Rect, part: Rect): Rect {
     return top < 0 ? fromEdges(part.x, part.y, part.x, part.y) : fromEdges(left, top, right, bottom);
 }
 
-/** The same question about a small picture, to be answered at once. */
-function shrink(request: FillRequest, options: FillOptions): FillRequest {
-    const scale = Math.min(1, COARSE_SIDE / Math.max(request.width, request.height));
-    const width = Math.max(1, Math.round(request.width * scale));
-    const height = Math.max(1, Math.round(request.height * scale));
-    const full = offscreen(request.width, request.height);
-    full.putImageData(toImage(request.pixels, request.width, request.height), 0, 0);
-    const small = offscreen(width, height, true);
-    small.drawImage(full.canvas, 0, 0, width, height);
-    const rgba = small.getImageData(0, 0, width, height).data;
-    const pixels = new Uint8Array(width * height * 3);
-    for (let index = 0; index < width * height; index += 1) {
-        pixels.set(rgba.subarray(index * 4, index * 4 + 3), index * 3);
+/** A preview at full size, where the mask is. `origin`: what its place counts from; `within`: what it is of. */
+function enlarge(preview: Preview, mask: Question["mask"], origin: { x: number; y: number }, within: Rect): Patch {
+    const place = {
+        x: origin.x + preview.x,
+        y: origin.y + preview.y,
+        width: preview.width * preview.scale,
+        height: preview.height * preview.scale,
+    };
+    const rect = intersect(intersect(place, within), mask);
+    // Opaque, because the mask says where it shows, to the pixel.
+    const image = new ImageData(new Uint8ClampedArray(preview.pixels), preview.width, preview.height);
+    for (let index = 3; index < image.data.length; index += 4) {
+        image.data[index] = 255;
     }
-    const hole = new Uint8Array(width * height);
-    for (let y = 0; y < request.height; y += 1) {
-        const row = Math.min(height - 1, Math.floor(y * scale)) * width;
-        for (let x = 0; x < request.width; x += 1) {
-            if (request.hole[y * request.width + x]) {
-                hole[row + Math.min(width - 1, Math.floor(x * scale))] = 255;
-            }
-        }
-    }
-    const quick = { ...request.options, quality: "fast", context: "whole", grain: false, grow: 1, feather: 0, seed: 0 };
-    if (options["model"] !== undefined) {
-        Object.assign(quick, { model: options["model"] });
-    }
-    return { width, height, format: "rgb", depth: "u8", pixels, hole, options: quick };
-}
-
-/** The small answer at full size, where the hole is. */
-function enlarge(result: FillResult, small: FillRequest, request: FillRequest, window: Rect): Patch {
-    const picture = offscreen(small.width, small.height);
-    picture.putImageData(toImage(small.pixels, small.width, small.height), 0, 0);
-    picture.putImageData(toImage(result.pixels, result.width, result.height), result.x, result.y);
-    const large = offscreen(window.width, window.height, true);
+    const small = offscreen(preview.width, preview.height);
+    small.putImageData(image, 0, 0);
+    const large = offscreen(Math.max(1, rect.width), Math.max(1, rect.height), true);
     large.imageSmoothingQuality = "high";
-    large.drawImage(picture.canvas, 0, 0, window.width, window.height);
-    const pixels = new Uint8Array(large.getImageData(0, 0, window.width, window.height).data.buffer);
-    return { rect: window, pixels, blend: request.hole };
-}
-
-function toImage(pixels: Uint8Array, width: number, height: number): ImageData {
-    const image = new ImageData(Math.max(1, width), Math.max(1, height));
-    const channels = pixels.length / Math.max(1, width * height);
-    for (let index = 0; index < width * height; index += 1) {
-        image.data.set(pixels.subarray(index * channels, index * channels + channels), index * 4);
-        if (channels === 3) {
-            image.data[index * 4 + 3] = 255;
-        }
+    large.drawImage(small.canvas, place.x - rect.x, place.y - rect.y, place.width, place.height);
+    const pixels = new Uint8Array(large.getImageData(0, 0, large.canvas.width, large.canvas.height).data.buffer);
+    const blend = new Uint8Array(area(rect));
+    for (let row = 0; row < rect.height; row += 1) {
+        const from = (rect.y - mask.y + row) * mask.width + rect.x - mask.x;
+        blend.set(mask.bytes.subarray(from, from + rect.width), row * rect.width);
     }
-    return image;
+    return { rect, pixels, blend };
 }

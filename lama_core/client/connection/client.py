@@ -30,6 +30,7 @@ from lama_core.client.protocol.messages import (
     Error,
     Fill,
     Hello,
+    Preview,
     Progress,
     Result,
     ServerStatus,
@@ -40,6 +41,8 @@ from lama_core.client.protocol.messages import (
 
 FillProgress = Callable[[str, float, int], None]
 """Told the stage ("queued", "loading", "filling", ...), the fraction 0..1, and how many jobs come first."""
+OnPreview = Callable[[Preview], None]
+"""Told of a first look at the fill."""
 SLOWEST_LINK: Final = 64 * 1024
 """Bytes a second between machines at which nobody is taken for silent whose pixels are on their way."""
 CANCEL_SECONDS: Final = 2.0
@@ -157,13 +160,17 @@ class Client:
         fill: Fill,
         *,
         on_progress: FillProgress | None = None,
+        on_preview: OnPreview | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Result:
         """Fill a hole, and wait for it.
 
         Args:
-            fill: what to fill, and how. Its `job` does not matter: the connection numbers its fills itself.
+            fill: what to fill, and how. Its `job` does not matter, because the connection numbers its fills
+                itself, nor its `preview`, which is asked for where `on_preview` takes it.
             on_progress: called in this thread for everything that the server says about the job.
+            on_preview: asks for a preview, and is called with it in this thread; not at all by a server that
+                has none, because it is of an earlier version or the result is soon there.
             cancelled: called at least ten times a second. Once it returns true the job is stopped and
                 `FillCancelledError` raised. Whatever one of the two raises stops the job too.
 
@@ -183,11 +190,16 @@ class Client:
         connection = self._connection
         assert connection is not None
         offered = connection.welcome.encodings
-        message = replace(fill, job=connection.session.next_job(), encoding=connection.link.choose(offered))
+        message = replace(
+            fill,
+            job=connection.session.next_job(),
+            encoding=connection.link.choose(offered),
+            preview=on_preview is not None,
+        )
         silence = _SilenceLimit(connection, fill.plane_bytes)
         try:
             connection.send(message, lambda: _go_on(cancelled, silence))
-            return _wait_for_result(connection, message.job, silence, on_progress, cancelled)
+            return _wait_for_result(connection, message.job, silence, on_progress, on_preview, cancelled)
         except ProtocolError as error:
             raise FillFailedError(error.code, error.message, retryable=ERROR_CODES[error.code]) from None
         except BaseException:
@@ -272,6 +284,7 @@ def _wait_for_result(
     job: int,
     silence: _SilenceLimit,
     on_progress: FillProgress | None,
+    on_preview: OnPreview | None,
     cancelled: Callable[[], bool],
 ) -> Result:
     silence.renew()
@@ -293,6 +306,8 @@ def _wait_for_result(
             on_progress("queued", 0.0, message.position)
         if isinstance(message, Progress) and on_progress is not None:
             on_progress(message.stage, message.fraction, message.position)
+        if isinstance(message, Preview) and on_preview is not None:
+            on_preview(message)
         if cancelled():
             _cancel(connection, job)
         silence.check()

@@ -39,6 +39,7 @@ from lama_core.client.protocol.messages import (
     Fill,
     Hello,
     Model,
+    Preview,
     Progress,
     Result,
     ServerMessage,
@@ -62,6 +63,7 @@ TYPE_NAMES: Final[dict[type[Message], str]] = {
     Welcome: "welcome",
     Accepted: "accepted",
     Progress: "progress",
+    Preview: "preview",
     Result: "result",
     Cancelled: "cancelled",
     Error: "error",
@@ -153,7 +155,7 @@ def to_fields(message: Message) -> dict[str, Any]:
     """The map of a message, with `type`. Pixels are in it as they are, not copied."""
     fields = {"type": TYPE_NAMES[type(message)], **_plain_fields(message)}
     # What is not there means the same, and is what clients and servers of before know.
-    for name in ("encoding", "encodings"):
+    for name in ("encoding", "encodings", "preview"):
         if name in fields and not fields[name]:
             del fields[name]
     if isinstance(message, Fill):
@@ -245,6 +247,7 @@ def _fill(fields: Fields, limits: Limits) -> Fill:
         options=_options(options),
         model=options.name("model", ""),
         job=job,
+        preview=fields.boolean("preview", False),
     )
     _check_fill(fill, limits)
     return fill
@@ -370,6 +373,22 @@ def _progress(fields: Fields) -> Progress:
     )
 
 
+def _preview(fields: Fields) -> Preview:
+    preview = Preview(
+        job=_job(fields),
+        x=fields.integer("x", 0, bounds.MAX_SIDE),
+        y=fields.integer("y", 0, bounds.MAX_SIDE),
+        width=fields.integer("width", 1, bounds.MAX_PREVIEW_SIDE),
+        height=fields.integer("height", 1, bounds.MAX_PREVIEW_SIDE),
+        scale=fields.integer("scale", 1, bounds.MAX_SIDE),
+        pixels=fields.data("pixels"),
+    )
+    size = preview.width * preview.height * CHANNELS["rgba"]
+    if byte_count(preview.pixels) != size:
+        raise fields.fail("pixels", f"must be {size} bytes, not {byte_count(preview.pixels)}")
+    return preview
+
+
 def _result(fields: Fields) -> Result:
     width = fields.integer("width", 0, bounds.MAX_SIDE)
     height = fields.integer("height", 0, bounds.MAX_SIDE)
@@ -451,6 +470,7 @@ _SERVER_PARSERS: Final[dict[str, Callable[[Fields], ServerMessage]]] = {
     "welcome": _welcome,
     "accepted": _accepted,
     "progress": _progress,
+    "preview": _preview,
     "result": _result,
     "cancelled": _cancelled,
     "error": _error,

@@ -45,6 +45,8 @@ FRAGMENT: Final = 1 << 16
 MAX_JOB: Final = (1 << 53) - 1
 """Largest job number: every language's numbers hold it exactly."""
 MAX_SIDE: Final = 1 << 20
+MAX_PREVIEW_SIDE: Final = 256
+"""Pixels of a preview, to either side."""
 MAX_NAME: Final = 128
 """Characters of a name (client, version, model, device, stage)."""
 MAX_TEXT: Final = 1024

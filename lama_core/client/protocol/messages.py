@@ -65,6 +65,7 @@ class Fill:
     `options`: how; `options.memory` is not sent. `model`: the name of an installed model, "" is the server's
     default. `job`: 1 or more, larger than every earlier one of the connection; 0 as long as it was not sent,
     because the connection numbers it. `encoding`: how pixels and hole travel, and those of the result.
+    `preview`: whether a `Preview` is wanted before the result.
     """
 
     width: int
@@ -78,6 +79,7 @@ class Fill:
     model: str = ""
     job: int = 0
     encoding: Encoding = ""
+    preview: bool = False
 
     def without_pixels(self) -> Fill:
         """The same fill without the memory that its pixels, its hole and its source take."""
@@ -167,6 +169,26 @@ class Progress:
     stage: str
     fraction: float
     position: int = 0
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A first look at a fill that asked for one, coarse and small; at most one, before the result.
+
+    `x`, `y`: where its top left pixel is in the window that was sent. `width`, `height`: its own, 1 to
+    `MAX_PREVIEW_SIDE`. `scale`: pixels of the window, in either direction, for one of the preview; the last
+    column and row may reach out of the window. `pixels`: `width * height` pixels RGBA of 8 bits, encoded for
+    a screen, alpha straight. Alpha is how much of the fill shows; around the hole, where it is 0, the colours
+    are those of the picture.
+    """
+
+    job: int
+    x: int
+    y: int
+    width: int
+    height: int
+    scale: int
+    pixels: Bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -261,4 +283,4 @@ class ServerStatus:
 
 
 ClientMessage = Union[Hello, Fill, Cancel, StatusRequest, Shutdown]
-ServerMessage = Union[Welcome, Accepted, Progress, Result, Cancelled, Error, ServerStatus]
+ServerMessage = Union[Welcome, Accepted, Progress, Preview, Result, Cancelled, Error, ServerStatus]

@@ -1,12 +1,14 @@
 """What may be said when: the state of one connection, on each side, without any input or output.
 
 A connection goes: `hello`, `welcome`, then any number of jobs next to each other. A job goes: `fill`, at
-most one `accepted`, any number of `progress`, and exactly one last message: `result`, `cancelled` or an
-`error` that names it. An `error` that names no job is the connection's last message.
+most one `accepted`, any number of `progress`, among them at most one `preview` if the fill asked for it, and
+exactly one last message: `result`, `cancelled` or an `error` that names it. An `error` that names no job is
+the connection's last message.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from lama_core.client.protocol import codec
@@ -22,6 +24,7 @@ from lama_core.client.protocol.messages import (
     Error,
     Fill,
     Hello,
+    Preview,
     Progress,
     Result,
     ServerMessage,
@@ -49,6 +52,7 @@ class ServerSession:
         self._ended = False
         self._last_job = 0
         self._open: dict[int, bool] = {}  # unfinished job -> accepted
+        self._previews: set[int] = set()  # unfinished jobs that wait for theirs
         self._status_requests = 0
 
     @property
@@ -107,6 +111,8 @@ class ServerSession:
                 raise ProtocolError(
                     "busy", f"this connection has {self._limits.max_jobs} unfinished jobs", job=message.job
                 )
+            if message.preview:
+                self._previews.add(message.job)
         elif isinstance(message, Cancel):
             if message.job > self._last_job:
                 raise ProtocolError("bad_message", "cancel names a job that was never sent")
@@ -124,15 +130,17 @@ class ServerSession:
             self._welcomed = True
         elif isinstance(message, Accepted):
             self._open[message.job] = True
+        elif isinstance(message, Preview):
+            self._previews.remove(message.job)
         elif isinstance(message, (Result, Cancelled)):
-            del self._open[message.job]
+            self._close_job(message.job)
         elif isinstance(message, ServerStatus):
             self._status_requests -= 1
         elif isinstance(message, Error):
             if message.job is None:
                 self._ended = True
             else:
-                del self._open[message.job]
+                self._close_job(message.job)
         return frame
 
     def _check_may_send(self, message: ServerMessage) -> None:
@@ -148,6 +156,8 @@ class ServerSession:
             allowed = self._open.get(message.job) is False
         elif isinstance(message, Progress):
             allowed = self._open.get(message.job) is True
+        elif isinstance(message, Preview):
+            allowed = self._open.get(message.job) is True and message.job in self._previews
         else:
             allowed = message.job in self._open
         if not allowed:
@@ -162,6 +172,10 @@ class ServerSession:
             raise ProtocolError("bad_message", "a job's number is larger than that of every job before it")
         self._last_job = job
         self._open[job] = False
+
+    def _close_job(self, job: int) -> None:
+        del self._open[job]
+        self._previews.discard(job)
 
 
 class ClientSession:
@@ -226,11 +240,24 @@ class ClientSession:
             return message
         if message.job is None or message.job not in self._open:
             raise ProtocolError("bad_message", f"the server speaks of a job that is not open ({message.job})")
+        if isinstance(message, Preview):
+            fill = self._open[message.job]
+            _check_preview(message, fill)
+            self._open[message.job] = replace(fill, preview=False)
         if isinstance(message, Result):
             _check_result(message, self._open[message.job])
         if isinstance(message, (Result, Cancelled, Error)):
             del self._open[message.job]
         return message
+
+
+def _check_preview(preview: Preview, fill: Fill) -> None:
+    if not fill.preview:
+        raise ProtocolError("bad_message", "the server sends a preview that nobody waits for")
+    right = preview.x + (preview.width - 1) * preview.scale
+    bottom = preview.y + (preview.height - 1) * preview.scale
+    if right >= fill.width or bottom >= fill.height:
+        raise ProtocolError("bad_message", "the preview reaches beyond the window that was sent")
 
 
 def _check_result(result: Result, fill: Fill) -> None:

@@ -1,5 +1,20 @@
-# The events that the docker's widgets handle.
-from PyQt5.QtCore import QEvent
+# The events that the docker's widgets handle, and the pictures that they show.
+import enum
+
+from PyQt5.QtCore import QEvent, QSize, Qt
+
+class QImage:
+    class Format(enum.Enum):
+        Format_RGBX8888 = ...
+
+    def __init__(self, data: bytes, width: int, height: int, bytesPerLine: int, format: Format) -> None: ...
+
+class QPixmap:
+    @staticmethod
+    def fromImage(image: QImage) -> QPixmap: ...
+    def scaled(
+        self, size: QSize, aspectRatioMode: Qt.AspectRatioMode, transformMode: Qt.TransformationMode
+    ) -> QPixmap: ...
 
 class QHideEvent(QEvent): ...
 class QResizeEvent(QEvent): ...

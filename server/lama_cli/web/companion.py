@@ -25,8 +25,8 @@ from lama_core.client.connection.runtime import RuntimeFile
 from lama_core.client.errors import LamaFillError
 from lama_core.client.geometry import Rect
 from lama_core.client.options import OPTIONS, FillOptions
-from lama_core.client.protocol.codec import OPTION_KEYS
-from lama_core.client.protocol.messages import DESK_PATH, DESK_SUBPROTOCOL
+from lama_core.client.protocol.codec import OPTION_KEYS, to_fields
+from lama_core.client.protocol.messages import DESK_PATH, DESK_SUBPROTOCOL, Preview
 
 _NUMBER: Final = struct.Struct(">I")
 _PART: Final = 4 << 20
@@ -185,6 +185,9 @@ class Desk:
                 about = {"type": "progress", "request": request, "stage": stage, "fraction": fraction}
                 self._send(page, about)
 
+        def previewed(preview: Preview) -> None:
+            self._send(page, {**to_fields(preview), "request": request})
+
         patches = picture.fill(
             fields["base"],
             hole,
@@ -193,6 +196,7 @@ class Desk:
             server=self._client,
             model=str(fields["options"].get("model", "")),
             progress=progress,
+            previewed=previewed if fields.get("preview") else None,
             cancelled=lambda: (page, request) in self._cancelled or page in self._gone,
         )
         for number, patch in enumerate(patches, start=1):

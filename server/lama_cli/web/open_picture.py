@@ -21,6 +21,7 @@ from lama_core.client.connection import Client
 from lama_core.client.errors import LamaFillError
 from lama_core.client.geometry import Rect
 from lama_core.client.options import FillOptions
+from lama_core.client.protocol.messages import Preview
 from lama_core.fill import FilledRegion, plan_fill
 from lama_core.fill.filled_region import composite_into
 
@@ -120,6 +121,7 @@ class OpenPicture:
         server: Client,
         model: str,
         progress: Progress,
+        previewed: Callable[[Preview], None] | None = None,
         cancelled: Callable[[], bool],
     ) -> list[Patch]:
         """Fill a hole.
@@ -132,6 +134,7 @@ class OpenPicture:
             server: connected.
             model: an installed one, "" for the default.
             progress: told the stage and the fraction.
+            previewed: asks for previews, and takes them, with their place in the picture.
             cancelled: whether to end.
 
         Raises:
@@ -146,7 +149,7 @@ class OpenPicture:
             mask[at.y : at.bottom, at.x : at.right] = hole
             plan = plan_fill(pixels, mask, replace(options, transfer=self.picture.transfer))
             regions, _report = regions_through_server(
-                plan, progress, server=server, model=model, cancelled=cancelled
+                plan, progress, server=server, model=model, previewed=previewed, cancelled=cancelled
             )
             return [self._keep(region) for region in regions]
 

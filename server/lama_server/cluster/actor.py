@@ -20,7 +20,7 @@ from typing import Any
 from lama_core.client.errors import LamaFillError
 from lama_core.client.protocol.codec import to_fields
 from lama_core.client.protocol.limits import MAX_COUNT, Limits
-from lama_core.client.protocol.messages import Error
+from lama_core.client.protocol.messages import Error, Preview
 from lama_core.client.text import one_line
 from lama_server import __version__
 from lama_server.cluster.node_models import ModelCopy, model_on_node
@@ -63,6 +63,7 @@ class FillActor:
         self._changed = threading.Condition()
         self._signs = 0
         self._where = ("", 0.0)
+        self._preview: Message = {}
 
     def load(self, model: str, copy: ModelCopy) -> Message:
         """Have a model on this node, and the engine ready with it. Returns what the server is told."""
@@ -103,7 +104,7 @@ class FillActor:
         buffer = memoryview(window[0]).cast("B")
         fill = read_planes(fields, buffer)
         try:
-            result = self._engine.fill(fill, self._progress, lambda: self._cancelled == job)
+            result = self._engine.fill(fill, self._progress, lambda: self._cancelled == job, self._previewed)
         except WorkerLostError:
             os._exit(1)
         except Exception as error:  # noqa: BLE001 - a fill's fault must not end the actor
@@ -116,15 +117,19 @@ class FillActor:
         """Have a job end soon."""
         self._cancelled = job
 
-    def watch(self, signs: int, seconds: float) -> tuple[int, str, float]:
+    def watch(self, job: int, signs: int, seconds: float) -> tuple[int, str, float, Message]:
         """Wait until the fill has given more signs of life than `signs`, or the time is over.
 
         Returns:
-            The signs that it has given, its stage and its fraction.
+            The signs that it has given, its stage and its fraction; its preview, the first time that there is
+            one, else nothing.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._signs != signs, seconds)
-            return (self._signs, *self._where)
+            preview: Message = {}
+            if self._preview.get("job") == job:
+                preview, self._preview = self._preview, {}
+            return (self._signs, *self._where, preview)
 
     def live(self) -> None:
         """Return never: whoever waits for this is told of the actor's end."""
@@ -135,6 +140,12 @@ class FillActor:
         with self._changed:
             self._signs += 1
             self._where = (stage, fraction)
+            self._changed.notify_all()
+
+    def _previewed(self, preview: Preview) -> None:
+        with self._changed:
+            self._signs += 1
+            self._preview = to_fields(preview)
             self._changed.notify_all()
 
     def _make_engine(self) -> Engine:

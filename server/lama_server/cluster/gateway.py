@@ -44,6 +44,8 @@ DEFAULT_FACTORY = "lama_server.cluster.actor:make_engine"
 _WATCH_AFTER = 0.1
 """Seconds after which a fill's progress is asked for; a shorter one costs no call more."""
 _WATCH_SECONDS = 1.0
+_WATCH_PREVIEW_AFTER = 0.02
+"""The same until there is the preview that was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +206,7 @@ class _RemoteWorker:
             _wait_for(self._actor.fill.remote(message, (pickle.PickleBuffer(shared),)))
         )
         try:
-            await self._watch(filling, job)
+            await self._watch(filling, job, has_preview=not message.get("preview", False))
             answer, pixels, blend = await filling
         finally:
             filling.cancel()
@@ -215,22 +217,28 @@ class _RemoteWorker:
             answer |= {"pixels_size": len(pixels), "blend_size": len(blend)}
         self._answer(answer)
 
-    async def _watch(self, filling: asyncio.Future[Any], job: int) -> None:
-        """Tell of a fill's progress until it has ended."""
-        await asyncio.wait({filling}, timeout=_WATCH_AFTER)
+    async def _watch(self, filling: asyncio.Future[Any], job: int, *, has_preview: bool) -> None:
+        """Tell of a fill's progress and its preview until it has ended.
+
+        `has_preview`: none is to come.
+        """
+        await asyncio.wait({filling}, timeout=_WATCH_AFTER if has_preview else _WATCH_PREVIEW_AFTER)
         signs = 0
         while not filling.done():
-            asked = self._actor.watch.options(concurrency_group="control").remote(signs, _WATCH_SECONDS)
+            asked = self._actor.watch.options(concurrency_group="control").remote(job, signs, _WATCH_SECONDS)
             watching = asyncio.ensure_future(_wait_for(asked))
             await asyncio.wait({filling, watching}, return_when=asyncio.FIRST_COMPLETED)
             if filling.done():
                 watching.cancel()
                 return
-            seen, stage, fraction = await watching
+            seen, stage, fraction, preview = await watching
+            if preview:
+                has_preview = True
+                self._answer(preview)
             if seen != signs and stage:
                 signs = seen
                 self._answer(to_fields(Progress(job=job, stage=stage, fraction=fraction)))
-            await asyncio.wait({filling}, timeout=_WATCH_AFTER)
+            await asyncio.wait({filling}, timeout=_WATCH_AFTER if has_preview else _WATCH_PREVIEW_AFTER)
 
 
 def _fetch(references: list[Any]) -> bytes:

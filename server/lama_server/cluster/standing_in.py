@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from lama_core.client.protocol.messages import Device, Fill, Result
+from lama_core.client.protocol.messages import Device, Fill, Preview, Result
 from lama_server.errors import WorkerStartError
 from lama_server.jobs import Worker
 
@@ -62,8 +62,10 @@ class StandingInWorker:
             self._stands_in = True
             await self._worker.start(model)
 
-    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
-        return await self._worker.fill(fill, progress)
+    async def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], previewed: Callable[[Preview], None]
+    ) -> Result:
+        return await self._worker.fill(fill, progress, previewed)
 
     def cancel(self) -> None:
         self._worker.cancel()

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol.messages import Fill, Result
+from lama_core.client.protocol.messages import Fill, Preview, Result
 from lama_core.fill import FillCancelled, FilledRegion, PredictionError, Progress, fill_region
 from lama_core.inference import load_fast, precision_of
 from lama_core.inference.memory import give_back_freed_memory
@@ -31,7 +31,7 @@ from lama_server.worker.devices import (
     is_out_of_memory,
     memory_in_use,
 )
-from lama_server.worker.pixels import bytes_of, hole_of, picture_of, source_of
+from lama_server.worker.pixels import bytes_of, hole_of, message_of, picture_of, source_of
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,11 @@ class FillEngine:
         self._free(self._device)
 
     def fill(
-        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+        self,
+        fill: Fill,
+        progress: Callable[[str, float], None],
+        cancelled: Callable[[], bool],
+        previewed: Callable[[Preview], None],
     ) -> Result:
         begun = time.perf_counter()
         picture, hole = picture_of(fill), hole_of(fill)
@@ -105,7 +109,7 @@ class FillEngine:
             return _empty_result(fill, self.device.id)
         self._watch.begin(progress, cancelled)
         try:
-            region, device = self._fill_somehow(picture, hole, fill)
+            region, device = self._fill_somehow(picture, hole, fill, previewed)
         except FillCancelled as error:
             raise JobCancelledError(str(error)) from error
         except UnknownModelError as error:
@@ -136,11 +140,20 @@ class FillEngine:
         )
 
     def _fill_somehow(
-        self, picture: NDArray[Any], hole: NDArray[np.float32], fill: Fill
+        self,
+        picture: NDArray[Any],
+        hole: NDArray[np.float32],
+        fill: Fill,
+        previewed: Callable[[Preview], None],
     ) -> tuple[FilledRegion, torch.device]:
         """Fill as asked; if there is not the memory, with less context; if not even that, on the CPU."""
         wanted = replace(fill.options, memory=self._memory)
         attempts = [(self._device, wanted)]
+        progress = Progress(
+            on_report=self._watch.progress,
+            on_preview=(lambda preview: previewed(message_of(preview, fill.job))) if fill.preview else None,
+            cancelled=self._watch.cancelled,
+        )
         if not isinstance(wanted.context, int) or wanted.context > SMALL_CONTEXT:
             attempts.append((self._device, replace(wanted, context=SMALL_CONTEXT)))
         if self._device.type != "cpu":
@@ -154,7 +167,7 @@ class FillEngine:
                     self._generator(fill.model, device),
                     options,
                     source=source_of(fill),
-                    progress=Progress(on_report=self._watch.progress, cancelled=self._watch.cancelled),
+                    progress=progress,
                 )
                 return region, device
             except MEMORY_ERRORS as error:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_core.client.protocol.messages import CHANNELS, Depth, Fill
+from lama_core.client.protocol.messages import CHANNELS, Depth, Fill, Preview
+from lama_core.fill import Preview as FillPreview
 
 DTYPES: dict[Depth, np.dtype[Any]] = {
     "u8": np.dtype("u1"),
@@ -45,6 +46,20 @@ def bytes_of(pixels: NDArray[Any], fill: Fill) -> memoryview:
     # A reshape, because a memoryview of an empty array with several dimensions cannot be cast.
     flat: NDArray[np.uint8] = np.ascontiguousarray(ordered, DTYPES[fill.depth]).reshape(-1).view(np.uint8)
     return flat.data
+
+
+def message_of(preview: FillPreview, job: int) -> Preview:
+    """The message that tells of a preview."""
+    height, width = preview.pixels.shape[:2]
+    return Preview(
+        job=job,
+        x=preview.rect.x,
+        y=preview.rect.y,
+        width=width,
+        height=height,
+        scale=preview.scale,
+        pixels=preview.pixels.tobytes(),
+    )
 
 
 def swap_red_and_blue(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -24,6 +24,7 @@ from lama_core.client.protocol.messages import (
     Device,
     Error,
     Fill,
+    Preview,
     Progress,
     Result,
     ServerMessage,
@@ -56,9 +57,15 @@ class Engine(Protocol):
         """Give back the memory that is kept for the next job: there has been none for a while."""
 
     def fill(
-        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+        self,
+        fill: Fill,
+        progress: Callable[[str, float], None],
+        cancelled: Callable[[], bool],
+        previewed: Callable[[Preview], None],
     ) -> Result:
         """Do one job; calls `progress` often, with what it knows or the same again.
+
+        Where the fill asks for a preview, `previewed` is called with it once there is one.
 
         Raises JobError; JobCancelledError some time after `cancelled` has become true; WorkerLostError when
         the device cannot be used any more.
@@ -194,7 +201,7 @@ class _Process:
         def progress(stage: str, fraction: float) -> None:
             self._say(Progress(job=fill.job, stage=stage, fraction=fraction))
 
-        result = engine.fill(fill, progress, self._cancelled.is_set)
+        result = engine.fill(fill, progress, self._cancelled.is_set, self._say)
         pixels, blend = memoryview(result.pixels).cast("B"), memoryview(result.blend).cast("B")
         shared[: len(pixels)] = pixels
         shared[len(pixels) : len(pixels) + len(blend)] = blend

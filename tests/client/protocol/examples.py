@@ -14,6 +14,7 @@ from lama_core.client.protocol.messages import (
     Fill,
     Hello,
     Model,
+    Preview,
     Progress,
     Result,
     ServerStatus,
@@ -47,6 +48,7 @@ def client_examples() -> list[Message]:
                 grain=False,
             ),
             model="big-lama",
+            preview=True,
         ),
         Cancel(job=7),
         StatusRequest(),
@@ -68,6 +70,7 @@ def server_examples() -> list[Message]:
         ),
         Accepted(job=7, position=3),
         Progress(job=7, stage="filling", fraction=0.5, position=0),
+        Preview(job=7, x=1, y=0, width=2, height=1, scale=3, pixels=bytes(range(8))),
         Result(
             job=7,
             x=1,

@@ -13,7 +13,15 @@ from lama_core.client.options import MAX_FRAME, QUALITIES, TRANSFERS, FillOption
 from lama_core.client.protocol import codec
 from lama_core.client.protocol.codec import Message, decode_client, decode_server, encode
 from lama_core.client.protocol.errors import ERROR_CODES, ProtocolError
-from lama_core.client.protocol.limits import MAX_COUNT, MAX_JOB, MAX_NAME, MAX_TEXT, Limits
+from lama_core.client.protocol.limits import (
+    MAX_COUNT,
+    MAX_JOB,
+    MAX_NAME,
+    MAX_PREVIEW_SIDE,
+    MAX_SIDE,
+    MAX_TEXT,
+    Limits,
+)
 from lama_core.client.protocol.messages import (
     CHANNELS,
     DEPTH_BYTES,
@@ -27,6 +35,7 @@ from lama_core.client.protocol.messages import (
     Fill,
     Hello,
     Model,
+    Preview,
     Progress,
     Result,
     ServerStatus,
@@ -90,6 +99,24 @@ def fills(draw: st.DrawFn) -> Fill:
         source=draw(st.just(b"") | st.binary(min_size=width * height, max_size=width * height)),
         options=draw(options),
         model=draw(names),
+        preview=draw(st.booleans()),
+    )
+
+
+@st.composite
+def previews(draw: st.DrawFn) -> Preview:
+    width, height = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    if draw(st.booleans()):
+        width, height = MAX_PREVIEW_SIDE, 1
+    size = width * height * 4
+    return Preview(
+        job=draw(jobs),
+        x=draw(st.integers(0, MAX_SIDE)),
+        y=draw(st.integers(0, MAX_SIDE)),
+        width=width,
+        height=height,
+        scale=draw(st.integers(1, MAX_SIDE)),
+        pixels=draw(st.binary(min_size=size, max_size=size)),
     )
 
 
@@ -140,6 +167,7 @@ server_messages = st.one_of(
     st.builds(Accepted, job=jobs, position=counts),
     st.builds(Progress, job=jobs, stage=names, fraction=fractions, position=counts),
     results(),
+    previews(),
     st.builds(Cancelled, job=jobs),
     st.builds(
         Error,
@@ -191,6 +219,22 @@ def test_what_a_client_says_arrives_unchanged(message: Any) -> None:
 @given(server_messages)
 def test_what_a_server_says_arrives_unchanged(message: Any) -> None:
     assert decode_server(encode(message)) == message
+
+
+@given(previews(), st.sampled_from(["width", "height", "pixels"]), st.integers(-3, 3))
+def test_preview_has_as_many_pixels_as_it_says(preview: Preview, name: str, change: int) -> None:
+    fields = codec.to_fields(preview)
+    fields[name] = fields[name][:change] if name == "pixels" else fields[name] + change
+    size = fields["width"] * fields["height"] * 4
+    good = len(fields["pixels"]) == size and max(fields["width"], fields["height"]) <= MAX_PREVIEW_SIDE
+    found = outcome(decode_server, msgpack.packb(fields))
+    assert isinstance(found, Preview) == (good and size > 0)
+
+
+def test_fill_without_a_wish_for_a_preview_is_what_it_was_before() -> None:
+    fill = Fill(job=1, width=1, height=1, format="gray", depth="u8", pixels=b"a", hole=b"b")
+    assert "preview" not in msgpack.unpackb(encode(fill))
+    assert msgpack.unpackb(encode(dataclasses.replace(fill, preview=True)))["preview"] is True
 
 
 def outcome(decode: Callable[[bytes], Message], frame: bytes) -> Message | ProtocolError:

@@ -27,6 +27,7 @@ from lama_core.client.protocol.messages import (
     Device,
     Fill,
     Model,
+    Preview,
     Result,
     Worker,
 )
@@ -99,7 +100,9 @@ def test_the_examples_are_what_is_sent(written: str, side: str, dump: str) -> No
 
 def test_there_are_examples_of_all_that_matters() -> None:
     kinds = {json.loads(written)["type"] for written, _, _ in EXAMPLES}
-    assert kinds >= {"hello", "welcome", "fill", "accepted", "progress", "result", "cancel", "error"}
+    assert kinds >= {
+        *("hello", "welcome", "fill", "accepted", "progress", "preview", "result", "cancel", "error")
+    }
 
 
 @pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.__name__)
@@ -146,7 +149,7 @@ def integer_ranges() -> list[tuple[type, str, int, int]]:
             match = re.search(r"integer, (-?\d+) (?:to (\d+)|or more)", cells[1])
             # The size of a picture cannot be changed alone.
             if match and kind in SAMPLES and cells[0] not in ("`width`", "`height`"):
-                most = limits.MAX_SIDE if kind is Result else limits.MAX_COUNT
+                most = limits.MAX_SIDE if kind in (Preview, Result) else limits.MAX_COUNT
                 high = int(match[2]) if match[2] else most
                 found.append((kind, cells[0].strip("`"), int(match[1]), high))
     return found
@@ -208,6 +211,7 @@ def test_formats_and_depths_are_listed() -> None:
         f"waited {limits.SILENT_HEARTBEATS} times as long",
         f"within {limits.AUTHENTICATE_SECONDS:g} s is dropped",
         f"sent for {limits.SEND_SECONDS:g} s",
+        f"at most {limits.MAX_PREVIEW_SIDE} pixels to either side",
     ],
 )
 def test_numbers_are_those_of_the_code(sentence: str) -> None:

@@ -18,6 +18,7 @@ from lama_core.client.protocol.messages import (
     Error,
     Fill,
     Hello,
+    Preview,
     Progress,
     Result,
     ServerMessage,
@@ -57,6 +58,10 @@ def result(job: int, x: int = 1, width: int = 2) -> Result:
         pixels=bytes(width),
         blend=bytes(width),
     )
+
+
+def preview(job: int, x: int = 0, scale: int = 2) -> Preview:
+    return Preview(job=job, x=x, y=0, width=2, height=1, scale=scale, pixels=bytes(8))
 
 
 @pytest.fixture
@@ -116,6 +121,38 @@ def test_a_job_from_fill_to_result(server: ServerSession) -> None:
     server.send(result(1))
     assert not server.is_open(1)
     assert server.open_jobs == ()
+
+
+def test_preview_is_said_once_after_accepted(server: ServerSession) -> None:
+    server.receive(encode(dataclasses.replace(fill(1), preview=True)))
+    with pytest.raises(ValueError, match="may not be said now"):
+        server.send(preview(1))
+    server.send(Accepted(job=1, position=0))
+    server.send(preview(1))
+    with pytest.raises(ValueError, match="may not be said now"):
+        server.send(preview(1))
+    server.send(result(1))
+    with pytest.raises(ValueError, match="may not be said now"):
+        server.send(preview(1))
+
+
+def test_preview_is_said_to_those_who_ask(server: ServerSession, client: ClientSession) -> None:
+    server.receive(encode(fill(1)))
+    server.send(Accepted(job=1, position=0))
+    with pytest.raises(ValueError, match="may not be said now"):
+        server.send(preview(1))
+    client.send(fill(1))
+    assert "nobody waits for" in refused(client, preview(1)).message
+
+
+def test_preview_may_reach_out_of_the_window_by_less_than_one_of_its_pixels(client: ClientSession) -> None:
+    for job, (wrong, right) in enumerate(
+        ((preview(1, x=2), preview(1)), (preview(2, scale=4), preview(2, scale=3))), 1
+    ):
+        client.send(dataclasses.replace(fill(job), preview=True))
+        assert "beyond the window" in refused(client, wrong).message
+        assert client.receive(encode(right)) == right
+        assert "nobody waits for" in refused(client, right).message
 
 
 @pytest.mark.parametrize("last", [result(1), Cancelled(job=1), Error.of("internal", "x", job=1)])
@@ -275,6 +312,7 @@ class Conversation(RuleBasedStateMachine):
         self.server.receive(self.client.send(Hello(client="test")))
         self.client.receive(self.server.send(WELCOME))
         self.accepted: set[int] = set()
+        self.waiting: set[int] = set()
         self.sent = 0
 
     def open_job(self, data: st.DataObject) -> int:
@@ -283,12 +321,14 @@ class Conversation(RuleBasedStateMachine):
     def has_jobs(self) -> bool:
         return bool(self.server.open_jobs)
 
-    @rule(gap=st.integers(0, 5))
-    def fill(self, gap: int) -> None:
+    @rule(gap=st.integers(0, 5), wish=st.booleans())
+    def fill(self, gap: int, wish: bool) -> None:
         self.sent = self.client.next_job() + gap
-        frame = self.client.send(fill(self.sent))
+        sent = dataclasses.replace(fill(self.sent), preview=wish)
+        frame = self.client.send(sent)
         if len(self.server.open_jobs) < LIMITS.max_jobs:
-            assert self.server.receive(frame) == fill(self.sent)
+            assert self.server.receive(frame) == sent
+            self.waiting |= {self.sent} if wish else set()
             return
         with pytest.raises(ProtocolError) as caught:
             self.server.receive(frame)
@@ -314,6 +354,9 @@ class Conversation(RuleBasedStateMachine):
             self.accepted.add(job)
             self.client.receive(self.server.send(Accepted(job=job, position=1)))
         self.client.receive(self.server.send(Progress(job=job, stage="filling", fraction=fraction)))
+        if job in self.waiting:
+            self.waiting.remove(job)
+            self.client.receive(self.server.send(preview(job)))
 
     @precondition(has_jobs)
     @rule(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lama_core.client.protocol.messages import Device, Fill, Result
+from lama_core.client.protocol.messages import Device, Fill, Preview, Result
 from lama_server.cluster.engine import RayEngine
 from lama_server.cluster.standing_in import StandingInWorker
 from lama_server.errors import WorkerLostError, WorkerStartError
@@ -28,7 +28,9 @@ class _Worker:
             raise WorkerStartError(self.problem)
         self.device = Device(id=self.name, name=self.name)
 
-    async def fill(self, fill: Fill, progress: Callable[[str, float], None]) -> Result:
+    async def fill(
+        self, fill: Fill, progress: Callable[[str, float], None], previewed: Callable[[Preview], None]
+    ) -> Result:
         raise WorkerLostError(self.name)
 
     def cancel(self) -> None: ...
