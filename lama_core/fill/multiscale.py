@@ -11,6 +11,7 @@ best      feature refinement over several scales in place of the first pass
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -62,6 +63,27 @@ MONTAGE_EFFORT = {"balanced": Effort(), "best": Effort(offsets=100, rounds=3)}
 """How long the montage tries."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guide:
+    """What is known already of a window: how it looks from further away, in the hole too.
+
+    Attributes:
+        colour: (3, H, W) float32 in 0..1, of the window's size.
+        halvings: how often what it was made of had been halved; 1 or more.
+    """
+
+    colour: Floats
+    halvings: int
+
+    def into(self, prediction: Floats, unknown: Mask) -> Floats:
+        """A prediction, (3, H, W), with the large structure of the guide in the hole."""
+        small = torch.from_numpy(self.colour)[None]
+        hole = torch.from_numpy(unknown)[None, None].float()
+        for _ in range(self.halvings):
+            small, hole = downsample2(small), downsample_mask(hole)
+        return _with_structure(prediction, small[0].numpy(), hole[0, 0].numpy() > 0)
+
+
 def predict_window(
     predictor: Predictor,
     colour: Floats,
@@ -70,6 +92,7 @@ def predict_window(
     progress: Progress,
     *,
     source: Mask | None = None,
+    guide: Guide | None = None,
 ) -> Floats:
     """Predict what a window looks like where it is not known.
 
@@ -81,6 +104,7 @@ def predict_window(
         progress: of this prediction.
         source: (H, W), True where the picture may be copied from; None: wherever it is known. "fast" copies
             nothing.
+        guide: what the large structure in the hole is to be; None: what the network says.
 
     Returns:
         (3, H, W) float32, not clipped.
@@ -91,11 +115,15 @@ def predict_window(
     """
     view = SeededView.of(unknown, options.seed)
     seen, hole = view.apply(colour), view.apply(unknown)
+    if guide is not None:
+        guide = Guide(colour=view.apply(guide.colour), halvings=guide.halvings)
     if options.quality == "fast":
         filled = predict(predictor, seen, hole, memory=options.memory)
+        if guide is not None:
+            filled = guide.into(filled, hole)
     else:
         allowed = None if source is None else view.apply(source)
-        filled = _predict_at_scales(predictor, seen, hole, allowed, options, view.halvings, progress)
+        filled = _predict_at_scales(predictor, seen, hole, allowed, guide, options, view.halvings, progress)
     return view.undo(filled, colour)
 
 
@@ -104,6 +132,7 @@ def _predict_at_scales(
     colour: Floats,
     unknown: Mask,
     source: Mask | None,
+    guide: Guide | None,
     options: FillOptions,
     halvings: int,
     progress: Progress,
@@ -127,8 +156,11 @@ def _predict_at_scales(
     # What cannot be refined is filled as "balanced" does.
     effort = MONTAGE_EFFORT["balanced" if prediction is None else "best"]
     if prediction is None:
-        halvings = max(halvings, math.ceil(math.log2(max(thick, 1) / NATIVE_THICKNESS)))
+        if guide is None:  # else that has been looked at
+            halvings = max(halvings, math.ceil(math.log2(max(thick, 1) / NATIVE_THICKNESS)))
         prediction = _balanced(predictor, colour, unknown, halvings, options, network)
+    if guide is not None:
+        prediction = guide.into(prediction, unknown)
     progress.check()
     network.report(1.0)
     if thick >= MIN_PATCH_THICKNESS:

@@ -7,32 +7,21 @@ work happens in it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_core.client.geometry import Rect, Window
 from lama_core.client.options import FillOptions
-from lama_core.fill.common.errors import FillError
+from lama_core.fill.by_parts import fill_by_parts, takes_too_much
 from lama_core.fill.common.progress import Progress
 from lama_core.fill.filled_region import FilledRegion, composite_all
-from lama_core.fill.grain import match_grain
 from lama_core.fill.multiscale import predict_window
 from lama_core.fill.plan import FillPlan, plan_fill
 from lama_core.fill.preview import make_preview
-from lama_core.fill.seam import correct_seam
-from lama_core.image.mask_ops import HoleMask, feather, grow, join_islands
-from lama_core.image.pixels import (
-    Floats,
-    PixelFormat,
-    Pixels,
-    Planes,
-    as_channels,
-    from_planes,
-    to_planes,
-)
+from lama_core.fill.window import View, cut, finished, look, region_of
+from lama_core.image.pixels import Pixels, as_channels
 from lama_core.model.predictor import Predict, as_predictor
 
 PREPARING = 0.05
@@ -92,8 +81,7 @@ def fill_region(
     """As `fill`, but only the part that changes: the rectangle around all holes, grown and feathered.
 
     What it costs depends on the hole, not on the picture. Of holes in opposite corners the rectangle is
-    nearly the
-    picture: `fill_windows` gives them one by one.
+    nearly the picture: `fill_windows` gives them one by one.
     """
     regions = list(fill_windows(image, hole, generator, options, source=source, progress=progress))
     if len(regions) == 1:
@@ -101,12 +89,12 @@ def fill_region(
     rect = regions[0].rect
     for region in regions[1:]:
         rect = rect.union(region.rect)
-    pixels = _cut(as_channels(image), rect).copy()
+    pixels = cut(as_channels(image), rect).copy()
     blend = np.zeros((rect.height, rect.width), np.float32)
     for region in regions:
         at = region.rect.shifted(-rect.x, -rect.y)
-        _cut(pixels, at)[...] = region.pixels
-        _cut(blend, at)[...] = region.blend
+        cut(pixels, at)[...] = region.pixels
+        cut(blend, at)[...] = region.blend
     return FilledRegion(rect=rect, pixels=pixels, blend=blend)
 
 
@@ -141,22 +129,27 @@ def fill_planned(
     costs = np.cumsum([0] + [window.rect.area for window in windows])
     for number, window in enumerate(windows):
         begin, end = (float(cost / costs[-1]) for cost in costs[number : number + 2])
+        if takes_too_much(window, options.memory):
+            region = fill_by_parts(predictor, plan, window, progress.part(begin, end))
+            if region is not None:
+                yield region
+                continue
         preparing, filling, blending = _stages(progress.part(begin, end))
         preparing.check()
         preparing.report(0.0)
-        view = _look(picture, mask, pixel, window, options)
+        view = look(picture, mask, pixel, window, options)
         filling.check()
         filling.report(0.0)
         if number == 0:
-            _preview(view, pixel, window, options, filling)
+            _preview(view, plan, window, filling)
         source = None if plan.source is None else plan.source.window(view.rect) >= 0.5
         prediction = predict_window(
             predictor, view.planes.colour, ~view.planes.usable, options, filling, source=source
         )
         blending.check()
         blending.report(0.0)
-        prediction = _finished(prediction, view, options)
-        region = _region(picture, pixel, window, view, prediction)
+        prediction = finished(prediction, view.planes.colour, ~view.planes.usable, options)
+        region = region_of(picture, pixel, window, view, prediction)
         blending.report(1.0)
         yield region
 
@@ -170,87 +163,13 @@ def _stages(progress: Progress) -> tuple[Progress, Progress, Progress]:
     )
 
 
-def _preview(
-    view: _View, pixel: PixelFormat, window: Window, options: FillOptions, progress: Progress
-) -> None:
+def _preview(view: View, plan: FillPlan, window: Window, progress: Progress) -> None:
     """Tell of a first look at a window, where it is wanted and comes soon enough."""
     if progress.on_preview is None:
         return
     x, y = view.rect.x, view.rect.y
     written = window.written.shifted(-x, -y)
-    preview = make_preview(view.planes, pixel, view.hole, written, options.quality)
+    preview = make_preview(view.planes, plan.pixel, view.hole, written, plan.options.quality)
     progress.check()
     if preview is not None:
         progress.on_preview(replace(preview, rect=preview.rect.shifted(x, y)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _View:
-    """What the network sees of a window: where it is, its planes, and the hole in it, grown, in 0..1."""
-
-    rect: Rect
-    planes: Planes
-    hole: Floats
-
-
-def _look(picture: Pixels, mask: HoleMask, pixel: PixelFormat, window: Window, options: FillOptions) -> _View:
-    """Cut a window out; a larger one where nothing in it is known (all transparent, say).
-
-    An automatic grow is given up where it would leave nothing known in a small picture.
-    """
-    rect, canvas = window.rect, mask.canvas
-    while True:
-        hole = grow(mask.window(rect), window.grow)
-        hole = _joined(hole, options)
-        planes = to_planes(_cut(picture, rect), pixel, hole > 0, options.transfer)
-        if planes.usable.any():
-            return _View(rect=rect, planes=planes, hole=hole)
-        if rect != canvas:
-            rect = rect.grow(max(rect.width, rect.height) // 2).clipped(canvas)
-        elif window.grow and options.grow is None:
-            window = replace(window, grow=0)
-        elif window.grow:
-            raise FillError(
-                f"the hole grown by {window.grow} pixels leaves nothing known in the picture: "
-                "use a smaller grow"
-            )
-        else:
-            raise FillError(
-                "nothing is known around the hole, only transparent pixels or values that are not numbers: "
-                "there is nothing to fill it from"
-            )
-
-
-def _finished(prediction: Floats, view: _View, options: FillOptions) -> Floats:
-    """A prediction without a seam and with the grain of the picture, where that is wanted."""
-    colour, unknown = view.planes.colour, ~view.planes.usable
-    if options.seam:
-        prediction = correct_seam(prediction, colour, unknown)
-    if options.grain:
-        prediction = match_grain(prediction, colour, unknown, options.seed, options.frame)
-    return prediction
-
-
-def _joined(hole: Floats, options: FillOptions) -> Floats:
-    if options.join_islands:
-        return join_islands(hole)
-    if options.join_islands is None and options.grow != 0:
-        return join_islands(hole, largest=int(np.count_nonzero(hole >= 0.5)))
-    return hole
-
-
-def _region(
-    picture: Pixels, pixel: PixelFormat, window: Window, view: _View, prediction: Floats
-) -> FilledRegion:
-    written = window.written
-    inside = written.shifted(-view.rect.x, -view.rect.y)
-    blend = feather(_cut(view.hole, inside), window.feather)
-    colour = prediction[:, inside.y : inside.bottom, inside.x : inside.right]
-    planes = view.planes
-    filled = from_planes(colour, pixel, scale=planes.scale, offset=planes.offset, transfer=planes.transfer)
-    np.copyto(filled, _cut(picture, written), where=blend[:, :, None] == 0)
-    return FilledRegion(rect=written, pixels=filled, blend=blend)
-
-
-def _cut(values: NDArray[Any], rect: Rect) -> NDArray[Any]:
-    return values[rect.y : rect.bottom, rect.x : rect.right]

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from lama_core.fill.common.filters import dilate
+from lama_core.fill.common.sampling import magnified
 from lama_core.image.pixels import Floats, Mask
 from lama_core.model.prefill import harmonic_fill
 
@@ -73,7 +74,7 @@ def correct_seam(prediction: Floats, colour: Floats, unknown: Mask) -> Floats:
     corrected: Floats = prediction.copy()
     for top in range(0, height, STRIP):
         rows = np.arange(top, min(top + STRIP, height))
-        corrected[:, rows[0] : rows[-1] + 1] += _magnified(surface, cells.side, rows, np.arange(width))
+        corrected[:, rows[0] : rows[-1] + 1] += magnified(surface, cells.side, rows, np.arange(width))
     return corrected
 
 
@@ -167,18 +168,3 @@ def _harmonic(offsets: Floats, unmeasured: Floats) -> Floats:
     spread = harmonic_fill(torch.from_numpy(offsets)[None], torch.from_numpy(unmeasured)[None, None])
     surface: Floats = spread[0].numpy()
     return surface
-
-
-def _magnified(values: Floats, cell: int, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
-    """(C, rows, columns) of (C, h, w) cells at these pixels, linear between the centres of the cells."""
-    for axis, pixels in ((1, rows), (2, columns)):
-        position = ((pixels.astype(np.float32) + 0.5) / cell - 0.5).clip(0, values.shape[axis] - 1)
-        before = position.astype(np.intp)
-        behind = np.minimum(before + 1, values.shape[axis] - 1)
-        share = (position - before).reshape((-1, 1) if axis == 1 else (-1,))
-        low, high = values.take(before, axis), values.take(behind, axis)
-        high -= low
-        high *= share
-        high += low
-        values = high
-    return values

@@ -263,6 +263,23 @@ def join_islands(hole: Floats, *, largest: int | None = None) -> Floats:
     return joined
 
 
+def enclosed_regions(inside: Mask, *, largest: int | None = None) -> Mask | None:
+    """What a hole encloses: regions (connected by sides) outside of it that do not reach the mask's border.
+
+    Args:
+        inside: (H, W), True in the hole.
+        largest: only regions of fewer pixels than this; None: all.
+
+    Returns:
+        (H, W), True in them; None where there are none.
+    """
+    outside = label_regions(~inside, 4)
+    enclosed = ~outside.touching_border()
+    if largest is not None:
+        enclosed &= outside.areas() < largest
+    return outside.paint(enclosed) if enclosed.any() else None
+
+
 def feather(hole: Floats, pixels: int) -> Floats:
     """How much of the fill each pixel gets: 1 in the hole, falling to 0 over some pixels around it.
 

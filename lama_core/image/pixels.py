@@ -107,6 +107,23 @@ def as_channels(image: Pixels) -> Pixels:
     return image[:, :, None] if image.ndim == 2 else image
 
 
+def has_colour(pixels: Pixels, pixel: PixelFormat) -> Mask:
+    """(H, W), False where a pixel has no colour that means anything: fully transparent, or not a number.
+
+    Args:
+        pixels: (H, W, C) of that format.
+        pixel: its format.
+    """
+    usable = np.ones(pixels.shape[:2], np.bool_)
+    if pixel.has_alpha:
+        # What colour a fully transparent pixel has is an accident of the editor.
+        usable &= pixels[:, :, -1] > 0
+    if pixel.is_float:
+        with np.errstate(over="ignore"):
+            usable &= np.isfinite(pixels[:, :, : pixel.colours].astype(np.float32)).all(axis=2)
+    return usable
+
+
 def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask, transfer: Transfer = "perceptual") -> Planes:
     """What the network sees of a picture, or of a window of it.
 
@@ -120,17 +137,12 @@ def to_planes(pixels: Pixels, pixel: PixelFormat, hole: Mask, transfer: Transfer
     of it, and the result says how to get back. Pixels with a value that is not finite are not usable, so
     that it cannot spread.
     """
-    usable = ~hole
-    if pixel.has_alpha:
-        # What colour a fully transparent pixel has is an accident of the editor.
-        usable &= pixels[:, :, -1] > 0
+    usable = ~hole & has_colour(pixels, pixel)
     numbers = pixels[:, :, : pixel.colours]
     scale, offset = 1.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         colour = numbers.astype(np.float32)
-    if pixel.is_float:
-        usable &= np.isfinite(colour).all(axis=2)
-    else:
+    if not pixel.is_float:
         colour /= np.float32(pixel.white)
     if transfer == "linear":
         colour = encode(np.where(usable[:, :, None], colour, np.float32(0)))

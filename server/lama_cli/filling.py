@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -87,9 +86,9 @@ class InProcessFiller:
                     self._weights, device=self._device, precision=precision_of(self._precision)
                 )
             begin = time.perf_counter()
-            reports = FillProgress(on_report=progress)
+            reports = FillProgress(on_report=_lean(progress))
             regions = fill_planned(plan, self._generator, progress=reports)
-            composite_all(plan.picture, plan.windows, _lean(regions))
+            composite_all(plan.picture, plan.windows, regions)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -100,18 +99,19 @@ class InProcessFiller:
         return FillReport(model=self._model, device=self._name, seconds=time.perf_counter() - begin)
 
 
-def _lean(regions: Iterator[FilledRegion]) -> Iterator[FilledRegion]:
-    """The same regions; what the one before took is given back to the system before the next is made.
+def _lean(progress: Progress) -> Progress:
+    """The same; what the window before took, or the part of one, is given back to the system before the next.
 
     Windows of many sizes leave gaps in what the C library keeps: after 12 tiles of a scan half a gigabyte.
     """
-    trim = None
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
-    for region in regions:
-        if trim is not None:
-            trim(0)
-        yield region
+    from lama_core.inference.memory import give_back_freed_memory
+
+    def told(stage: str, fraction: float) -> None:
+        if stage == "preparing":  # with which each of them begins
+            give_back_freed_memory()
+        progress(stage, fraction)
+
+    return told
 
 
 def fill_through_server(plan: FillPlan, progress: Progress, *, server: Client, model: str) -> FillReport:

@@ -17,6 +17,7 @@ NAMES = (
     "load",
     "busy",
     "fills",
+    "scans",
     "batch",
     "server",
     "web",

@@ -61,3 +61,24 @@ def test_a_hair_across_a_scan_stays_within_the_memory(tmp_path: Path, weights: P
     assert whole < files + 1_000_000_000
     filled = pyvips.Image.new_from_file(str(tmp_path / "c.tif")).numpy()
     assert (filled[mask > 0] != pixels[mask > 0]).any(axis=1).mean() > 0.95
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system does not say what a child took")
+def test_one_thick_hole_stays_within_the_memory(tmp_path: Path, weights: Path) -> None:
+    """One window of it would take a gigabyte."""
+    side = 1100
+    y, x = np.indices((side, side))
+    mask = np.where(np.hypot(y - 550, x - 550) < 400, 255, 0).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (100, side, 3), np.uint8)
+    pixels = np.tile(noise, (side // 100, 1, 1))
+    pixels[mask > 0] = 255
+    for name, values in (("a.tif", pixels), ("m.png", mask[:, :, None])):
+        pyvips.Image.new_from_memory(values.tobytes(), side, side, values.shape[2], "uchar").write_to_file(
+            str(tmp_path / name)
+        )
+    files = peak(tmp_path, "-c", READ_AND_WRITE)
+    fill = ("-m", "lama_cli", "fill", "a.tif", "--mask", "m.png", "-o", "c.tif", "--no-server")
+    whole = peak(tmp_path, *fill, "--memory", "600MB", "--model", str(weights))
+    assert whole < files + 600_000_000
+    filled = pyvips.Image.new_from_file(str(tmp_path / "c.tif")).numpy()
+    assert (filled[mask > 0] != pixels[mask > 0]).any(axis=1).mean() > 0.95

@@ -24,3 +24,18 @@ def sample(image: Floats, places: Reals) -> Floats:
     upper = image[:, top, left] * (1 - further) + image[:, top, right] * further
     under = image[:, below, left] * (1 - further) + image[:, below, right] * further
     return np.asarray(upper * (1 - lower) + under * lower, np.float32)
+
+
+def magnified(values: Floats, cell: int, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
+    """(C, rows, columns) of (C, h, w) cells at these pixels, linear between the centres of the cells."""
+    for axis, pixels in ((1, rows), (2, columns)):
+        position = ((pixels.astype(np.float32) + 0.5) / cell - 0.5).clip(0, values.shape[axis] - 1)
+        before = position.astype(np.intp)
+        behind = np.minimum(before + 1, values.shape[axis] - 1)
+        share = (position - before).reshape((-1, 1) if axis == 1 else (-1,))
+        low, high = values.take(before, axis), values.take(behind, axis)
+        high -= low
+        high *= share
+        high += low
+        values = high
+    return values
