@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lama_core.client.geometry import Window
 from lama_core.client.options import FillOptions
 from lama_core.fill.by_parts import fill_by_parts, takes_too_much
 from lama_core.fill.common.progress import Progress

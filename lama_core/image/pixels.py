@@ -119,7 +119,7 @@ def has_colour(pixels: Pixels, pixel: PixelFormat) -> Mask:
         # What colour a fully transparent pixel has is an accident of the editor.
         usable &= pixels[:, :, -1] > 0
     if pixel.is_float:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             usable &= np.isfinite(pixels[:, :, : pixel.colours].astype(np.float32)).all(axis=2)
     return usable
 
