@@ -1,4 +1,4 @@
-"""What the tests of commands share."""
+"""What the tests of the command line share."""
 
 from __future__ import annotations
 

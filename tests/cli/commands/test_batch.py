@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +15,9 @@ from lama_cli.batch import Done, find_tasks, run_batch
 from lama_cli.filling import FillReport
 from lama_core.fill import FillOptions, FillPlan, fill
 from lama_core.inference import load_fast
+from tests.cli.commands.batches import Run, read, save
 
-Run = Callable[..., tuple[int, str, str]]
 LIMIT = 1 << 24
-
-
-@pytest.fixture
-def run(tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """Runs the command in the test's folder, in this process, with the model of random weights."""
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        status = main(["batch", *arguments, "--model", str(weights)])
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        patch.setenv("LAMA_FILL_DATA_DIR", str(tmp_path / "data"))
-        patch.setenv("LAMA_FILL_RUNTIME_DIR", str(tmp_path / "runtime"))
-        yield command
 
 
 def photo(seed: int) -> np.ndarray:
@@ -47,22 +30,12 @@ def hole() -> np.ndarray:
     return mask
 
 
-def save(pixels: np.ndarray, path: str) -> None:
-    Path(path).parent.mkdir(exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
-
-def read(path: str) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image)
-
-
-def test_every_picture_is_what_fill_makes_of_it(run: Run, weights: Path) -> None:
+def test_every_picture_is_what_fill_makes_of_it(batch: Run, weights: Path) -> None:
     generator = load_fast(weights, precision="fp32")
     for seed in range(5):
         save(photo(seed), f"in/{seed}.png")
         save(hole(), f"masks/{seed}.png")
-    status, out, err = run("in", "--masks", "masks", "--no-server", "--grow", "3")
+    status, out, err = batch("in", "--masks", "masks", "--no-server", "--grow", "3")
     assert (status, err) == (0, "")
     assert "5 filled" in out
     assert "a minute" in out
@@ -72,13 +45,13 @@ def test_every_picture_is_what_fill_makes_of_it(run: Run, weights: Path) -> None
         assert np.abs(read(f"in-filled/{seed}.png").astype(int) - expected).max() <= 1
 
 
-def test_masks_lie_beside_the_pictures_or_in_their_alpha(run: Run) -> None:
+def test_masks_lie_beside_the_pictures_or_in_their_alpha(batch: Run) -> None:
     save(photo(0), "in/a.png")
     save(hole(), "in/a_mask001.png")
     save(photo(1), "in/b.jpg")
     save(hole(), "in/b-mask.png")
     save(np.dstack((photo(2), 255 - hole())), "in/c.png")
-    status, out, _ = run("in", "-o", "out", "--no-server")
+    status, out, _ = batch("in", "-o", "out", "--no-server")
     assert status == 0
     assert "3 filled" in out
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.png", "b.jpg", "c.png"]
@@ -86,13 +59,13 @@ def test_masks_lie_beside_the_pictures_or_in_their_alpha(run: Run) -> None:
     assert (read("out/c.png")[:, :, 3] == 255).all()
 
 
-def test_a_bad_picture_is_named_and_the_others_are_filled(run: Run) -> None:
+def test_a_bad_picture_is_named_and_the_others_are_filled(batch: Run) -> None:
     for seed in (0, 2):
         save(photo(seed), f"in/{seed}.png")
         save(hole(), f"in/{seed}_mask.png")
     save(photo(1), "in/1.png")
     Path("in/3.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    status, out, err = run("in", "--no-server")
+    status, out, err = batch("in", "--no-server")
     assert status == 1
     assert "2 filled" in out
     assert "2 failed" in out
@@ -124,11 +97,11 @@ def test_any_exception_is_that_files_line(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("ending", ["jfif", "JPE", "jif", "jpeg"])
-def test_a_jpeg_by_any_of_its_names_is_found_and_written(run: Run, ending: str) -> None:
+def test_a_jpeg_by_any_of_its_names_is_found_and_written(batch: Run, ending: str) -> None:
     save(hole(), "masks/a.png")
     Path("in").mkdir()
     Image.fromarray(photo(0)).save(f"in/a.{ending}", "JPEG")
-    status, out, err = run("in", "--masks", "masks", "--no-server")
+    status, out, err = batch("in", "--masks", "masks", "--no-server")
     assert status == 0
     # Noise of all colours is the worst that JPEG can be given.
     assert err.count("\n") == 1
@@ -138,35 +111,35 @@ def test_a_jpeg_by_any_of_its_names_is_found_and_written(run: Run, ending: str) 
         assert image.format == "JPEG"
 
 
-def test_what_is_lost_of_a_file_is_said(run: Run) -> None:
+def test_what_is_lost_of_a_file_is_said(batch: Run) -> None:
     Path("in").mkdir()
     pages = [Image.fromarray(photo(seed)) for seed in range(2)]
     pages[0].save("in/a.tif", save_all=True, append_images=pages[1:])
     save(hole(), "masks/a.png")
-    status, _, err = run("in", "--masks", "masks", "--no-server")
+    status, _, err = batch("in", "--masks", "masks", "--no-server")
     assert status == 0
     assert "a.tif has 2 pages, only the first was taken" in err
 
 
-def test_a_stopped_batch_goes_on(run: Run) -> None:
+def test_a_stopped_batch_goes_on(batch: Run) -> None:
     for seed in range(3):
         save(photo(seed), f"in/{seed}.png")
         save(hole(), f"in/{seed}_mask.png")
     save(photo(9), "in-filled/1.png")
-    status, out, _ = run("in", "--no-server")
+    status, out, _ = batch("in", "--no-server")
     assert status == 0
     assert "2 filled" in out
     assert "1 there already" in out
     assert np.array_equal(read("in-filled/1.png"), photo(9))
-    assert "3 there already" in run("in", "--no-server")[1]
-    assert "3 filled" in run("in", "--no-server", "--overwrite")[1]
+    assert "3 there already" in batch("in", "--no-server")[1]
+    assert "3 filled" in batch("in", "--no-server", "--overwrite")[1]
     assert not np.array_equal(read("in-filled/1.png"), photo(9))
 
 
-def test_another_kind_of_file(run: Run) -> None:
+def test_another_kind_of_file(batch: Run) -> None:
     save(photo(0), "in/a.jpg")
     save(hole(), "in/a_mask.png")
-    run("in", "-o", "out", "--ending", "png", "--no-server")
+    batch("in", "-o", "out", "--ending", "png", "--no-server")
     jpeg = read("in/a.jpg")
     png = read("out/a.png")
     outside = hole() == 0
@@ -185,12 +158,12 @@ def test_another_kind_of_file(run: Run) -> None:
         (("in", "--grow", "-1"), "grow is a number of pixels"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(run: Run, arguments: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_done_is_said_in_one_line(batch: Run, arguments: tuple[str, ...], said: str) -> None:
     Path("empty").mkdir()
     save(photo(0), "in/a.png")
     save(photo(0), "twice/a.png")
     save(photo(0), "twice/a.jpg")
-    status, out, err = run(*arguments, "--no-server")
+    status, out, err = batch(*arguments, "--no-server")
     assert status == 2
     assert out == ""
     assert err.count("\n") == 1
@@ -272,7 +245,7 @@ def test_interrupting_ends_it(tmp_path: Path) -> None:
     assert calls < 9
 
 
-def test_by_the_server(run: Run, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_by_the_server(batch: Run, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Over several connections, and every picture gets its own fill."""
     Path("data/models").mkdir(parents=True)
     shutil.copy(weights, "data/models/mine.safetensors")
@@ -285,7 +258,7 @@ def test_by_the_server(run: Run, weights: Path, capsys: pytest.CaptureFixture[st
     finally:
         main(["stop"])
     assert "4 filled" in capsys.readouterr().out
-    run("in", "-o", "here", "--no-server")
+    batch("in", "-o", "here", "--no-server")
     for seed in range(4):
         difference = read(f"there/{seed}.png").astype(int) - read(f"here/{seed}.png")
         assert np.abs(difference).max() <= 1  # the blend has 255 steps on its way

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from lama_cli import main
 from lama_cli.batch import BatchError, Task
 from lama_cli.sequence import as_sequence
 from lama_core.fill import FillOptions, fill
 from lama_core.inference import load_fast
+from tests.cli.commands.batches import Run, read, save
 from tests.fill.scenes import scene
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """Runs the command in the test's folder, in this process, with the model of random weights."""
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        status = main(["batch", *arguments, "--model", str(weights), "--no-server", "--quality", "fast"])
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        patch.setenv("LAMA_FILL_DATA_DIR", str(tmp_path / "data"))
-        patch.setenv("LAMA_FILL_RUNTIME_DIR", str(tmp_path / "runtime"))
-        yield command
+def run(batch: Run) -> Run:
+    """Quick fills without a server."""
+    return lambda *arguments: batch(*arguments, "--no-server", "--quality", "fast")
 
 
 def grainy() -> np.ndarray:
@@ -46,16 +32,6 @@ def hole() -> np.ndarray:
     mask = np.zeros((96, 120), np.uint8)
     mask[40:60, 50:80] = 255
     return mask
-
-
-def save(pixels: np.ndarray, path: str) -> None:
-    Path(path).parent.mkdir(exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
-
-def read(path: str) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image)
 
 
 def test_all_frames_have_the_same_seed_and_grain_that_moves(run: Run, weights: Path) -> None:
