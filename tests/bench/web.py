@@ -115,7 +115,7 @@ def _fills(tab: Tab, folder: Path, section: Section) -> None:
         tab.page.locator(".view").focus()
         tab.page.keyboard.press("Control+z")
         tab.page.keyboard.press("Control+z")
-    # The first ones have a coarse answer before them, because nothing was measured yet.
+    # The first ones warm up the page and the server.
     section.figure("fill of 1024x1024, the page", min(costs[2:]), "ms", target=FILL_TARGET)
     section.figure("the same, with connection and server", min(times[2:]), "ms")
 
