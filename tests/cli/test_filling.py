@@ -27,9 +27,15 @@ class Server:
         self.asked: list[Fill] = []
 
     def fill(
-        self, fill: Fill, *, on_progress: Callable[[str, float, int], None], cancelled: Callable[[], bool]
+        self,
+        fill: Fill,
+        *,
+        on_progress: Callable[[str, float, int], None],
+        on_preview: None,
+        cancelled: Callable[[], bool],
     ) -> Result:
         assert not cancelled()
+        assert not fill.preview, "nobody asked for one"
         try:
             encode(dataclasses.replace(fill, job=1), self.limits)
         except ProtocolError as error:
