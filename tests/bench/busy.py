@@ -39,7 +39,7 @@ def main() -> Section:
         fill = _fill(quality)
 
         def work(fill: Fill = fill) -> None:
-            engine.fill(fill, lambda stage, fraction: None, lambda: False)
+            engine.fill(fill, lambda stage, fraction: None, lambda: False, lambda preview: None)
 
         work()
         before = _median(work)

@@ -33,7 +33,7 @@ fill = Fill(job=1, width=side, height=side, format="rgb", depth="u8", pixels=pix
             model=sys.argv[1], options=FillOptions(quality="fast"))
 for number in range(6):
     begin = time.perf_counter()
-    engine.fill(fill, lambda stage, fraction: None, lambda: False)
+    engine.fill(fill, lambda stage, fraction: None, lambda: False, lambda preview: None)
     print(time.perf_counter() - begin, flush=True)
 """
 

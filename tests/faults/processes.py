@@ -267,7 +267,9 @@ def _gpu_memory(bench: Bench, count: int) -> float:
         with pretended_gpu():
             engine = FillEngine("auto", 0, load=lambda model, device, network=network: network)
             try:
-                result = engine.fill(_photo(400), lambda stage, fraction: None, lambda: False)
+                result = engine.fill(
+                    _photo(400), lambda stage, fraction: None, lambda: False, lambda preview: None
+                )
                 outcome = result.device
             except JobError as error:
                 outcome = error.code

@@ -99,7 +99,12 @@ def fill(document, active, **options):
     server = server_thread.ServerThread(invoker.invoke)
 
     def work():
-        yield from filling.fill(hole_plan.plan_hole(opened, chosen), server, lambda share, text: None)
+        yield from filling.fill(
+            hole_plan.plan_hole(opened, chosen),
+            server,
+            lambda share, text: None,
+            on_preview=lambda preview: None,
+        )
 
     loop = QEventLoop()
 

@@ -114,7 +114,7 @@ def test_server_without_room_for_the_pixels_says_so() -> None:
     channel.memory.resize = full  # type: ignore[method-assign]
     worker = WorkerProxy("cpu", channel)
     with pytest.raises(JobError) as failure:
-        asyncio.run(worker.fill(make_fill(), lambda stage, fraction: None))
+        asyncio.run(worker.fill(make_fill(), lambda stage, fraction: None, lambda preview: None))
     assert failure.value.code == "out_of_memory"
 
 
