@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 from lama_core.client.places import state_folder
-from lama_core.client.protocol.messages import Device, Fill, Result, pixel_bytes
+from lama_core.client.protocol.messages import Device, Fill, Preview, Result, pixel_bytes
 from lama_server import settings
 from lama_server.errors import JobCancelledError
 from lama_server.local_engine import LocalEngine
@@ -39,7 +39,11 @@ class MirrorEngine(Engine):
         """There is nothing to give back."""
 
     def fill(
-        self, fill: Fill, progress: Callable[[str, float], None], cancelled: Callable[[], bool]
+        self,
+        fill: Fill,
+        progress: Callable[[str, float], None],
+        cancelled: Callable[[], bool],
+        previewed: Callable[[Preview], None],
     ) -> Result:
         begun = time.monotonic()
         seconds = SECONDS[fill.options.quality]
