@@ -24,6 +24,7 @@ from tests.server.workers import DIES, FULL, RAISES
 Start = Callable[..., ServerProcess]
 Rect = tuple[int, int, int, int]
 
+LISTENER = "lama-fill relay"
 SAMPLES = {"u8": "<u1", "u16": "<u2", "f16": "<f2", "f32": "<f4"}
 
 
@@ -42,7 +43,14 @@ class PlugIn:
 
         def run() -> None:
             with open(ours, "rb", buffering=0) as source, open(their_back, "wb", buffering=0) as sink:
+                listening = {thread for thread in threading.enumerate() if thread.name == LISTENER}
                 self.status = relay(source, sink)
+                sink.close()
+                # It reads until the pipe ends. Were the pipe closed before that, it might read the next one
+                # of this number.
+                for thread in threading.enumerate():
+                    if thread.name == LISTENER and thread not in listening:
+                        thread.join(20)
 
         self.thread = threading.Thread(target=run)
         self.thread.start()
@@ -372,7 +380,7 @@ def test_nobody_reads_what_it_says(plug_in: PlugIn, server: ServerProcess) -> No
     plug_in.select(HOLE)
     plug_in.source.close()
     plug_in.send(plug_in.header())
-    plug_in.thread.join(10)
+    wait_until(lambda: plug_in.status is not None, what="the end of the relay")
     assert plug_in.status == FAILED
 
 
