@@ -49,6 +49,16 @@ def best_isa(precision: Precision) -> Isa | None:
     return lama_fill_kernels.best_isa(lama_fill_kernels.Type[precision.upper()])
 
 
+def has_matrix_unit(precision: Precision) -> bool:
+    """Whether the kernels multiply matrices in `precision` by a unit of the processor (AMX)."""
+    isa = best_isa(precision)
+    if isa is None:
+        return False
+    import lama_fill_kernels
+
+    return lama_fill_kernels.supports_direct(isa, lama_fill_kernels.Type[precision.upper()])
+
+
 def as_map(tensor: Tensor | None) -> Map:
     """A (B, C, H, W) tensor, float32 or bfloat16, whose channels are contiguous, as the kernels see it.
 

@@ -31,6 +31,7 @@ __all__ = [
     "best_isa",
     "library",
     "supported",
+    "supports_direct",
 ]
 
 MAX_MAPS = 4
@@ -38,7 +39,7 @@ MAX_SIDE = 16384
 NEAREST_PANEL = 64
 CUT_SCRATCH = 20
 EXPAND_SCRATCH = 72
-_ABI = 5
+_ABI = 6
 
 
 class Type(enum.IntEnum):
@@ -55,6 +56,7 @@ class Isa(enum.IntEnum):
     AVX2 = 1
     AVX512 = 2
     AVX512_BF16 = 3
+    AMX = 4
 
 
 class Map(ctypes.Structure):
@@ -204,6 +206,7 @@ def _load() -> ctypes.CDLL:
     for name, result, arguments in (
         ("lfk_abi", i32, []),
         ("lfk_supported", i32, [i32, i32]),
+        ("lfk_supports_direct", i32, [i32, i32]),
         ("lfk_plan_new", pointer, [i32, i32, i32, i32, pointer, i32, pointer, pointer]),
         ("lfk_plan_free", None, [pointer]),
         ("lfk_weight_bytes", i64, [pointer]),
@@ -239,11 +242,16 @@ def supported(isa: Isa, precision: Type) -> bool:
     return bool(library.lfk_supported(isa, precision))
 
 
+def supports_direct(isa: Isa, precision: Type) -> bool:
+    """Whether this CPU computes convolutions directly, tile 1, with `isa`: a matrix unit in bf16."""
+    return bool(library.lfk_supports_direct(isa, precision))
+
+
 def best_isa(precision: Type) -> Isa | None:
     """The fastest that this CPU has; None: none computes in `precision`.
 
-    The environment variable LAMA_FILL_ISA (none, portable, avx2, avx512, avx512_bf16) lowers the choice, for
-    measurements and for finding out which code is at fault.
+    The environment variable LAMA_FILL_ISA (none, portable, avx2, avx512, avx512_bf16, amx) lowers the choice,
+    for measurements and for finding out which code is at fault.
     """
     limit = os.environ.get("LAMA_FILL_ISA", "").upper()
     if limit == "NONE":

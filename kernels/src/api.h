@@ -18,12 +18,12 @@
 #define LFK_EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { LFK_ABI = 5, LFK_MAX_MAPS = 4, LFK_MAX_SIDE = 16384 };
+enum { LFK_ABI = 6, LFK_MAX_MAPS = 4, LFK_MAX_SIDE = 16384 };
 
 typedef enum { LFK_FP32 = 0, LFK_BF16 = 1 } lfk_type;
 
 /* Instruction sets, the slowest first. */
-typedef enum { LFK_PORTABLE = 0, LFK_AVX2 = 1, LFK_AVX512 = 2, LFK_AVX512_BF16 = 3, LFK_ISAS = 4 } lfk_isa_id;
+typedef enum { LFK_PORTABLE = 0, LFK_AVX2 = 1, LFK_AVX512 = 2, LFK_AVX512_BF16 = 3, LFK_AMX = 4, LFK_ISAS = 5 } lfk_isa_id;
 
 typedef struct lfk_plan lfk_plan;
 
@@ -49,7 +49,7 @@ typedef struct {
     const lfk_plan *plan;
     const void *weights; /* as lfk_pack made them */
     int32_t batch, height, width; /* height and width 2 or more: the padding reflects */
-    int32_t block_tiles, parts;   /* what a thread takes at a time, as lfk_share says */
+    int32_t block_tiles, parts;   /* what a thread takes at a time, as lfk_share says; of tile 1, rows */
     int32_t next_block;           /* 0 at first; shared between the threads */
     lfk_map inputs[LFK_MAX_MAPS];
     lfk_output outputs[LFK_MAX_MAPS];
@@ -60,7 +60,11 @@ LFK_EXPORT int32_t lfk_abi(void);
 /* Whether this CPU runs `isa` and the code for it computes in `precision`. */
 LFK_EXPORT int32_t lfk_supported(int32_t isa, int32_t precision);
 
-/* tile: 2 or 4, the side of the square of outputs that is computed at a time. connected[o * inputs + i] is 1 where
+/* Whether this CPU multiplies directly, tile 1, with `isa` in `precision`: with a matrix unit, in bf16. */
+LFK_EXPORT int32_t lfk_supports_direct(int32_t isa, int32_t precision);
+
+/* tile: 2 or 4, the side of the square of outputs that is computed at a time by Winograd's filtering; or 1, where
+   lfk_supports_direct says so, for the products of the definition. connected[o * inputs + i] is 1 where
    output o takes part of input i. NULL: an argument is out of range, or there is no memory. */
 LFK_EXPORT lfk_plan *lfk_plan_new(int32_t isa, int32_t precision, int32_t tile, int32_t inputs,
                                   const int32_t *channels_in, int32_t outputs, const int32_t *channels_out,

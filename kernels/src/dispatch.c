@@ -3,11 +3,26 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#ifdef LFK_HAS_AMX
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 /* Of the extended control register, what the system must save and restore of the registers. */
-enum { VECTORS_OF_32_BYTES = 0x06, VECTORS_OF_64_BYTES = 0xe6 };
+enum { VECTORS_OF_32_BYTES = 0x06, VECTORS_OF_64_BYTES = 0xe6, TILES = 0x60000 };
 
 static int has(unsigned features, unsigned wanted) { return (features & wanted) == wanted; }
+
+#ifdef LFK_HAS_AMX
+/* bits of CPUID 7, for compilers whose header does not have them */
+enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24 };
+
+/* Linux keeps 8 KiB more for each thread of a process that asks; it refuses where a signal's stack is too small for them. */
+static int may_use_tiles(void) {
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+#endif
 
 /* __builtin_cpu_supports would do, but compilers come with libraries in which it always answers no. */
 static int find_best(void) {
@@ -18,9 +33,16 @@ static int find_best(void) {
         return LFK_PORTABLE;
     if (!has(saved, VECTORS_OF_64_BYTES) || !has(ebx, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ))
         return LFK_AVX2;
+#ifdef LFK_HAS_AMX
+    const int tiles = has(saved, TILES) && has(edx, AMX_BF16 | AMX_TILE);
+#endif
     /* Where a CPU has no such leaf, it answers zeros. */
     __cpuid_count(7, 1, eax, ebx, ecx, edx);
-    return has(eax, bit_AVX512BF16) ? LFK_AVX512_BF16 : LFK_AVX512;
+    if (!has(eax, bit_AVX512BF16)) return LFK_AVX512;
+#ifdef LFK_HAS_AMX
+    if (tiles && may_use_tiles()) return LFK_AMX;
+#endif
+    return LFK_AVX512_BF16;
 }
 #endif
 
@@ -54,6 +76,10 @@ const lfk_isa *lfk_isa_of(int id) {
     case LFK_AVX512_BF16:
         return &lfk_isa_avx512_bf16;
 #endif
+#ifdef LFK_HAS_AMX
+    case LFK_AMX:
+        return &lfk_isa_amx;
+#endif
     default:
         return 0;
     }
@@ -62,4 +88,9 @@ const lfk_isa *lfk_isa_of(int id) {
 int32_t lfk_supported(int32_t isa, int32_t precision) {
     const lfk_isa *code = lfk_isa_of(isa);
     return code && (precision == LFK_FP32 || (precision == LFK_BF16 && code->bf16));
+}
+
+int32_t lfk_supports_direct(int32_t isa, int32_t precision) {
+    const lfk_isa *code = lfk_isa_of(isa);
+    return code && code->direct && precision == LFK_BF16;
 }

@@ -15,7 +15,7 @@
 #include "fourier.inc.h"
 #include "nearest.inc.h"
 
-const lfk_isa lfk_isa_avx2 = {LANES, PANEL, 0, transform_input, multiply, transform_output, fourier, nearest};
+const lfk_isa lfk_isa_avx2 = {LANES, PANEL, 0, transform_input, multiply, transform_output, fourier, nearest, 0};
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -17,7 +17,12 @@
 #include "fourier.inc.h"
 #include "nearest.inc.h"
 
-const lfk_isa lfk_isa_avx512_bf16 = {LANES, PANEL, 1, transform_input, multiply, transform_output, fourier, nearest};
+const lfk_isa lfk_isa_avx512_bf16 = {LANES, PANEL, 1, transform_input, multiply, transform_output, fourier, nearest, 0};
+#ifdef LFK_HAS_AMX
+void lfk_direct_amx(const lfk_job *job, const lfk_rectangle *part, void *scratch);
+/* The same, and a unit for products of matrices beside it. */
+const lfk_isa lfk_isa_amx = {LANES, PANEL, 1, transform_input, multiply, transform_output, fourier, nearest, lfk_direct_amx};
+#endif
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -13,4 +13,4 @@
 #include "fourier.inc.h"
 #include "nearest.inc.h"
 
-const lfk_isa lfk_isa_portable = {LANES, PANEL, 0, transform_input, multiply, transform_output, fourier, nearest};
+const lfk_isa lfk_isa_portable = {LANES, PANEL, 0, transform_input, multiply, transform_output, fourier, nearest, 0};

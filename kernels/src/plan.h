@@ -12,7 +12,12 @@ enum {
     LFK_MAX_PARTS = 16,
 };
 
-/* Side of the square of inputs, and of the products, for a tile: 6 or 4. */
+/* Where there is code for a matrix unit: Linux gives it to a process that asks. */
+#if defined(__x86_64__) && defined(__linux__) && (defined(__clang__) || __GNUC__ >= 11)
+#define LFK_HAS_AMX
+#endif
+
+/* Side of the square of inputs, and of the products, for a tile: 6, 4 or 3. */
 static inline int lfk_side(int tile) { return tile + 2; }
 
 /* Output channels whose products are held at a time, so that they are still in the cache when they are transformed back:
@@ -35,6 +40,11 @@ typedef struct {
     int64_t position_stride, tile_stride; /* elements */
 } lfk_matrices;
 
+/* A part of the outputs of one image of a batch. */
+typedef struct {
+    int image, y, x, height, width;
+} lfk_rectangle;
+
 /* The code that depends on the vectors of a CPU; each file isa_*.c provides one of these. */
 typedef struct {
     int lanes;  /* fp32 values in a vector */
@@ -51,16 +61,18 @@ typedef struct {
     void (*fourier)(const lfk_fourier_job *job, int image, int channel, int count, void *scratch);
     /* Of what is looked for, first..end-1. */
     void (*nearest)(const lfk_nearest_job *job, int64_t first, int64_t end);
+    /* A rectangle of all outputs, product by product, in bf16: tile 1. NULL: there is no matrix unit to do it with. */
+    void (*direct)(const lfk_job *job, const lfk_rectangle *part, void *scratch);
 } lfk_isa;
 
-extern const lfk_isa lfk_isa_portable, lfk_isa_avx2, lfk_isa_avx512, lfk_isa_avx512_bf16;
+extern const lfk_isa lfk_isa_portable, lfk_isa_avx2, lfk_isa_avx512, lfk_isa_avx512_bf16, lfk_isa_amx;
 
 struct lfk_plan {
     const lfk_isa *isa;
     int precision, tile, group;
     int inputs, outputs;
     int channels_in[LFK_MAX_MAPS], channels_out[LFK_MAX_MAPS];
-    int padded_in[LFK_MAX_MAPS], padded_out[LFK_MAX_MAPS]; /* to whole vectors */
+    int padded_in[LFK_MAX_MAPS], padded_out[LFK_MAX_MAPS]; /* to whole vectors, and pairs of them in inputs of tile 1 */
     int depth_offset[LFK_MAX_MAPS];                        /* of an input among all the transformed channels */
     int depth_all;
     uint8_t connected[LFK_MAX_MAPS][LFK_MAX_MAPS]; /* [output][input] */
@@ -90,5 +102,24 @@ static inline int64_t lfk_weights_at(const lfk_plan *plan, int o, int group, int
     return plan->weights_offset[o] + side * side * plan->depth_of[o] * group +
            ((int64_t)position * plan->depth_of[o] + depth) * columns;
 }
+
+/* Direct products, tile 1. Channels of an input that are multiplied before the next are: two lines of the cache of a pixel. */
+enum { LFK_DIRECT_DEPTH = 64, LFK_DIRECT_GROUP = 32 };
+
+/* Elements from a pixel to the next in a thread's copy of its inputs: an odd number of lines of the cache, so that the
+   pixels of a tile do not fall into one set of it. */
+static inline int64_t lfk_direct_stride(const lfk_plan *plan) { return (plan->depth_all / 64 * 64) + 96; }
+
+/* Offset in elements of the weights of output `o` for the group of `columns` channels from `group` on, and the channels
+   `depth` before. Then come LFK_DIRECT_DEPTH channels, or what is left of an input; of them the nine taps; of each
+   32 channels at a time; of them 16 outputs at a time: what the matrix unit takes for one product. */
+static inline int64_t lfk_direct_weights_at(const lfk_plan *plan, int o, int group, int columns, int depth) {
+    return plan->weights_offset[o] + 9 * ((int64_t)plan->depth_of[o] * group + (int64_t)depth * columns);
+}
+
+int lfk_direct_columns(int width);
+void lfk_direct_share(lfk_job *job, int32_t threads);
+int64_t lfk_direct_scratch_bytes(const lfk_plan *plan, int32_t rows);
+void lfk_direct_run(lfk_job *job, void *scratch);
 
 #endif

@@ -1,4 +1,4 @@
-/* Weights into the Winograd domain, G w G' in double precision, packed as the GEMM reads them. */
+/* Weights into the Winograd domain, G w G' in double precision, packed as the GEMM reads them; or as they are. */
 #include <string.h>
 
 #include "plan.h"
@@ -78,6 +78,29 @@ static void pack_channels(const lfk_plan *plan, int32_t output, int32_t input, c
     }
 }
 
+/* The same for tile 1, as they are. */
+static void pack_direct(const lfk_plan *plan, int32_t output, int32_t input, const float *weights, int32_t first,
+                        int32_t last, uint16_t *packed) {
+    const int channels = plan->channels_in[input];
+    int depth_before = 0;
+    for (int i = 0; i < input; i++)
+        if (plan->connected[output][i]) depth_before += plan->padded_in[i];
+    for (int o = first; o < last; o++) {
+        const int group = o / LFK_DIRECT_GROUP * LFK_DIRECT_GROUP, column = o - group;
+        const int rest = plan->padded_out[output] - group;
+        const int columns = rest < LFK_DIRECT_GROUP ? rest : LFK_DIRECT_GROUP;
+        for (int i = 0; i < channels; i++) {
+            const int chunk = i / LFK_DIRECT_DEPTH * LFK_DIRECT_DEPTH, k = i - chunk;
+            const int chunk_rest = plan->padded_in[input] - chunk;
+            const int steps = (chunk_rest < LFK_DIRECT_DEPTH ? chunk_rest : LFK_DIRECT_DEPTH) / 32;
+            uint16_t *to = packed + lfk_direct_weights_at(plan, output, group, columns, depth_before + chunk) +
+                           (k / 32) * 32 * columns + column / 16 * 32 * 16 + (k % 32 / 2) * 32 + column % 16 * 2 + k % 2;
+            for (int tap = 0; tap < 9; tap++)
+                to[(int64_t)tap * steps * 32 * columns] = to_bf16(weights[((int64_t)o * channels + i) * 9 + tap]);
+        }
+    }
+}
+
 void lfk_pack(lfk_pack_job *job, void *scratch) {
     (void)scratch;
     /* A group at a time: threads that write beside each other take twice as long. */
@@ -86,6 +109,9 @@ void lfk_pack(lfk_pack_job *job, void *scratch) {
         const int first = __atomic_fetch_add(&job->next, group, __ATOMIC_RELAXED);
         if (first >= channels) return;
         const int last = first + group < channels ? first + group : channels;
-        pack_channels(job->plan, job->output, job->input, job->weights, first, last, job->packed);
+        if (job->plan->tile == 1)
+            pack_direct(job->plan, job->output, job->input, job->weights, first, last, job->packed);
+        else
+            pack_channels(job->plan, job->output, job->input, job->weights, first, last, job->packed);
     }
 }

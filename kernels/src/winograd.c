@@ -9,7 +9,8 @@ enum { LINE = 16 /* floats */, MOST_TILES = 48, FEWEST_TILES = 32 };
 
 lfk_plan *lfk_plan_new(int32_t isa, int32_t precision, int32_t tile, int32_t inputs, const int32_t *channels_in,
                        int32_t outputs, const int32_t *channels_out, const uint8_t *connected) {
-    if (!lfk_supported(isa, precision) || (tile != 2 && tile != 4) || inputs < 1 || inputs > LFK_MAX_MAPS ||
+    if (!(tile == 1 ? lfk_supports_direct(isa, precision) : lfk_supported(isa, precision) && (tile == 2 || tile == 4)) ||
+        inputs < 1 || inputs > LFK_MAX_MAPS ||
         outputs < 1 || outputs > LFK_MAX_MAPS)
         return 0;
     lfk_plan *plan = calloc(1, sizeof *plan);
@@ -17,12 +18,12 @@ lfk_plan *lfk_plan_new(int32_t isa, int32_t precision, int32_t tile, int32_t inp
     plan->isa = lfk_isa_of(isa);
     plan->precision = precision;
     plan->tile = tile;
-    plan->group = lfk_group(precision);
+    plan->group = tile == 1 ? LFK_DIRECT_GROUP : lfk_group(precision);
     plan->inputs = inputs;
     plan->outputs = outputs;
     for (int i = 0; i < inputs; i++) {
         plan->channels_in[i] = channels_in[i];
-        plan->padded_in[i] = lfk_round_up(channels_in[i], plan->isa->lanes);
+        plan->padded_in[i] = lfk_round_up(channels_in[i], plan->isa->lanes * (tile == 1 ? 2 : 1));
         plan->depth_offset[i] = plan->depth_all;
         plan->depth_all += plan->padded_in[i];
     }
@@ -62,6 +63,10 @@ static int most_parts(const lfk_plan *plan) {
 
 void lfk_share(lfk_job *job, int32_t threads) {
     const lfk_plan *plan = job->plan;
+    if (plan->tile == 1) {
+        lfk_direct_share(job, threads);
+        return;
+    }
     const int64_t tiles = job->batch * tiles_along(plan, job->height) * tiles_along(plan, job->width);
     /* As few blocks as there can be, in a multiple of the threads. */
     int64_t blocks = (tiles + MOST_TILES - 1) / MOST_TILES;
@@ -97,7 +102,9 @@ static layout lay_out(const lfk_plan *plan, int32_t block_tiles, void *scratch) 
     return it;
 }
 
-int64_t lfk_scratch_bytes(const lfk_plan *plan, int32_t block_tiles) { return lay_out(plan, block_tiles, 0).bytes; }
+int64_t lfk_scratch_bytes(const lfk_plan *plan, int32_t block_tiles) {
+    return plan->tile == 1 ? lfk_direct_scratch_bytes(plan, block_tiles) : lay_out(plan, block_tiles, 0).bytes;
+}
 
 /* The products of a group of output channels at all positions. */
 static void multiply_group(const lfk_plan *plan, const void *weights, int o, int group, int columns, int rows,
@@ -160,6 +167,10 @@ static void run_block(const lfk_job *job, const lfk_tiles *tiles, int part, cons
 
 void lfk_run(lfk_job *job, void *scratch) {
     const lfk_plan *plan = job->plan;
+    if (plan->tile == 1) {
+        lfk_direct_run(job, scratch);
+        return;
+    }
     const layout memory = lay_out(plan, job->block_tiles, scratch);
     lfk_tiles tiles = {job->batch, job->height, job->width, (int)tiles_along(plan, job->height),
                        (int)tiles_along(plan, job->width), 0, 0};

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Hashable, Mapping
+from typing import Final, TypeVar
+
+Name = TypeVar("Name", bound=Hashable)
 
 ROUNDS: Final = range(3, 9)
 """Turns that each candidate is timed: more of them while what they decide is a near thing."""
 
 
 def best_seconds(
-    candidates: Mapping[str, Callable[[], float]], *, is_near: Callable[[Mapping[str, float]], bool]
-) -> dict[str, float]:
+    candidates: Mapping[Name, Callable[[], float]], *, is_near: Callable[[Mapping[Name, float]], bool]
+) -> dict[Name, float]:
     """The least seconds of each candidate.
 
     Args:
         candidates: by name; a call is one run and gives its seconds.
         is_near: whether these seconds may still decide otherwise when they are measured again.
     """
-    best: dict[str, float] = {}
+    best: dict[Name, float] = {}
     for turn in range(1, ROUNDS.stop):
         for name, run in candidates.items():
             best[name] = min(best.get(name, float("inf")), run())

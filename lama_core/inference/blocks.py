@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from lama_core import kernels
 from lama_core.inference.convolution import Backend
 from lama_core.inference.fold import Folded
-from lama_core.inference.kernel_use import size_class
+from lama_core.inference.kernel_conv import KernelConv, Tile
+from lama_core.inference.kernel_use import ConvolutionForm, size_class
 from lama_core.inference.spectral import Spectral
-from lama_core.inference.winograd import WinogradConv
 
 
 class Branches(NamedTuple):
@@ -68,17 +68,21 @@ class _Ffc:
 
 def paths_of(folded: Folded, name: str, backend: Backend) -> Paths:
     """The convolutions of the FFC of that name, as the backend computes them."""
-    if backend.kernels is None or not any(backend.use.convolutions):
-        return _DirectPaths(folded, name, backend)
-    by_kernels = _WinogradPaths(folded, name, backend.kernels)
-    if all(backend.use.convolutions):
-        return by_kernels
-    direct = _DirectPaths(folded, name, backend)
-    return _PathsBySize([by_kernels if kernels else direct for kernels in backend.use.convolutions])
+    forms = {form: _paths_in(form, folded, name, backend) for form in set(backend.use.convolutions)}
+    if len(forms) == 1:
+        return next(iter(forms.values()))
+    return _PathsBySize([forms[form] for form in backend.use.convolutions])
+
+
+def _paths_in(form: ConvolutionForm, folded: Folded, name: str, backend: Backend) -> Paths:
+    if form == "library" or backend.kernels is None:
+        return _LibraryPaths(folded, name, backend)
+    is_direct = form == "direct" and kernels.has_matrix_unit(backend.kernels)
+    return _KernelPaths(folded, name, backend.kernels, 1 if is_direct else None)
 
 
 class _PathsBySize:
-    """The fastest for each size of map. The weights are there in both forms, a half more memory."""
+    """The fastest for each size of map. The weights are there in each form, a half to one more memory."""
 
     def __init__(self, paths: Sequence[Paths]) -> None:
         """`paths`: for each of `kernel_use.SIDES`."""
@@ -88,11 +92,11 @@ class _PathsBySize:
         return self._paths[size_class(x.local.shape[2], x.local.shape[3])](x, spectral, skip)
 
 
-class _WinogradPaths:
-    """By compiled kernels: fewer products, and everything in one pass."""
+class _KernelPaths:
+    """By compiled kernels, everything in one pass."""
 
-    def __init__(self, folded: Folded, name: str, precision: kernels.Precision) -> None:
-        self._conv = WinogradConv(
+    def __init__(self, folded: Folded, name: str, precision: kernels.Precision, tile: Tile | None) -> None:
+        self._conv = KernelConv(
             [
                 [folded[f"{name}.local_to_local.weight"], folded[f"{name}.global_to_local.weight"]],
                 [folded[f"{name}.local_to_global.weight"], None],
@@ -100,6 +104,7 @@ class _WinogradPaths:
             [folded[f"{name}.local_to_local.bias"], None],
             relu=True,
             precision=precision,
+            tile=tile,
         )
 
     def __call__(self, x: Branches, spectral: Tensor, skip: Branches | None, /) -> Branches:
@@ -107,7 +112,7 @@ class _WinogradPaths:
         return Branches(*self._conv(x, adds=[None, spectral], residuals=skip, outs=outs))
 
 
-class _DirectPaths:
+class _LibraryPaths:
     """By the backend's convolutions."""
 
     def __init__(self, folded: Folded, name: str, backend: Backend) -> None:

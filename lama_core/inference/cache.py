@@ -26,7 +26,7 @@ from torch import Tensor
 from lama_core import kernels
 from lama_core.client.files import OWN_FILE, make_own_folder, write_atomically
 from lama_core.client.places import cache_folder
-from lama_core.inference.kernel_use import SIDES, KernelUse
+from lama_core.inference.kernel_use import CONVOLUTION_FORMS, SIDES, KernelUse
 from lama_core.model.safetensors_header import read_start
 
 _VERSION = "2"
@@ -112,10 +112,12 @@ def read_kernel_use(device: str, layers: str) -> KernelUse | None:
         use = KernelUse(**{name: tuple(values) for name, values in note.items()})
     except TypeError:  # what somebody else wrote
         return None
-    for values in (use.convolutions, use.fourier):
-        if len(values) != len(SIDES) or not all(isinstance(value, bool) for value in values):
-            return None
-    return use
+    is_known = (
+        len(use.convolutions) == len(use.fourier) == len(SIDES)
+        and all(form in CONVOLUTION_FORMS for form in use.convolutions)
+        and all(isinstance(value, bool) for value in use.fourier)
+    )
+    return use if is_known else None
 
 
 def write_kernel_use(device: str, layers: str, use: KernelUse) -> None:

@@ -1,9 +1,10 @@
-"""3x3 convolutions by Winograd's minimal filtering, in the compiled kernels.
+"""3x3 convolutions in the compiled kernels: by Winograd's minimal filtering, or directly by a matrix unit.
 
 A tile of 4x4 outputs takes 36 products for each pair of channels instead of 144, one of 2x2 takes 16 instead
 of 36 (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). Several convolutions share
 one pass: inputs that are summed are summed before the transform back, and an input is transformed once for
-all outputs.
+all outputs. A matrix unit (AMX) multiplies so fast that transforms would cost more than they save: there the
+products of the definition, a tile of 1x1, are faster, and rounded less.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from torch.nn import functional as F
 from lama_core import kernels
 from lama_core.kernels import Precision
 
-Tile = Literal[2, 4]
+Tile = Literal[1, 2, 4]
 
 
-class WinogradConv:
+class KernelConv:
     """Convolutions from some maps to others, each 3x3 with one pixel of reflected padding and stride 1.
 
     `out[o] = relu(sum over i of conv(maps[i], weights[o][i]) + biases[o] + adds[o]) + residuals[o]`
@@ -47,14 +48,16 @@ class WinogradConv:
             relu: whether there is a ReLU.
             precision: what the products are computed in; they are always summed in float32, and so are the
                 transforms. Maps may be float32 or bfloat16 in either.
-            tile: side of a tile of outputs. None: 4 in fp32, 2 in bf16, where 4 has three times the error.
+            tile: side of a tile of outputs. None: 4 in fp32, 2 in bf16, where 4 has three times the error. 1
+                where `kernels.has_matrix_unit`, for "bf16": no filtering.
 
         Raises:
-            RuntimeError: the kernels are not there, or not for this precision (see `kernels.available`).
+            RuntimeError: the kernels are not there, or not for this precision and tile (see
+                `kernels.available`).
             ValueError: the weights do not fit each other.
         """
         isa = kernels.best_isa(precision)
-        if isa is None:
+        if isa is None or (tile == 1 and not kernels.has_matrix_unit(precision)):
             raise RuntimeError(f"there are no compiled kernels for {precision} on this machine")
         from lama_fill_kernels import MAX_MAPS, Type, library
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, get_args
+
+ConvolutionForm = Literal["winograd", "direct", "library"]
+"""How 3x3 convolutions are computed: by the kernels, with Winograd's filtering or by a matrix unit, or by
+oneDNN."""
+CONVOLUTION_FORMS: Final[tuple[ConvolutionForm, ...]] = get_args(ConvolutionForm)
 
 SIDES: Final = (32, 64, 128)
 """Sides of maps that stand for small, medium and large ones: the bottlenecks of windows of 256, 512 and 1024
 pixels."""
-_EVERYWHERE: Final = (True,) * len(SIDES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,15 +21,15 @@ class KernelUse:
     """What the compiled kernels do, where there are any; the rest is done by oneDNN or by torch.
 
     Attributes:
-        convolutions: whether the 3x3 convolutions of the blocks, for each of `SIDES`.
-        fourier: whether the Fourier transforms, likewise.
+        convolutions: how the 3x3 convolutions of the blocks are computed, for each of `SIDES`.
+        fourier: whether the kernels compute the Fourier transforms, likewise.
     """
 
-    convolutions: tuple[bool, ...] = _EVERYWHERE
-    fourier: tuple[bool, ...] = _EVERYWHERE
+    convolutions: tuple[ConvolutionForm, ...] = ("winograd",) * len(SIDES)
+    fourier: tuple[bool, ...] = (True,) * len(SIDES)
 
 
-NO_KERNELS: Final = KernelUse(convolutions=(False,) * len(SIDES), fourier=(False,) * len(SIDES))
+NO_KERNELS: Final = KernelUse(convolutions=("library",) * len(SIDES), fourier=(False,) * len(SIDES))
 
 
 def size_class(height: int, width: int) -> int:

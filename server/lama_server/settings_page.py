@@ -47,8 +47,8 @@ These too are environment variables only, and are for finding out what is at fau
 _SWITCHES = (
     (
         "LAMA_FILL_ISA",
-        "the most that the compiled kernels may use of the processor: `avx512_bf16`, `avx512`, `avx2` or "
-        "`portable`; `none` computes everything by torch alone",
+        "the most that the compiled kernels may use of the processor: `amx`, `avx512_bf16`, `avx512`, "
+        "`avx2` or `portable`; `none` computes everything by torch alone",
     ),
 )
 

@@ -13,7 +13,7 @@ from lama_core import kernels
 from lama_core.fill.common import patch_search
 from lama_core.inference import fourier
 from lama_core.inference.convolution import OneDnn
-from lama_core.inference.winograd import Tile, WinogradConv
+from lama_core.inference.kernel_conv import KernelConv, Tile
 from tests.bench.floor import DTYPES
 from tests.bench.report import Section
 from tests.bench.timing import interleaved
@@ -69,7 +69,7 @@ def _convolutions(section: Section, side: int, precision: kernels.Precision, dty
         return local, third(padded[0])
 
     def by_kernels(tile: Tile) -> Convolved:
-        conv = WinogradConv(
+        conv = KernelConv(
             [to_local, (to_global, None)], [None, None], relu=True, precision=precision, tile=tile
         )
 
@@ -84,6 +84,8 @@ def _convolutions(section: Section, side: int, precision: kernels.Precision, dty
         "F(2x2, 3x3)": by_kernels(2),
         "F(4x4, 3x3)": by_kernels(4),
     }
+    if kernels.has_matrix_unit(precision):
+        candidates["direct, by the matrix unit"] = by_kernels(1)
     seconds = interleaved(candidates, rounds=ROUNDS)
     wide = [x.double() for x in padded]
     exact = (

@@ -124,7 +124,7 @@ def test_oldest_entries_go(folder: Path, tmp_path: Path) -> None:
     assert known.read_weights("fp32") is not None
 
 
-MIXED = KernelUse(convolutions=(True, True, False))
+MIXED = KernelUse(convolutions=("winograd", "direct", "library"))
 
 
 def test_what_the_kernels_are_good_for_is_remembered_for_this_processor(folder: Path) -> None:
@@ -153,9 +153,11 @@ def test_another_processor_is_measured_anew(folder: Path, monkeypatch: pytest.Mo
         None,
         7,
         {"convolutions": 3},
-        {"convolutions": [True, False]},
+        {"convolutions": ["direct", "library"]},
+        {"convolutions": [True, True, True]},
+        {"convolutions": [["direct"], "direct", "direct"]},
         {"fourier": [1, 1, 1]},
-        {"convolutions": [True, True, True], "other": []},
+        {"convolutions": ["library"] * 3, "other": []},
     ],
 )
 def test_a_note_that_makes_no_sense_is_none(folder: Path, note: object) -> None:

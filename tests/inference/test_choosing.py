@@ -12,7 +12,7 @@ import torch
 
 from lama_core import kernels
 from lama_core.inference import choosing, compile_generator
-from lama_core.inference.choosing import TOLERANCE, are_worth_it, choose_kernel_use
+from lama_core.inference.choosing import TOLERANCE, choose, choose_kernel_use
 from lama_core.inference.compile import _backend
 from lama_core.inference.fold import fold
 from lama_core.inference.kernel_use import NO_KERNELS, SIDES, KernelUse, size_class
@@ -28,7 +28,23 @@ needs_kernels = pytest.mark.skipif(not kernels.available(), reason="the kernels 
     ("ratio", "worth_it"), [(0.5, True), (1.0, True), (1.04, True), (1.06, False), (3.0, False)]
 )
 def test_kernels_that_take_longer_are_not_used(ratio: float, worth_it: bool) -> None:
-    assert are_worth_it(lambda: ratio, lambda: 1.0) is worth_it
+    assert choose({True: lambda: ratio, False: lambda: 1.0}) is worth_it
+
+
+@pytest.mark.parametrize(
+    ("times", "chosen"),
+    [
+        ((1, 3, 2), "first"),
+        ((1.04, 1, 2), "first"),
+        ((2, 1, 3), "second"),
+        ((2, 1.04, 1), "second"),
+        ((1.04, 1.1, 1), "first"),
+        ((2, 1.1, 1), "third"),
+    ],
+)
+def test_the_first_that_is_as_fast_as_any_is_chosen(times: tuple[float, ...], chosen: str) -> None:
+    candidates = zip(("first", "second", "third"), times, strict=True)
+    assert choose({name: partial(float, seconds) for name, seconds in candidates}) == chosen
 
 
 def test_a_busy_machine_hardly_ever_costs_more_than_the_tolerance() -> None:
@@ -39,7 +55,7 @@ def test_a_busy_machine_hardly_ever_costs_more_than_the_tolerance() -> None:
         return true * (randoms.uniform(1, 3) if randoms.random() < 0.5 else randoms.uniform(1, 1.03))
 
     for ratio in (0.5, 0.8, 1.25, 2.0):
-        chosen = [are_worth_it(partial(seconds, ratio), partial(seconds, 1)) for _ in range(300)]
+        chosen = [choose({True: partial(seconds, ratio), False: partial(seconds, 1)}) for _ in range(300)]
         wrong = sum(one != (ratio <= TOLERANCE) for one in chosen)
         assert wrong <= 15, ratio  # one turn alone: 70
 
@@ -51,9 +67,9 @@ def test_near_things_are_measured_again() -> None:
         next(runs)
         return 1.0
 
-    are_worth_it(lambda: 0.1, library)
+    choose({"kernels": lambda: 0.1, "library": library})
     few = next(runs)
-    are_worth_it(lambda: 1.06, library)
+    choose({"kernels": lambda: 1.06, "library": library})
     assert next(runs) - few > 2 * few
 
 
@@ -70,11 +86,12 @@ def test_each_part_and_size_is_decided_by_its_own_times(
     make_generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = make_generator(CONFIG)
+    monkeypatch.setattr(kernels, "has_matrix_unit", lambda precision: False)
     # For each size kernels and library: first the convolutions, then the transforms.
     times: Iterator[float] = iter([1, 2, 1, 2, 2, 1, 2, 1, 1, 2, 1, 2])
     monkeypatch.setattr(choosing, "_timed", lambda work: (work(), partial(float, next(times)))[1])
     chosen = choose_kernel_use(fold(generator), generator.config, lambda use: _backend(CPU, "fp32", use))
-    assert chosen == KernelUse(convolutions=(True, True, False), fourier=(False, True, True))
+    assert chosen == KernelUse(convolutions=("winograd", "winograd", "library"), fourier=(False, True, True))
 
 
 def test_without_kernels_nothing_is_measured(make_generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,8 +109,8 @@ def test_without_kernels_nothing_is_measured(make_generator, monkeypatch: pytest
         NO_KERNELS,
         KernelUse(convolutions=NO_KERNELS.convolutions),
         KernelUse(fourier=NO_KERNELS.fourier),
-        KernelUse(convolutions=(True, False, True), fourier=(False, True, False)),
-        KernelUse(convolutions=(False, True, False), fourier=(True, False, True)),
+        KernelUse(convolutions=("winograd", "library", "winograd"), fourier=(False, True, False)),
+        KernelUse(convolutions=("library", "winograd", "library"), fourier=(True, False, True)),
     ],
 )
 @pytest.mark.parametrize("side", [64, 392])  # maps of 8 and of 49

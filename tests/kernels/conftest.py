@@ -8,7 +8,7 @@ import torch
 from lama_core import kernels
 
 
-@pytest.fixture(params=["portable", "avx2", "avx512", "avx512_bf16"])
+@pytest.fixture(params=["portable", "avx2", "avx512", "avx512_bf16", "amx"])
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each instruction set, chosen as LAMA_FILL_ISA does; skips what this CPU does not have."""
     lama_fill_kernels = pytest.importorskip(

@@ -1,7 +1,7 @@
 /* `harness LIBRARY`: every instruction set that this CPU has against plain sums in double precision.
 
    For systems where there is no torch to compare with, or no system at all but an emulator. test_wheels.py builds it
-   for each platform; test_winograd.py and test_fourier.py ask the same, and more, where there is torch. */
+   for each platform; test_kernel_conv.py and test_fourier.py ask the same, and more, where there is torch. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +22,7 @@ static void *function(void *from, const char *name) { return dlsym(from, name); 
 
 static __typeof__(lfk_abi) *abi;
 static __typeof__(lfk_supported) *supported;
+static __typeof__(lfk_supports_direct) *supports_direct;
 static __typeof__(lfk_plan_new) *plan_new;
 static __typeof__(lfk_plan_free) *plan_free;
 static __typeof__(lfk_weight_bytes) *weight_bytes;
@@ -36,7 +37,7 @@ static __typeof__(lfk_fourier_run) *fourier_run;
 static __typeof__(lfk_nearest) *nearest;
 static __typeof__(lfk_vote) *vote;
 
-static const char *const ISAS[] = {"portable", "avx2", "avx512", "avx512_bf16"}, *const TYPES[] = {"fp32", "bf16"};
+static const char *const ISAS[] = {"portable", "avx2", "avx512", "avx512_bf16", "amx"}, *const TYPES[] = {"fp32", "bf16"};
 static int failures;
 
 static void verdict(const char *what, int isa, double error, double bound) {
@@ -254,6 +255,7 @@ int main(int count, char **arguments) {
     if (!(NAME = (__typeof__(NAME))function(from, "lfk_" #NAME))) return fprintf(stderr, "harness: no lfk_" #NAME "\n"), 2
     FIND(abi);
     FIND(supported);
+    FIND(supports_direct);
     FIND(plan_new);
     FIND(plan_free);
     FIND(weight_bytes);
@@ -270,13 +272,15 @@ int main(int count, char **arguments) {
     if (abi() != LFK_ABI) return fprintf(stderr, "harness: another version of the interface\n"), 2;
     static const int maps[][5] = {{1, 8, 8, 16, 16}, {2, 7, 5, 24, 40}, {1, 2, 3, 5, 7}, {1, 13, 10, 48, 144}};
     static const int sizes[][3] = {{8, 8, 16}, {7, 9, 5}, {30, 35, 24}, {1, 1, 3}, {31, 67, 9}, {45, 64, 20}, {64, 1, 16}};
-    /* Those of test_winograd.py. */
+    /* Those of test_kernel_conv.py. */
     static const double bounds[2][2] = {{3e-7, 1e-6}, {4e-3, 1.5e-2}};
+    static const int tiles[] = {2, 4, 1};
     for (int isa = 0; isa < LFK_ISAS; isa++) {
         char what[80];
         for (int precision = 0; precision < 2; precision++)
-            for (int variant = 0; variant < 4 && supported(isa, precision); variant++) {
-                const int tile = variant / 2 ? 4 : 2, type = variant % 2;
+            for (int variant = 0; variant < 6 && supported(isa, precision); variant++) {
+                const int tile = tiles[variant / 2], type = variant % 2;
+                if (tile == 1 && !supports_direct(isa, precision)) continue;
                 double worst = 0;
                 for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
                     const int *m = maps[i];

@@ -1,4 +1,4 @@
-"""The Winograd kernels against F.conv2d in float64."""
+"""The kernels' convolutions against F.conv2d in float64."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lama_core import kernels
-from lama_core.inference.winograd import WinogradConv
+from lama_core.inference.kernel_conv import KernelConv
 
 pytest.importorskip("lama_fill_kernels", reason="the kernels are not built: pip install ./kernels")
 
 # The largest error in parts of the largest sum of absolute products: some three times what these tests
 # measure, which is 3.5e-7, 1.0e-7, 5.0e-3 and 1.2e-3.
 BOUNDS = {("fp32", 4): 1e-6, ("fp32", 2): 3e-7, ("bf16", 4): 1.5e-2, ("bf16", 2): 4e-3}
+DIRECT_BOUND = 2e-3
 BF16 = 2**-8
+
+needs_matrix_unit = pytest.mark.skipif(
+    not kernels.has_matrix_unit("bf16"), reason="this CPU has no matrix unit for bf16"
+)
 
 
 def channels_last(*shape: int) -> Tensor:
@@ -46,7 +51,7 @@ def reference(weights, biases, maps, adds, residuals, *, relu: bool) -> list[tup
     return outs
 
 
-def worst(conv: WinogradConv, weights, biases, maps, adds, residuals) -> float:
+def worst(conv: KernelConv, weights, biases, maps, adds, residuals) -> float:
     """The largest error in parts of the largest sum of absolute products, but for bf16 outputs' rounding."""
     outs = conv(maps, adds=adds, residuals=residuals)
     expected = reference(weights, biases, maps, adds, residuals, relu=conv.relu)
@@ -77,8 +82,62 @@ def test_the_convolutions_of_a_block(isa, tile, dtype, batch, height, width, loc
     residuals = [channels_last(batch, local, height, width).to(dtype), None]
     for precision in ("fp32", "bf16"):
         if kernels.best_isa(precision) is not None:
-            conv = WinogradConv(weights, biases, relu=True, precision=precision, tile=tile)
+            conv = KernelConv(weights, biases, relu=True, precision=precision, tile=tile)
             assert worst(conv, weights, biases, maps, adds, residuals) < BOUNDS[precision, tile]
+
+
+@needs_matrix_unit
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("batch", "height", "width", "local", "other"),
+    [(1, 8, 8, 16, 16), (2, 7, 5, 24, 40), (1, 2, 2, 5, 7), (1, 21, 118, 48, 144), (1, 10, 9, 128, 384)],
+)
+def test_the_convolutions_of_a_block_by_a_matrix_unit(dtype, batch, height, width, local, other):
+    torch.manual_seed(height)
+    weights = [
+        [torch.randn(local, local, 3, 3), torch.randn(local, other, 3, 3)],
+        [torch.randn(other, local, 3, 3), None],
+    ]
+    biases = [torch.randn(local), None]
+    maps = [channels_last(batch, c, height, width).to(dtype) for c in (local, other)]
+    adds = [None, channels_last(batch, other, height, width).to(dtype)]
+    residuals = [channels_last(batch, local, height, width).to(dtype), None]
+    conv = KernelConv(weights, biases, relu=True, precision="bf16", tile=1)
+    assert worst(conv, weights, biases, maps, adds, residuals) < DIRECT_BOUND
+
+
+@needs_matrix_unit
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batch=st.integers(1, 2),
+    height=st.integers(2, 70),
+    width=st.integers(2, 210),
+    inputs=st.lists(st.integers(1, 100), min_size=1, max_size=3),
+    outputs=st.lists(st.integers(1, 100), min_size=1, max_size=2),
+    relu=st.booleans(),
+    count=st.integers(1, 3),
+)
+def test_any_shape_by_a_matrix_unit(threads, batch, height, width, inputs, outputs, relu, count):
+    """Whole numbers that bf16 and fp32 hold: every sum is exact, in whatever order."""
+    threads(count)
+    torch.manual_seed(0)
+    weights = [[torch.randint(-2, 3, (o, i, 3, 3)).float() for i in inputs] for o in outputs]
+    maps = [channels_last(batch, i, height, width).mul_(2).round_().bfloat16() for i in inputs]
+    conv = KernelConv(weights, [None] * len(outputs), relu=relu, precision="bf16", tile=1)
+    wanted = [
+        torch.empty(batch, o, height, width).contiguous(memory_format=torch.channels_last) for o in outputs
+    ]
+    padded = [F.pad(x.float(), (1, 1, 1, 1), mode="reflect") for x in maps]
+    for out, row in zip(conv(maps, outs=wanted), weights, strict=True):
+        sums = sum(F.conv2d(x, w) for x, w in zip(padded, row, strict=True))
+        assert torch.equal(out, sums.relu() if relu else sums)
+
+
+def test_without_a_matrix_unit(monkeypatch):
+    monkeypatch.setenv("LAMA_FILL_ISA", "avx512_bf16")
+    assert not kernels.has_matrix_unit("bf16")
+    with pytest.raises(RuntimeError, match="no compiled kernels for bf16"):
+        KernelConv([[torch.randn(4, 8, 3, 3)]], [None], relu=True, precision="bf16", tile=1)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -107,7 +166,7 @@ def test_any_shape(threads, data, tile, batch, height, width, inputs, outputs, r
     biases = [torch.randn(o) for o in outputs]
     maps = [channels_last(batch, i, height, width) for i in inputs]
     nothing = [None] * len(outputs)
-    conv = WinogradConv(weights, biases, relu=relu, precision="fp32", tile=tile)
+    conv = KernelConv(weights, biases, relu=relu, precision="fp32", tile=tile)
     assert worst(conv, weights, biases, maps, nothing, nothing) < BOUNDS["fp32", tile]
 
 
@@ -116,7 +175,7 @@ def test_slices_of_channels_and_results_in_place():
     both = channels_last(2, 48, 13, 11)
     maps = [both[:, :16], both[:, 16:]]
     weights = [[torch.randn(24, 16, 3, 3), torch.randn(24, 32, 3, 3)]]
-    conv = WinogradConv(weights, [None], relu=True, precision="fp32")
+    conv = KernelConv(weights, [None], relu=True, precision="fp32")
     before = channels_last(2, 24, 13, 11)
     room = torch.full((2, 40, 13, 11), 7.0).contiguous(memory_format=torch.channels_last)
     out = room[:, 8:32]
@@ -130,17 +189,17 @@ def test_slices_of_channels_and_results_in_place():
 
 
 @pytest.mark.parametrize(("height", "width"), [(61, 67), (24, 20)])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_result_does_not_depend_on_the_number_of_threads(threads, precision, height, width):
+@pytest.mark.parametrize(("precision", "tile"), [("fp32", 4), ("bf16", 2), ("bf16", 1)])
+def test_the_result_does_not_depend_on_the_number_of_threads(threads, precision, tile, height, width):
     """Many tiles are shared in blocks, few by output channels too."""
-    if kernels.best_isa(precision) is None:
-        pytest.skip(f"this CPU has no {precision}")
+    if kernels.best_isa(precision) is None or (tile == 1 and not kernels.has_matrix_unit(precision)):
+        pytest.skip(f"this CPU has no {precision} of this form")
     torch.manual_seed(2)
     weights = [
         [torch.randn(100, 24, 3, 3), torch.randn(100, 72, 3, 3)],
         [torch.randn(200, 24, 3, 3), None],
     ]
-    conv = WinogradConv(weights, [None, None], relu=False, precision=precision)
+    conv = KernelConv(weights, [None, None], relu=False, precision=precision, tile=tile)
     maps = [channels_last(1, channels, height, width) for channels in (24, 72)]
     results = []
     for count in (1, 2, 5, 8):
@@ -151,7 +210,7 @@ def test_the_result_does_not_depend_on_the_number_of_threads(threads, precision,
 
 
 def test_not_a_number_stays_one():
-    conv = WinogradConv([[torch.randn(8, 8, 3, 3)]], [None], relu=True, precision="fp32")
+    conv = KernelConv([[torch.randn(8, 8, 3, 3)]], [None], relu=True, precision="fp32")
     x = channels_last(1, 8, 12, 12)
     x[0, 3, 5, 5] = torch.nan
     assert bool(conv([x])[0][0, :, 5, 5].isnan().all())
@@ -169,7 +228,7 @@ def test_not_a_number_stays_one():
     ],
 )
 def test_what_does_not_fit_is_refused(change, message):
-    conv = WinogradConv([[torch.randn(4, 8, 3, 3)]], [None], relu=True, precision="fp32")
+    conv = KernelConv([[torch.randn(4, 8, 3, 3)]], [None], relu=True, precision="fp32")
     arguments = {"maps": [channels_last(1, 8, 6, 6)], **change}
     with pytest.raises(ValueError, match=message):
         conv(arguments.pop("maps"), **arguments)
@@ -177,20 +236,20 @@ def test_what_does_not_fit_is_refused(change, message):
 
 def test_weights_that_do_not_fit_each_other_are_refused():
     with pytest.raises(ValueError, match="channels"):
-        WinogradConv(
+        KernelConv(
             [[torch.randn(4, 8, 3, 3)], [torch.randn(4, 9, 3, 3)]], [None, None], relu=True, precision="fp32"
         )
     with pytest.raises(ValueError, match="no path"):
-        WinogradConv([[torch.randn(4, 8, 3, 3), None]], [None], relu=True, precision="fp32")
+        KernelConv([[torch.randn(4, 8, 3, 3), None]], [None], relu=True, precision="fp32")
     with pytest.raises(ValueError, match="weights are"):
-        WinogradConv([[torch.randn(4, 8, 1, 1)]], [None], relu=True, precision="fp32")
+        KernelConv([[torch.randn(4, 8, 1, 1)]], [None], relu=True, precision="fp32")
 
 
 def test_without_a_kernel_for_the_precision(monkeypatch):
     monkeypatch.setenv("LAMA_FILL_ISA", "avx2")
     assert kernels.best_isa("bf16") is None
     with pytest.raises(RuntimeError, match="no compiled kernels for bf16"):
-        WinogradConv([[torch.randn(4, 8, 3, 3)]], [None], relu=True, precision="bf16")
+        KernelConv([[torch.randn(4, 8, 3, 3)]], [None], relu=True, precision="bf16")
 
 
 def test_switched_off(monkeypatch):

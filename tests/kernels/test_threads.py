@@ -14,7 +14,7 @@ pytest.importorskip(
 
 from lama_core import kernels
 from lama_core.inference import fourier
-from lama_core.inference.winograd import WinogradConv
+from lama_core.inference.kernel_conv import KernelConv
 
 _COUNTED = """
 import os, threading, torch
@@ -44,7 +44,7 @@ def test_the_same_bits_on_threads_of_python(threads, monkeypatch, count) -> None
     generator = torch.Generator().manual_seed(count)
     x = torch.randn(1, 48, 37, 50, generator=generator).contiguous(memory_format=torch.channels_last)
     weight = torch.randn(64, 48, 3, 3, generator=generator)
-    convolution = WinogradConv([[weight]], [None], relu=False, precision="fp32")
+    convolution = KernelConv([[weight]], [None], relu=False, precision="fp32")
 
     def computed() -> list[torch.Tensor]:
         return [*convolution([x]), fourier.rfft2(x)]

@@ -31,7 +31,7 @@ pytest.importorskip("ziglang", reason=REASON)
 lief = pytest.importorskip("lief", reason=REASON)
 
 FUNCTIONS = {
-    *("lfk_abi", "lfk_supported", "lfk_run"),
+    *("lfk_abi", "lfk_supported", "lfk_supports_direct", "lfk_run"),
     *("lfk_plan_new", "lfk_plan_free", "lfk_weight_bytes", "lfk_pack"),
     *("lfk_share", "lfk_scratch_bytes", "lfk_on_team"),
     *("lfk_fourier_new", "lfk_fourier_free", "lfk_fourier_scratch_bytes", "lfk_fourier_run"),
@@ -150,7 +150,7 @@ def of_this_cpu() -> list[str]:
     pytest.importorskip("lama_fill_kernels", reason="says what this CPU has")
     best = kernels.best_isa("fp32")
     assert best is not None
-    return ["portable", "avx2", "avx512", "avx512_bf16"][: best + 1]
+    return ["portable", "avx2", "avx512", "avx512_bf16", "amx"][: best + 1]
 
 
 @pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="for Linux on x86-64")
