@@ -15,7 +15,7 @@
 #define LANES 16
 #include "vector.inc.h"
 
-enum { PIXELS = 32, TILE_BYTES = 1024 };
+enum { PIXELS = 32, TILE_BYTES = 1024, AHEAD = 6 /* pixels */ };
 
 /* LDTILECFG's operand: tiles of 16 rows of 64 bytes. */
 typedef struct {
@@ -54,22 +54,90 @@ static void copy_inputs(const lfk_job *job, const lfk_rectangle *part, uint16_t 
     const int64_t stride = lfk_direct_stride(plan);
     for (int i = 0; i < plan->inputs; i++) {
         const lfk_map *map = &job->inputs[i];
+        const int size = map->type == LFK_BF16 ? 2 : 4;
         for (int y = -1; y <= part->height; y++) {
             const int64_t row =
                 part->image * map->batch_stride + reflected(part->y + y, job->height) * map->row_stride;
             uint16_t *to = pixels + (int64_t)(y + 1) * (part->width + 2) * stride + plan->depth_offset[i];
-            for (int x = -1; x <= part->width; x++, to += stride)
-                copy_pixel(map, row + reflected(part->x + x, job->width) * map->pixel_stride, plan->channels_in[i],
-                           plan->padded_in[i], to);
+            for (int x = -1; x <= part->width; x++, to += stride) {
+                const int64_t at = row + reflected(part->x + x, job->width) * map->pixel_stride;
+                /* Pixels that come soon; a wrong address costs nothing. */
+                for (int line = 0; line < plan->channels_in[i] * size; line += 64)
+                    __builtin_prefetch((const char *)map->data + (at + AHEAD * map->pixel_stride) * size + line, 0, 3);
+                copy_pixel(map, at, plan->channels_in[i], plan->padded_in[i], to);
+            }
         }
     }
 }
 
-/* Sums for 32 pixels from `pixels` on and the 16 or 32 outputs of a group, into sums[32][32]. */
+/* Pixels of a rectangle in the order of their sums: its rows are two longer than it. */
+typedef struct {
+    const lfk_rectangle *part;
+    int y, x, left;
+} walk;
+
+static void go_on(walk *at) {
+    at->left--;
+    if (++at->x == at->part->width + 2) at->x = 0, at->y++;
+}
+
+static int64_t offset(const lfk_map *map, const walk *at) {
+    return at->part->image * map->batch_stride + (at->part->y + at->y) * map->row_stride +
+           (at->part->x + at->x) * map->pixel_stride;
+}
+
+/* Ask for what a pixel's outputs and what is added to them lie in, before the products are there. */
+INLINE void fetch_pixel(const lfk_output *output, int channel, walk *at) {
+    const lfk_map *maps[] = {&output->out, &output->add, &output->residual};
+    if (at->x < at->part->width)
+        for (int m = 0; m < 3; m++)
+            if (maps[m]->data)
+                __builtin_prefetch((const char *)maps[m]->data +
+                                       (offset(maps[m], at) + channel) * (maps[m]->type == LFK_BF16 ? 2 : 4), 0, 3);
+    go_on(at);
+}
+
+/* Sums that are complete, and how far they have become outputs: `channels` from `channel` on. */
+typedef struct {
+    float sums[PIXELS * LFK_DIRECT_GROUP] __attribute__((aligned(64)));
+    const lfk_output *output;
+    int channel, channels;
+    const float *next;
+    walk at;
+} finishing;
+
+INLINE void finish_pixel(finishing *done) {
+    const lfk_output *output = done->output;
+    const lfk_map *out = &output->out, *add = &output->add, *residual = &output->residual;
+    const float *sums = done->next;
+    done->next += LFK_DIRECT_GROUP;
+    if (done->at.x < done->at.part->width) {
+        const int64_t to = offset(out, &done->at), from_add = offset(add, &done->at);
+        const int64_t from_residual = offset(residual, &done->at);
+        for (int c = 0; c < done->channels; c += LANES) {
+            const int part = done->channels - c < LANES ? done->channels - c : 0, o = done->channel + c;
+#define READ(MAP, AT) (part ? load_part((MAP)->type, (MAP)->data, AT, part) : load((MAP)->type, (MAP)->data, AT))
+            vec value = load_fp32(sums + c) + load_fp32(output->bias + o);
+            if (add->data) value += READ(add, from_add + o);
+            if (output->relu) value = (vec)((vec_bits)value & ~(vec_bits)(value < (vec){0})); /* NaN stays */
+            if (residual->data) value += READ(residual, from_residual + o);
+            if (part)
+                store_part(out->type, out->data, to + o, part, value);
+            else
+                store(out->type, out->data, to + o, value);
+#undef READ
+        }
+    }
+    go_on(&done->at);
+}
+
+/* Sums for 32 pixels from `pixels` on and the 16 or 32 outputs of a group. While the unit multiplies, the vectors finish
+   the sums that were complete before, and memory is asked for that these will want. */
 INLINE void multiply_tiles(const lfk_plan *plan, int o, int group, const int columns, const uint16_t *packed,
-                           const uint16_t *pixels, int row_pixels, float *sums) {
+                           const uint16_t *pixels, int row_pixels, finishing *before, finishing *now) {
     const int64_t stride = lfk_direct_stride(plan), bytes = stride * 2;
     const char *weights = (const char *)(packed + lfk_direct_weights_at(plan, o, group, columns, 0));
+    walk fetching = now->at;
     _tile_zero(0);
     _tile_zero(1);
     if (columns == 32) {
@@ -95,34 +163,20 @@ INLINE void multiply_tiles(const lfk_plan *plan, int o, int group, const int col
                         _tile_dpbf16ps(3, 5, 7);
                     }
                     weights += columns * 64;
+                    if (before->at.left) finish_pixel(before);
+                    if (fetching.left) fetch_pixel(now->output, group, &fetching);
                 }
             }
         }
     }
     enum { ROW_BYTES = LFK_DIRECT_GROUP * 4 };
-    _tile_stored(0, sums, ROW_BYTES);
-    _tile_stored(1, sums + 16 * LFK_DIRECT_GROUP, ROW_BYTES);
+    _tile_stored(0, now->sums, ROW_BYTES);
+    _tile_stored(1, now->sums + 16 * LFK_DIRECT_GROUP, ROW_BYTES);
     if (columns == 32) {
-        _tile_stored(2, sums + 16, ROW_BYTES);
-        _tile_stored(3, sums + 16 * LFK_DIRECT_GROUP + 16, ROW_BYTES);
+        _tile_stored(2, now->sums + 16, ROW_BYTES);
+        _tile_stored(3, now->sums + 16 * LFK_DIRECT_GROUP + 16, ROW_BYTES);
     }
-}
-
-/* One pixel's sums to its outputs from `channel` on: `count` of them. */
-INLINE void finish(const lfk_output *output, const float *sums, int64_t image, int64_t y, int64_t x, int channel, int count) {
-#define AT(MAP) (image * (MAP)->batch_stride + y * (MAP)->row_stride + x * (MAP)->pixel_stride + channel)
-#define READ(MAP) (part ? load_part((MAP)->type, (MAP)->data, AT(MAP), part) : load((MAP)->type, (MAP)->data, AT(MAP)))
-    const int part = count < LANES ? count : 0;
-    vec value = load_fp32(sums) + load_fp32(output->bias + channel);
-    if (output->add.data) value += READ(&output->add);
-    if (output->relu) value = (vec)((vec_bits)value & ~(vec_bits)(value < (vec){0})); /* NaN stays */
-    if (output->residual.data) value += READ(&output->residual);
-    if (part)
-        store_part(output->out.type, output->out.data, AT(&output->out), part, value);
-    else
-        store(output->out.type, output->out.data, AT(&output->out), value);
-#undef READ
-#undef AT
+    while (before->at.left) finish_pixel(before);
 }
 
 void lfk_direct_amx(const lfk_job *job, const lfk_rectangle *part, void *scratch) {
@@ -131,28 +185,31 @@ void lfk_direct_amx(const lfk_job *job, const lfk_rectangle *part, void *scratch
     const int row_pixels = part->width + 2;
     /* Of the last row, the two that are none need no place. */
     const int all = part->height * row_pixels - 2;
-    float sums[PIXELS * LFK_DIRECT_GROUP] __attribute__((aligned(64)));
+    finishing turns[2];
+    int turn = 0;
+    turns[1].at.left = 0;
     copy_inputs(job, part, scratch);
     use_tiles();
     for (int o = 0; o < plan->outputs; o++) {
         for (int group = 0; group < plan->padded_out[o]; group += LFK_DIRECT_GROUP) {
-            const int rest = plan->padded_out[o] - group, stored = plan->channels_out[o] - group;
-            for (int first = 0; first < all; first += PIXELS) {
+            const int columns = plan->padded_out[o] - group < LFK_DIRECT_GROUP ? 16 : LFK_DIRECT_GROUP;
+            const int channels = plan->channels_out[o] - group < columns ? plan->channels_out[o] - group : columns;
+            for (int first = 0; first < all; first += PIXELS, turn = !turn) {
                 const uint16_t *pixels = (const uint16_t *)scratch + first * stride;
-                if (rest >= 32)
-                    multiply_tiles(plan, o, group, 32, job->weights, pixels, row_pixels, sums);
+                finishing *now = &turns[turn], *before = &turns[!turn];
+                now->output = &job->outputs[o];
+                now->channel = group;
+                now->channels = channels;
+                now->next = now->sums;
+                now->at = (walk){part, first / row_pixels, first % row_pixels, all - first < PIXELS ? all - first : PIXELS};
+                if (columns == LFK_DIRECT_GROUP)
+                    multiply_tiles(plan, o, group, LFK_DIRECT_GROUP, job->weights, pixels, row_pixels, before, now);
                 else
-                    multiply_tiles(plan, o, group, 16, job->weights, pixels, row_pixels, sums);
-                for (int p = 0; p < PIXELS && first + p < all; p++) {
-                    const int y = (first + p) / row_pixels, x = (first + p) % row_pixels;
-                    if (x >= part->width) continue;
-                    for (int c = 0; c < stored && c < LFK_DIRECT_GROUP; c += LANES)
-                        finish(&job->outputs[o], sums + p * LFK_DIRECT_GROUP + c, part->image, part->y + y, part->x + x,
-                               group + c, stored - c);
-                }
+                    multiply_tiles(plan, o, group, 16, job->weights, pixels, row_pixels, before, now);
             }
         }
     }
+    while (turns[!turn].at.left) finish_pixel(&turns[!turn]);
     _tile_release();
 }
 #if defined(__clang__)
