@@ -26,6 +26,7 @@ test: $(VENV)/.ready  ## all tests
 
 test-hosts-all: $(VENV)/.ready  ## the real editors, newer and older versions of them too
 	$(BIN)/python -m pytest tests/hosts
+	LAMA_FILL_KRITA=own $(BIN)/python -m pytest tests/hosts -k krita
 	LAMA_FILL_SUITE=bullseye $(BIN)/python -m pytest tests/hosts -k gimp210
 	LAMA_FILL_SUITE=forky $(BIN)/python -m pytest tests/hosts -k "gimp or krita"
 

@@ -19,6 +19,7 @@ NAMES = (
     "fills",
     "scans",
     "batch",
+    "at_once",
     "server",
     "web",
     "training",

@@ -36,7 +36,7 @@ def main() -> Section:
     engine = make_engine(EngineSettings(device="cpu", threads=0, precision="auto", memory=0))
     engine.load(BUILT_IN)
     for quality in ("fast", "balanced"):
-        fill = _fill(quality)
+        fill = hole_of_300x200(quality)
 
         def work(fill: Fill = fill) -> None:
             engine.fill(fill, lambda stage, fraction: None, lambda: False, lambda preview: None)
@@ -51,7 +51,8 @@ def main() -> Section:
     return section
 
 
-def _fill(quality: str) -> Fill:
+def hole_of_300x200(quality: str) -> Fill:
+    """A window of 512x416 of a photograph, and a hole in it."""
     hole = np.zeros((416, 512), np.uint8)
     hole[108:308, 106:406] = 255
     return Fill(

@@ -144,14 +144,17 @@ def stop_server(running: Server) -> None:
         running.process.kill()
 
 
-#: The Kritas to test: this machine's own 5.1 and trixie's 5.2, or forky's 5.3.
-KRITAS = {"trixie": ("5.1", "5.2"), "forky": ("5.3",)}.get(SUITE, ())
+#: The Krita to test: trixie's 5.2 or forky's 5.3, or with LAMA_FILL_KRITA=own this machine's.
+OWN_KRITA = "own"
+KRITAS = {"trixie": ("5.2",), "forky": ("5.3",)}.get(SUITE, ())
+if os.environ.get("LAMA_FILL_KRITA") == OWN_KRITA:
+    KRITAS = (OWN_KRITA,)
 
 
 @pytest.fixture(scope="session", params=KRITAS)
 def krita_place(request: pytest.FixtureRequest) -> Iterator[tuple[Path, Path]]:
-    """The system that a Krita is in, and a folder there: this machine's own for 5.1, else the chroot."""
-    if request.param != "5.1":
+    """The system that a Krita is in, and a folder there: this machine's own, or the chroot."""
+    if request.param != OWN_KRITA:
         root = request.getfixturevalue("system")
     else:
         root = Path("/")

@@ -11,4 +11,4 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
-apt-get install -q -y --no-install-recommends krita python3-pyqt5 xvfb xauth openbox fonts-dejavu-core
+apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 krita python3-pyqt5 xvfb xauth openbox fonts-dejavu-core
