@@ -29,9 +29,9 @@ def main() -> Section:
     """Fill a hole by the command line and by a client, with a server of this bench's own."""
     section = Section(
         title="At once",
-        note="A PNG of 800x600, a hole of 300x200, `compact`, by `lama-fill fill` until it has ended; the least "
-        f"of {COLD_ROUNDS} with nothing running, medians of {ROUNDS} by a warm server. The preview is that of "
-        "a window of 512x416: from the request until the client has it.",
+        note="A PNG of 800x600, a hole of 300x200, `compact`, by `lama-fill fill` until it has ended; the "
+        f"least of {COLD_ROUNDS} with nothing running, medians of {ROUNDS} by a warm server. The preview is "
+        "that of a window of 512x416: from the request until the client has it.",
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
