@@ -64,13 +64,8 @@ def worst(conv: KernelConv, weights, biases, maps, adds, residuals) -> float:
     return found
 
 
-@pytest.mark.parametrize("tile", [2, 4])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(
-    ("batch", "height", "width", "local", "other"),
-    [(1, 8, 8, 16, 16), (2, 7, 5, 24, 40), (1, 2, 3, 5, 7), (1, 21, 18, 48, 144), (1, 10, 9, 128, 384)],
-)
-def test_the_convolutions_of_a_block(isa, tile, dtype, batch, height, width, local, other):
+def worst_of_a_block(dtype, batch, height, width, local, other, precision, tile) -> float:
+    """`worst` of the convolutions of an FFC, with all that may be added."""
     torch.manual_seed(height)
     weights = [
         [torch.randn(local, local, 3, 3), torch.randn(local, other, 3, 3)],
@@ -80,10 +75,21 @@ def test_the_convolutions_of_a_block(isa, tile, dtype, batch, height, width, loc
     maps = [channels_last(batch, c, height, width).to(dtype) for c in (local, other)]
     adds = [None, channels_last(batch, other, height, width).to(dtype)]
     residuals = [channels_last(batch, local, height, width).to(dtype), None]
+    conv = KernelConv(weights, biases, relu=True, precision=precision, tile=tile)
+    return worst(conv, weights, biases, maps, adds, residuals)
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("batch", "height", "width", "local", "other"),
+    [(1, 8, 8, 16, 16), (2, 7, 5, 24, 40), (1, 2, 3, 5, 7), (1, 21, 18, 48, 144), (1, 10, 9, 128, 384)],
+)
+def test_the_convolutions_of_a_block(isa, tile, dtype, batch, height, width, local, other):
     for precision in ("fp32", "bf16"):
         if kernels.best_isa(precision) is not None:
-            conv = KernelConv(weights, biases, relu=True, precision=precision, tile=tile)
-            assert worst(conv, weights, biases, maps, adds, residuals) < BOUNDS[precision, tile]
+            error = worst_of_a_block(dtype, batch, height, width, local, other, precision, tile)
+            assert error < BOUNDS[precision, tile]
 
 
 @needs_matrix_unit
@@ -93,17 +99,7 @@ def test_the_convolutions_of_a_block(isa, tile, dtype, batch, height, width, loc
     [(1, 8, 8, 16, 16), (2, 7, 5, 24, 40), (1, 2, 2, 5, 7), (1, 21, 118, 48, 144), (1, 10, 9, 128, 384)],
 )
 def test_the_convolutions_of_a_block_by_a_matrix_unit(dtype, batch, height, width, local, other):
-    torch.manual_seed(height)
-    weights = [
-        [torch.randn(local, local, 3, 3), torch.randn(local, other, 3, 3)],
-        [torch.randn(other, local, 3, 3), None],
-    ]
-    biases = [torch.randn(local), None]
-    maps = [channels_last(batch, c, height, width).to(dtype) for c in (local, other)]
-    adds = [None, channels_last(batch, other, height, width).to(dtype)]
-    residuals = [channels_last(batch, local, height, width).to(dtype), None]
-    conv = KernelConv(weights, biases, relu=True, precision="bf16", tile=1)
-    assert worst(conv, weights, biases, maps, adds, residuals) < DIRECT_BOUND
+    assert worst_of_a_block(dtype, batch, height, width, local, other, "bf16", 1) < DIRECT_BOUND
 
 
 @needs_matrix_unit
