@@ -110,6 +110,7 @@ def test_without_kernels_nothing_is_measured(make_generator, monkeypatch: pytest
         KernelUse(convolutions=NO_KERNELS.convolutions),
         KernelUse(fourier=NO_KERNELS.fourier),
         KernelUse(convolutions=("winograd", "library", "winograd"), fourier=(False, True, False)),
+        KernelUse(convolutions=("direct",) * 3),  # which there is in bf16 alone
         KernelUse(convolutions=("library", "winograd", "library"), fourier=(True, False, True)),
     ],
 )
@@ -123,3 +124,18 @@ def test_the_prediction_is_the_same_however_it_is_computed(
         expected = generator(image, hole)
     fast = compile_generator(generator, precision="fp32", kernel_use=use)
     assert torch.allclose(fast(image, hole), expected, atol=5e-5)
+
+
+@pytest.mark.skipif(not kernels.has_matrix_unit("bf16"), reason="this CPU has no matrix unit for bf16")
+@pytest.mark.parametrize("side", [64, 392])
+def test_a_matrix_unit_is_as_exact_as_the_library(make_generator, picture, side: int) -> None:
+    generator = make_generator(CONFIG)
+    image, hole = picture(side, side)
+    with torch.no_grad():
+        expected = generator(image, hole)
+
+    def error(use: KernelUse) -> float:
+        fast = compile_generator(generator, precision="bf16", kernel_use=use)
+        return float((fast(image, hole) - expected).abs().mean())
+
+    assert error(KernelUse(convolutions=("direct",) * 3)) < 1.2 * error(NO_KERNELS)
