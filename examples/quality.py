@@ -13,6 +13,7 @@ from lama_core.inference import load_fast
 from lama_core.research.evaluation import experiments, invariants
 from lama_core.research.evaluation.experiments import Bench
 from lama_core.research.evaluation.report import with_table
+from lama_core.research.evaluation.structures.knowing import knowing
 from lama_core.research.evaluation.structures.study import structures
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "quality.md"
@@ -23,6 +24,7 @@ STUDIES: Mapping[str, Callable[[Bench], str]] = {
     "periodic": experiments.periodic_small,
     "periodic-large": experiments.periodic_large,
     "structures": structures,
+    "knowing": knowing,
     "qualities": experiments.qualities,
     "context": experiments.context,
     "seams": experiments.seams,
