@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,22 @@ Places = NDArray[np.intp]
 NEAREST = 4.0
 """Edges are looked for this far from the hole, pixels: nearer, gradients see what is in it."""
 
+STARTS = (NEAREST, 11.0, 18.0)
+"""Contours are found in rings so far from the hole, pixels: near it another line may lie over one."""
+
 RING = 1.5
-"""Width of the ring around the hole in which contours are found, pixels."""
+"""Width of such a ring, pixels."""
 
 LEAST_STRENGTH = 0.014
 """Derivatives below are no edges, of white a pixel."""
 
 LEAST_CROSSING = 0.25
-"""Cosine between a contour and the normal of the hole's boundary, below which it passes the hole by."""
+LEAST_CROSSING_FAR = 0.5
+"""Cosine between a contour and the normal of the hole's boundary, below which it passes the hole by; the
+latter in all rings but the nearest."""
+
+SAME_PLACE = 2.0
+"""A contour that is found again in a farther ring is so near to where it was found first, pixels."""
 
 LONGEST = 48
 SHORTEST = 10
@@ -80,6 +88,7 @@ class ContourEnds:
         known: (N, 2 `WIDEST` + 1), how much of these is known, 0 to 1.
         contrasts: (N,), differences between the two sides, of white.
         strengths: (N,), derivatives across them, of white a pixel.
+        unseen: (N,) int64, how far from the hole they are seen, pixels; 0 in the nearest ring.
     """
 
     places: Reals
@@ -90,9 +99,19 @@ class ContourEnds:
     known: Reals
     contrasts: Reals
     strengths: Reals
+    unseen: Places
 
     def __len__(self) -> int:
         return len(self.places)
+
+    def and_those(self, others: ContourEnds) -> ContourEnds:
+        """These and others."""
+        return ContourEnds(
+            **{
+                one.name: np.concatenate((getattr(self, one.name), getattr(others, one.name)))
+                for one in fields(ContourEnds)
+            }
+        )
 
     def those(self, which: Mask) -> ContourEnds:
         """Some of them."""
@@ -105,6 +124,7 @@ class ContourEnds:
             known=self.known[which],
             contrasts=self.contrasts[which],
             strengths=self.strengths[which],
+            unseen=self.unseen[which],
         )
 
 
@@ -125,16 +145,13 @@ def find_ends(image: Floats, unknown: Mask, distance: Floats, gradients: Gradien
     Returns:
         None where there are none.
     """
-    places, outwards = _edges_around(gradients, distance)
-    if not len(places):
+    ends: ContourEnds | None = None
+    for start in STARTS:
+        found = _ends_from(image, unknown, distance, gradients, start)
+        if found is not None:
+            ends = found if ends is None else ends.and_those(found.those(~_found_before(found, ends)))
+    if ends is None:
         return None
-    paths, lengths = _followed(gradients, distance, places, outwards)
-    kept = lengths >= SHORTEST
-    if not kept.any():
-        return None
-    ends = _fitted(
-        image, unknown, distance, paths[kept], lengths[kept], edge_of(*gradients.at(places[kept]))[0]
-    )
     if len(ends) > MOST_ENDS:
         most = np.zeros(len(ends), np.bool_)
         most[np.argsort(-ends.contrasts, kind="stable")[:MOST_ENDS]] = True
@@ -142,9 +159,33 @@ def find_ends(image: Floats, unknown: Mask, distance: Floats, gradients: Gradien
     return ends if len(ends) else None
 
 
-def _edges_around(gradients: Gradients, distance: Floats) -> tuple[Reals, Reals]:
-    """Where edges are strongest in the ring, (N, 2), and their directions away from the hole."""
-    near = (distance >= NEAREST) & (distance < NEAREST + RING)
+def _ends_from(
+    image: Floats, unknown: Mask, distance: Floats, gradients: Gradients, start: float
+) -> ContourEnds | None:
+    """Those that begin in the ring `start` pixels from the hole; other arguments as of `find_ends`."""
+    places, outwards = _edges_around(gradients, distance, start)
+    if not len(places):
+        return None
+    paths, lengths = _followed(gradients, distance, places, outwards)
+    kept = lengths >= SHORTEST
+    if not kept.any():
+        return None
+    strengths = edge_of(*gradients.at(places[kept]))[0]
+    return _fitted(image, unknown, distance, paths[kept], lengths[kept], strengths, start)
+
+
+def _found_before(found: ContourEnds, ends: ContourEnds) -> Mask:
+    """(N,): whether ends are those of contours that were found nearer to the hole."""
+    between = found.places[:, None] - ends.places[None]
+    beside = np.abs((between * left_of(ends.directions)[None]).sum(axis=-1))
+    same = (np.linalg.norm(between, axis=-1) < APART) & (beside < SAME_PLACE)
+    same &= found.directions @ ends.directions.T > SAME_DIRECTION
+    return np.asarray(same.any(axis=1))
+
+
+def _edges_around(gradients: Gradients, distance: Floats, start: float) -> tuple[Reals, Reals]:
+    """Where edges are strongest in a ring, (N, 2), and their directions away from the hole."""
+    near = (distance >= start) & (distance < start + RING)
     near[:2] = near[-2:] = False
     near[:, :2] = near[:, -2:] = False
     row, column = np.nonzero(near)
@@ -158,7 +199,7 @@ def _edges_around(gradients: Gradients, distance: Floats) -> tuple[Reals, Reals]
     crossing = (along * away).sum(axis=-1)
     along *= np.where(crossing < 0, -1, 1)[:, None]
     top = (strength >= LEAST_STRENGTH) & (strength >= sides[0]) & (strength > sides[1])
-    top &= np.abs(crossing) >= LEAST_CROSSING
+    top &= np.abs(crossing) >= (LEAST_CROSSING if start == NEAREST else LEAST_CROSSING_FAR)
     # The vertex of a parabola through the three.
     bend = np.maximum(2 * strength - sides[0] - sides[1], 1e-9)
     places += normal * ((sides[1] - sides[0]) / (2 * bend)).clip(-0.5, 0.5)[:, None]
@@ -229,12 +270,22 @@ def _followed(gradients: Gradients, distance: Floats, places: Reals, outwards: R
 
 
 def _fitted(
-    image: Floats, unknown: Mask, distance: Floats, paths: Reals, lengths: Places, strengths: Reals
+    image: Floats,
+    unknown: Mask,
+    distance: Floats,
+    paths: Reals,
+    lengths: Places,
+    strengths: Reals,
+    start: float,
 ) -> ContourEnds:
     """Where the contours meet the hole, and what they look like."""
-    places, directions, reached = _meeting(unknown, paths, lengths)
+    places, directions, reached = _meeting(unknown, paths, lengths, start)
     full = _with_start(places, paths, lengths)
-    profiles, known, spread = _profiles(image, distance, full, lengths)
+    unseen = np.linalg.norm(paths[:, 0] - places, axis=-1).round().astype(np.intp)
+    if start == NEAREST:
+        unseen[:] = 0
+    lengths = np.minimum(lengths + unseen, LONGEST + 1)
+    profiles, known, spread = _profiles(image, distance, full, lengths, unseen)
     left, right = (profiles[:, part].mean(axis=1) for part in BESIDE)
     middle = profiles[:, WIDEST - LINE : WIDEST + LINE + 1]
     # The sides of a line may be alike, but not like its middle.
@@ -248,17 +299,18 @@ def _fitted(
         known=known,
         contrasts=contrasts,
         strengths=strengths,
+        unseen=unseen,
     ).those(reached & (contrasts >= LEAST_DISTINCT * spread))
 
 
-def _meeting(unknown: Mask, paths: Reals, lengths: Places) -> tuple[Reals, Reals, Mask]:
+def _meeting(unknown: Mask, paths: Reals, lengths: Places, start: float) -> tuple[Reals, Reals, Mask]:
     """Where parabolas through contours meet the hole: places, directions there, and whether they do."""
     every, number = np.arange(len(paths)), np.arange(paths.shape[1])
-    start = paths[:, 0]
-    inwards = start - paths[every, np.minimum(lengths - 1, FITTED // 2)]
+    first_place = paths[:, 0]
+    inwards = first_place - paths[every, np.minimum(lengths - 1, FITTED // 2)]
     inwards /= np.maximum(np.linalg.norm(inwards, axis=-1, keepdims=True), 1e-6)
     side = left_of(inwards)
-    from_start = paths - start[:, None]
+    from_start = paths - first_place[:, None]
     along = (from_start * inwards[:, None]).sum(axis=-1)
     beside = (from_start * side[:, None]).sum(axis=-1)
     seen = (number < lengths[:, None]) & (number <= FITTED)
@@ -268,9 +320,9 @@ def _meeting(unknown: Mask, paths: Reals, lengths: Places) -> tuple[Reals, Reals
     normal[:, 2, 2] += STRAIGHTNESS
     right = np.einsum("np,npi,np->ni", weight, powers, beside)
     offset, slope, bend = np.linalg.solve(normal, right[..., None])[..., 0].T
-    ahead = np.arange(0, 2.5 * NEAREST, 0.5)
+    ahead = np.arange(0, 2.5 * start, 0.5)
     curve = offset[:, None] + slope[:, None] * ahead + bend[:, None] * ahead**2
-    tried = start[:, None] + ahead[:, None] * inwards[:, None] + curve[..., None] * side[:, None]
+    tried = first_place[:, None] + ahead[:, None] * inwards[:, None] + curve[..., None] * side[:, None]
     last = np.array(unknown.shape) - 1
     row, column = np.moveaxis(tried.round().astype(np.intp).clip(0, last), -1, 0)
     inside = unknown[row, column]
@@ -301,8 +353,10 @@ def normals_of(paths: Reals) -> Reals:
     return left_of(inwards)
 
 
-def _profiles(image: Floats, distance: Floats, paths: Reals, lengths: Places) -> tuple[Reals, Reals, Reals]:
-    """Mean colours across contours.
+def _profiles(
+    image: Floats, distance: Floats, paths: Reals, lengths: Places, unseen: Places
+) -> tuple[Reals, Reals, Reals]:
+    """Mean colours across contours; the first `unseen` pixels of a path do not count.
 
     Returns:
         (N, 2 `WIDEST` + 1, 3); (N, 2 `WIDEST` + 1), the share of them that is known; and (N,), how far
@@ -310,17 +364,19 @@ def _profiles(image: Floats, distance: Floats, paths: Reals, lengths: Places) ->
     """
     steps = np.arange(-WIDEST, WIDEST + 1, dtype=np.float32)
     number = np.arange(paths.shape[1])
-    part = slice(2, 20)
+    part = slice(2, 20 + int(unseen.max(initial=0)))
+    hidden = unseen[:, None]
     # From the left to the right of who looks into the hole.
     tried = paths[:, part, None] - steps[None, None, :, None] * normals_of(paths)[:, part, None]
     colours = sample(image, tried)
-    weight = (number[part] < lengths[:, None] + 3)[..., None] & (sample(distance[None], tried)[0] >= 0.5)
+    counted = (number[part] < lengths[:, None] + 3) & (number[part] >= hidden) & (number[part] < hidden + 20)
+    weight = counted[..., None] & (sample(distance[None], tried)[0] >= 0.5)
     weight = weight.astype(np.float32) + 1e-4
     total = weight.sum(axis=1)
     mean = (colours * weight).sum(axis=2) / total
     square = (np.square(colours - mean[:, :, None]) * weight).sum(axis=2) / total
     return (
         np.moveaxis(mean, 0, -1),
-        total / weight.shape[1],
+        total / min(weight.shape[1], 18),
         np.sqrt((square.mean(axis=0) * NEAR).sum(axis=-1)),
     )

@@ -50,6 +50,9 @@ FAR = 1.5
 ENDLESS = 4
 """An end that is seen as far as it is looked at counts as so many times as long."""
 
+UNSEEN = 0.12
+"""What a pixel costs over which an end is not seen: what hides it there may be where it ends."""
+
 MOST = 3.2
 """Pairs that cost more do not belong together."""
 
@@ -67,8 +70,10 @@ SHORTEST_GAP = 3.0
 """Ends nearer than this to each other, pixels, are one contour that touches the hole."""
 
 LEAST_INSIDE = 0.5
-LEAST_SEEN = 0.8
-"""The shares of a curve that must be in the hole; and of the rest of it, where there must be an edge."""
+LEAST_SEEN = 0.6
+FEW_OUTSIDE = 8
+"""The shares of a curve that must be in the hole; and of the rest of it, where there must be an edge, unless
+the rest is no more than so many places: another line may cross there."""
 
 STEP = 0.5
 """Between places of a curve, pixels."""
@@ -146,7 +151,7 @@ def _is_possible(
     if unknown[row, column].mean() < LEAST_INSIDE:
         return False
     outside = distance[row, column] >= NEAREST
-    if not outside.any():
+    if outside.sum() <= FEW_OUTSIDE:
         return True
     tangents = np.gradient(curve, axis=0)[outside]
     tangents /= np.maximum(np.linalg.norm(tangents, axis=-1, keepdims=True), 1e-6)
@@ -175,6 +180,7 @@ def _costs(ends: ContourEnds) -> tuple[Reals, Places]:
     colours = (np.stack((both, *alone)) / UNLIKE) ** 2
     colours[1:] += 0.5
     costs = geometry + colours.min(axis=0) + (gap / (FAR * seen)) ** 2
+    costs += UNSEEN * (ends.unseen[:, None] + ends.unseen[None])
     costs[steep | (gap < SHORTEST_GAP)] = np.inf
     costs[np.tril_indices(len(ends))] = np.inf
     return costs, colours.argmin(axis=0)

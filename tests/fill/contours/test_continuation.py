@@ -117,6 +117,17 @@ def test_two_lines_that_cross_both_go_on() -> None:
         assert contours.picture[:, hole & (offsets < 1.5)].mean() < 0.3
 
 
+def test_a_line_that_another_one_hides_beside_the_hole_goes_on() -> None:
+    offsets, x = np.abs(offsets_from(0.1)), np.mgrid[0:HEIGHT, 0:WIDTH][1]
+    picture = 0.7 - 0.5 * smooth_step(3 - offsets)
+    picture = grainy(np.where(np.abs(x - 167) < 6, np.float32(0.95), picture))
+    hole = disc(40)
+    contours = continue_contours(without(picture, hole), hole)
+    assert contours is not None
+    assert contours.cover[hole & (offsets < 2)].mean() > 0.9
+    assert contours.picture[:, hole & (offsets < 1.5)].mean() < 0.3
+
+
 @pytest.mark.parametrize("kind", ["plain", "noise", "slope"])
 def test_where_nothing_is_interrupted_nothing_is_drawn(kind: str) -> None:
     gray = np.full((HEIGHT, WIDTH), 0.5, np.float32)
