@@ -126,7 +126,7 @@ def find_tasks(
     if mask is not None and not mask.is_file():
         raise BatchError(f"{mask} is not a file: give the mask of all pictures")
     if source is not None and not (source.is_dir() or source.is_file()):
-        raise BatchError(f"{source} is not there: give a mask of what may be copied, or a folder of such masks")
+        raise BatchError(f"{source} is not there: give a mask of what may be copied, or a folder of such")
     files, others = _pictures(folder)
     for each in (mask, source):
         if each is not None and each.is_file():
@@ -143,8 +143,8 @@ def find_tasks(
     if source is not None and source.is_dir():
         if _same(source, folder):
             raise BatchError(
-                f"{source} is the folder of the pictures themselves: put the masks of what may be copied into "
-                "one of their own"
+                f"{source} is the folder of the pictures themselves: put the masks of what may be copied "
+                "into one of their own"
             )
         more, others = _pictures(source)
         left_out += [_not_read(path) for path in others]

@@ -53,8 +53,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--source",
         metavar="FOLDER|FILE",
-        help="masks of the pictures' names, white where their fills may be copied from, or one for all of them "
-        "(default: from everywhere)",
+        help="masks of the pictures' names, white where their fills may be copied from, or one for all "
+        "of them (default: from everywhere)",
     )
     parser.add_argument(
         "-o",

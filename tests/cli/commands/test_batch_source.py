@@ -93,7 +93,7 @@ def test_masks_that_are_not_used_are_named(run: Run) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("nowhere", "nowhere is not there: give a mask of what may be copied, or a folder of such masks"),
+        ("nowhere", "nowhere is not there: give a mask of what may be copied, or a folder of such"),
         ("in", "in is the folder of the pictures themselves: put the masks of what may be copied into"),
     ],
 )
