@@ -520,6 +520,61 @@ def erase_strokes():
     return answer
 
 
+def painted(node, rect):
+    """Paint over a rectangle of a layer, as a brush would."""
+    x, y, width, height = rect
+    node.setPixelData(b"\x00\xff\x00\xff" * (width * height), x, y, width, height)
+
+
+def copy_strokes():
+    """Strokes of both kinds limit what is copied, stay, and are never part of the picture."""
+    document = open_document()
+    yield ready(document)
+    prepare()
+    select(document)
+    before = everything(document)
+    answer = {"said": [], "kinds": []}
+    # 60 x 50 pixels to copy from, of which the right third never.
+    for name, rect in (("lamaFillCopy", (10, 20, 60, 50)), ("lamaFillNever", (50, 10, 60, 100))):
+        menu_action(name).trigger()
+        yield 0.5
+        layer = document.activeNode()
+        answer["kinds"].append([layer.name(), layer.type(), layer.colorLabel(), layer.opacity()])
+        painted(layer, rect)
+        document.refreshProjection()
+        button().click()
+        yield lambda: not is_running()
+        yield 0.3
+        answer["said"].append(message())
+    answer["layers"] = names(document.topLevelNodes())
+    answer["painted"] = any(bytes(layer.pixelData(50, 10, 60, 100)))
+    copy = document.nodeByName("LaMa Fill: copy from here")
+    for node in (copy, layer):
+        node.setVisible(False)
+    document.refreshProjection()
+    answer["changed"] = changed(before, everything(document))
+    for rect in ((0, 0, WIDTH, HEIGHT), HOLE):
+        # Hidden layers say nothing; of what is shown nothing is left, or nothing outside of the hole.
+        button().click()
+        yield lambda: not is_running()
+        yield 0.3
+        answer["said"].append(message())
+        menu_action("lamaFillNever" if rect != HOLE else "lamaFillCopy").trigger()
+        yield 0.5
+        node = document.activeNode()
+        answer["shown again"] = node.visible()
+        node.setPixelData(bytes(4 * WIDTH * HEIGHT), 0, 0, WIDTH, HEIGHT)
+        painted(node, rect)
+        document.refreshProjection()
+        button().click()
+        yield lambda: not is_running()
+        answer["said"].append(message())
+        node.setVisible(False)
+        document.refreshProjection()
+    close(document)
+    return answer
+
+
 def animation():
     """The current frame alone, then every frame of the range that is played."""
     krita = Krita.instance()
