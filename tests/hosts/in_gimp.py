@@ -548,10 +548,12 @@ def a_channel_of(image, name, x, y, width, height, value=255):
         image, name, image.get_width(), image.get_height(), 50.0, Gimp.color_parse_css("red")
     )
     image.insert_channel(channel, None, 0)
-    channel.fill(Gimp.FillType.TRANSPARENT)
-    rect = Gegl.Rectangle.new(x, y, width, height)
-    channel.get_buffer().set(rect, "Y u8", bytes([value]) * (width * height))
-    channel.update(0, 0, image.get_width(), image.get_height())
+    whole = (0, 0, image.get_width(), image.get_height())
+    buffer = channel.get_buffer()
+    for rect, level in ((whole, 0), ((x, y, width, height), value)):
+        buffer.set(Gegl.Rectangle.new(*rect), "Y u8", bytes([level]) * (rect[2] * rect[3]))
+    buffer.flush()
+    channel.update(*whole)
     return channel
 
 
