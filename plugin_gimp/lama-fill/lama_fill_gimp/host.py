@@ -530,13 +530,14 @@ def _ask(
 
 def _channel_row(config: Gimp.ProcedureConfig, image: Gimp.Image, *, beside: Any) -> Any:
     """GIMP's own list of channels: this image's, after “Everywhere”; `beside` is a label to align with."""
-    from gi.repository import GimpUi
+    from gi.repository import GimpUi, Gtk
 
     def is_of_image(_image: Gimp.Image, channel: Gimp.Channel, *_data: Any) -> bool:
         return channel.get_image().get_id() == image.get_id()
 
     box = GimpUi.ChannelComboBox.new(is_of_image, None)
-    store = box.get_model()
+    # Importing Gtk is what gives its lists the methods that Python adds.
+    store: Gtk.ListStore = box.get_model()
     columns = [int(GimpUi.IntStoreColumns.VALUE), int(GimpUi.IntStoreColumns.LABEL)]
     store.set(store.prepend(), columns, [_EVERYWHERE, _("Everywhere")])
 

@@ -132,8 +132,8 @@ class OpenPicture:
             hole: (height, width) uint8, of the rectangle `at`; nothing is selected outside of it.
             at: where the hole is.
             options: how to fill; how its numbers stand for light the file says.
-            source: where the fill may be copied from: a rectangle, and (height, width) uint8 of it; None: from
-                everywhere.
+            source: where the fill may be copied from: a rectangle, and (height, width) uint8 of it; None:
+                from everywhere.
             server: connected.
             model: an installed one, "" for the default.
             progress: told the stage and the fraction.
@@ -223,7 +223,7 @@ class OpenPicture:
 
 
 def _whole_mask(pixels: NDArray[Any], at: Rect, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A mask of a picture's size that has this in a rectangle. Raises `PictureError` where it has no place."""
+    """A mask of a picture's size that has this in a rectangle. Raises `PictureError` where it does not fit."""
     height, width = pixels.shape[:2]
     if not Rect(0, 0, width, height).contains(at):
         raise PictureError("the mask is larger than the picture: reload the page")
