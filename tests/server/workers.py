@@ -112,7 +112,7 @@ def _take_more_than_there_is() -> None:
 
 
 class EchoEngine(ScriptedEngine):
-    """Takes no notice of the options. Where something alone may be copied, the fill is the first pixel of it."""
+    """Takes no notice of the options. With a source, the fill has the colour of the first pixel of that."""
 
     def fill(
         self,

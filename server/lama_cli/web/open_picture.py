@@ -223,7 +223,11 @@ class OpenPicture:
 
 
 def _whole_mask(pixels: NDArray[Any], at: Rect, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A mask of a picture's size that has this in a rectangle. Raises `PictureError` where it does not fit."""
+    """A mask of a picture's size that has this in a rectangle.
+
+    Raises:
+        PictureError: the rectangle reaches out of the picture.
+    """
     height, width = pixels.shape[:2]
     if not Rect(0, 0, width, height).contains(at):
         raise PictureError("the mask is larger than the picture: reload the page")
