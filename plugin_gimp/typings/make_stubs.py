@@ -84,9 +84,7 @@ def get(self, rect: Rectangle, scale: float, format_name: str, repeat_mode: Abys
 @staticmethod
 def new(constraint: typing.Any, data: typing.Any) -> ChannelComboBox: ...""",
     ("GimpUi", "IntComboBox", "get_active"): "def get_active(self) -> tuple[bool, int]: ...",
-    ("Gtk", "ListStore", "prepend"): "def prepend(self) -> typing.Any: ...",
-    ("Gtk", "ListStore", "set"): """
-def set(self, tree_iter: typing.Any, columns: list[int], values: list[typing.Any]) -> None: ...""",
+    ("Gtk", "ComboBox", "get_model"): "def get_model(self) -> typing.Any: ...",
     ("GimpUi", "ProcedureDialog", "get_widget"): """
 def get_widget(self, property: str, widget_type: typing.Any) -> typing.Any: ...""",
     ("GimpUi", "ProcedureDialog", "fill"): "def fill(self, properties: list[str]) -> None: ...",

@@ -166,7 +166,7 @@ def test_copy_strokes(answers: Answers) -> None:
     answer = answers["copy_strokes"]
     copy, never = "LaMa Fill: copy from here", "LaMa Fill: never copy from here"
     assert answer["kinds"] == [[copy, "paintlayer", 2, 128], [never, "paintlayer", 6, 128]]
-    assert answer["layers"] == ["Background", "LaMa Fill", "LaMa Fill", copy, never]
+    assert answer["layers"] == ["Background", "LaMa Fill", "LaMa Fill", never, copy]
     assert answer["painted"], "the strokes stay"
     assert answer["changed"] == HOLE
     assert answer["shown again"]

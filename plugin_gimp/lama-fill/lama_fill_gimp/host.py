@@ -530,14 +530,13 @@ def _ask(
 
 def _channel_row(config: Gimp.ProcedureConfig, image: Gimp.Image, *, beside: Any) -> Any:
     """GIMP's own list of channels: this image's, after “Everywhere”; `beside` is a label to align with."""
-    from gi.repository import GimpUi, Gtk
+    from gi.repository import GimpUi
 
     def is_of_image(_image: Gimp.Image, channel: Gimp.Channel, *_data: Any) -> bool:
         return channel.get_image().get_id() == image.get_id()
 
     box = GimpUi.ChannelComboBox.new(is_of_image, None)
-    # Importing Gtk is what gives its lists the methods that Python adds.
-    store: Gtk.ListStore = box.get_model()
+    store = box.get_model()
     columns = [int(GimpUi.IntStoreColumns.VALUE), int(GimpUi.IntStoreColumns.LABEL)]
     store.set(store.prepend(), columns, [_EVERYWHERE, _("Everywhere")])
 
@@ -553,7 +552,8 @@ def _channel_row(config: Gimp.ProcedureConfig, image: Gimp.Image, *, beside: Any
     show()
     # One of another image is not what the dialog shows.
     chosen(box)
-    box.connect("changed", chosen)
+    # GIMP's list has a `connect` of its own, which is another.
+    GObject.Object.connect(box, "changed", chosen)
     config.connect("notify::source", show)
     box.set_tooltip_text(
         _("What the fill may be copied from: white in a channel. Select > Save to Channel makes one.")

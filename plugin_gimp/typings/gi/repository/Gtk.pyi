@@ -89,10 +89,6 @@ class SizeGroupMode(enum.IntFlag):
     NONE = 0
     HORIZONTAL = 1
 
-class ListStore(GObject.Object):
-    def prepend(self) -> typing.Any: ...
-    def set(self, tree_iter: typing.Any, columns: list[int], values: list[typing.Any]) -> None: ...
-
 class Widget(GObject.InitiallyUnowned, Buildable):
     def __init__(self, type: typing.Any = ..., first_property_name: str = ...) -> None: ...
     @staticmethod
