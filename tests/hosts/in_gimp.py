@@ -700,7 +700,11 @@ def select_in_window(x, y, width, height):
 
 
 def channel_in_window(name, x, y, width, height):
-    a_channel_of(shown(), name, x, y, width, height)
+    image = shown()
+    # A new channel is what is active then, as after Select > Save to Channel: back to the layer.
+    layers = image.get_selected_layers()
+    a_channel_of(image, name, x, y, width, height)
+    image.set_selected_layers(layers)
     Gimp.displays_flush()
 
 
