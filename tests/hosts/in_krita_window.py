@@ -491,7 +491,7 @@ def erase_strokes():
     prepare()
     before = everything(document)
     menu_action("lamaFillStrokes").trigger()
-    yield 0.5
+    yield is_active(document, "LaMa Fill: paint over what is to be gone")
     marker = document.activeNode()
     answer = {"marker": marker.type(), "layers": names(document.topLevelNodes())}
     x, y, width, height = HOLE
@@ -520,6 +520,11 @@ def erase_strokes():
     return answer
 
 
+def is_active(document, name):
+    """Whether a layer of that name is the active one by now."""
+    return lambda: document.activeNode() is not None and document.activeNode().name() == name
+
+
 def painted(node, rect):
     """Paint over a rectangle of a layer, as a brush would."""
     x, y, width, height = rect
@@ -534,10 +539,14 @@ def copy_strokes():
     select(document)
     before = everything(document)
     answer = {"said": [], "kinds": []}
-    # 60 x 50 pixels to copy from, of which the right third never.
-    for name, rect in (("lamaFillCopy", (10, 20, 60, 50)), ("lamaFillNever", (50, 10, 60, 100))):
+    # 60 x 50 pixels to copy from, of which the right third never. The mirror's fill is made from there.
+    strokes = {
+        "lamaFillCopy": ("LaMa Fill: copy from here", (145, 60, 60, 50)),
+        "lamaFillNever": ("LaMa Fill: never copy from here", (185, 10, 60, 100)),
+    }
+    for name, (layer_name, rect) in strokes.items():
         menu_action(name).trigger()
-        yield 0.5
+        yield is_active(document, layer_name)
         layer = document.activeNode()
         answer["kinds"].append([layer.name(), layer.type(), layer.colorLabel(), layer.opacity()])
         painted(layer, rect)
@@ -547,7 +556,7 @@ def copy_strokes():
         yield 0.3
         answer["said"].append(message())
     answer["layers"] = names(document.topLevelNodes())
-    answer["painted"] = any(bytes(layer.pixelData(50, 10, 60, 100)))
+    answer["painted"] = any(bytes(layer.pixelData(185, 10, 60, 100)))
     copy = document.nodeByName("LaMa Fill: copy from here")
     for node in (copy, layer):
         node.setVisible(False)
@@ -559,8 +568,9 @@ def copy_strokes():
         yield lambda: not is_running()
         yield 0.3
         answer["said"].append(message())
-        menu_action("lamaFillNever" if rect != HOLE else "lamaFillCopy").trigger()
-        yield 0.5
+        name = "lamaFillNever" if rect != HOLE else "lamaFillCopy"
+        menu_action(name).trigger()
+        yield is_active(document, strokes[name][0])
         node = document.activeNode()
         answer["shown again"] = node.visible()
         node.setPixelData(bytes(4 * WIDTH * HEIGHT), 0, 0, WIDTH, HEIGHT)
