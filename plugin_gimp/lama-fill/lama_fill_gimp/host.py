@@ -537,8 +537,13 @@ def _channel_row(config: Gimp.ProcedureConfig, image: Gimp.Image, *, beside: Any
 
     box = GimpUi.ChannelComboBox.new(is_of_image, None)
     store = box.get_model()
-    columns = [int(GimpUi.IntStoreColumns.VALUE), int(GimpUi.IntStoreColumns.LABEL)]
-    store.set(store.prepend(), columns, [_EVERYWHERE, _("Everywhere")])
+    value, label = int(GimpUi.IntStoreColumns.VALUE), int(GimpUi.IntStoreColumns.LABEL)
+    for entry in store:
+        channel = Gimp.Item.get_by_id(entry[value])
+        if channel is not None:
+            # Without the name of the image, which is the same for all of them.
+            entry[label] = channel.get_name()
+    store.set(store.prepend(), [value, label], [_EVERYWHERE, _("Everywhere")])
 
     def show(*_changed: Any) -> None:
         channel = image.get_channel_by_name(_channel_name(config)) if _channel_name(config) else None
