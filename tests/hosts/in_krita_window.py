@@ -491,6 +491,7 @@ def erase_strokes():
     prepare()
     before = everything(document)
     menu_action("lamaFillStrokes").trigger()
+    yield 0.5
     yield is_active(document, "LaMa Fill: paint over what is to be gone")
     marker = document.activeNode()
     answer = {"marker": marker.type(), "layers": names(document.topLevelNodes())}
@@ -521,8 +522,13 @@ def erase_strokes():
 
 
 def is_active(document, name):
-    """Whether a layer of that name is the active one by now."""
-    return lambda: document.activeNode() is not None and document.activeNode().name() == name
+    """Whether a layer of that name is the active one by now. Ask after a moment."""
+
+    def look():
+        node = document.activeNode()
+        return node is not None and node.name() == name
+
+    return look
 
 
 def painted(node, rect):
@@ -546,6 +552,7 @@ def copy_strokes():
     }
     for name, (layer_name, rect) in strokes.items():
         menu_action(name).trigger()
+        yield 0.5
         yield is_active(document, layer_name)
         layer = document.activeNode()
         answer["kinds"].append([layer.name(), layer.type(), layer.colorLabel(), layer.opacity()])
@@ -570,6 +577,7 @@ def copy_strokes():
         answer["said"].append(message())
         name = "lamaFillNever" if rect != HOLE else "lamaFillCopy"
         menu_action(name).trigger()
+        yield 0.5
         yield is_active(document, strokes[name][0])
         node = document.activeNode()
         answer["shown again"] = node.visible()
@@ -581,6 +589,8 @@ def copy_strokes():
         answer["said"].append(message())
         node.setVisible(False)
         document.refreshProjection()
+    # A node that outlives its document may end Krita.
+    del copy, layer, node
     close(document)
     return answer
 
