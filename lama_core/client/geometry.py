@@ -12,7 +12,7 @@ them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Optional, Union
 
@@ -206,22 +206,30 @@ def context_window(
     return Rect(x, y, width, height)
 
 
-def with_source(window: Window, source: Rect, canvas: Rect) -> Window:
-    """A window that sees enough of what its fill may be copied from.
+def with_source(
+    windows: Sequence[Window], source: Rect, canvas: Rect, count: Callable[[Rect], int]
+) -> list[Window]:
+    """Windows that see enough of what their fills may be copied from.
 
-    Where it holds as much of it as its hole is large, or all, it stays as it is; else it is enlarged to hold
+    Where one holds as much of it as its hole is large, or all, it stays as it is; else it is enlarged to hold
     all. What is written stays the same.
 
     Args:
-        window: as planned.
+        windows: as planned.
         source: the bounds of what may be copied.
         canvas: the whole picture.
+        count: how many pixels in a rectangle may be copied; what is in a hole may not.
     """
     source = source.clipped(canvas)
-    enough = min(source.area, window.hole.area)
-    if window.rect.intersect(source).area >= enough:
-        return window
-    return replace(window, rect=window.rect.union(source))
+    whole = count(source)
+
+    def seeing(window: Window) -> Window:
+        enough = min(whole, window.hole.area)
+        if count(window.rect.intersect(source)) >= enough:
+            return window
+        return replace(window, rect=window.rect.union(source))
+
+    return [seeing(window) for window in windows]
 
 
 def _stepped(side: int) -> int:

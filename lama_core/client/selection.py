@@ -1,4 +1,4 @@
-"""Where the hole is, from a mask of which only what is needed is read.
+"""Where the hole is, and what may be copied into it, from masks of which only what is needed is read.
 
 A mask is given by a function that reads a rectangle of it: one byte for each pixel, 0 for known, 255 for
 hole, row by row. No part of this looks at single pixels: rows are put on top of each other as long numbers.
@@ -6,11 +6,11 @@ hole, row by row. No part of this looks at single pixels: rows are put on top of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lama_core.client import tiles
-from lama_core.client.geometry import Context, Rect, context_window, plan_windows
+from lama_core.client.geometry import Context, Rect, Window, context_window, plan_windows, with_source
 from lama_core.client.tiles import CELL, Cell, Cells
 
 ReadMask = Callable[[Rect], bytes]
@@ -18,7 +18,12 @@ ReadMask = Callable[[Rect], bytes]
 #: A hole that fits in a window of so many pixels, surroundings included, is sent in one piece.
 ONE_PIECE = 1 << 21
 
+#: A mask is read in bands of about so many pixels where all of it is looked at.
+BAND = 1 << 21
+
 INVERTED = bytes(range(255, -1, -1))
+
+_WHERE_ANY = bytes([0, *[255] * 255])
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,35 @@ class Piece:
 
     window: Rect
     written: Rect
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a fill may be copied from; what is in the hole may not, whatever is said here.
+
+    Attributes:
+        bounds: all of it is inside.
+        read: the mask: not 0 where it may be copied from.
+    """
+
+    bounds: Rect
+    read: ReadMask
+
+    def within(self, canvas: Rect) -> Source:
+        """The same with its tightest bounds; with empty ones where there is nothing of it."""
+        tight = Rect(canvas.x, canvas.y, 0, 0)
+        for band in _bands(self.bounds.clipped(canvas)):
+            tight = tight.union(_tight(band, self.read))
+        return Source(tight, self.read)
+
+    def count(self, rect: Rect, read_hole: ReadMask) -> int:
+        """How many pixels of a rectangle may be copied."""
+        found = 0
+        for band in _bands(rect.intersect(self.bounds)):
+            allowed, hole = (read(band).translate(_WHERE_ANY) for read in (self.read, read_hole))
+            known = int.from_bytes(allowed, "little") & ~int.from_bytes(hole, "little")
+            found += known.to_bytes(band.area, "little").count(255)
+        return found
 
 
 def plan(
@@ -38,6 +72,7 @@ def plan(
     feather: int | None = None,
     context: Context = "auto",
     join_islands: bool = False,
+    source: Source | None = None,
 ) -> list[Piece]:
     """The windows to send for a hole; no two of them are written to at the same place.
 
@@ -49,6 +84,7 @@ def plan(
         feather: over how many pixels the fill is blended in; None: by the size of the hole.
         context: "auto", "whole" or pixels.
         join_islands: whether islands of any size are filled too, so that no hole may be cut.
+        source: what the fill may be copied from, `within` the canvas; None: all that is known.
 
     Returns:
         No piece at all when the mask is 0 everywhere.
@@ -65,7 +101,22 @@ def plan(
     else:
         holes = [hole for hole in [_tight(whole, read)] if not hole.is_empty]
         windows = plan_windows(holes, canvas, grow=grow, feather=feather, context=context)
+    if source is not None:
+        windows = _with_source(windows, source, canvas, read)
     return [Piece(window.rect, window.written) for window in windows]
+
+
+def _with_source(windows: list[Window], source: Source, canvas: Rect, read: ReadMask) -> list[Window]:
+    return with_source(windows, source.bounds, canvas, lambda rect: source.count(rect, read))
+
+
+def _bands(rect: Rect) -> Iterator[Rect]:
+    """A rectangle from top to bottom in parts of whole rows; none where it is empty."""
+    if rect.is_empty:
+        return
+    rows = max(1, BAND // rect.width)
+    for top in range(rect.y, rect.bottom, rows):
+        yield Rect(rect.x, top, rect.width, min(rows, rect.bottom - top))
 
 
 def hole_cells(bounds: Rect, read: ReadMask) -> Cells:

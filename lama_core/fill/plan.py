@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lama_core.client import tiles
-from lama_core.client.geometry import Window, feather_of, grow_of, with_source
+from lama_core.client.geometry import Rect, Window, feather_of, grow_of, with_source
 from lama_core.client.options import FillOptions
 from lama_core.client.tiles import MAX_TILE
 from lama_core.fill.common.errors import FillError
@@ -61,7 +63,8 @@ def plan_fill(
     windows = tuple(_planned_windows(mask, options))
     where = None if source is None else _checked_source(picture, source, mask)
     if where is not None:
-        windows = tuple(with_source(window, where.bounds, mask.canvas) for window in windows)
+        count = partial(_count_copyable, where, mask)
+        windows = tuple(with_source(windows, where.bounds, mask.canvas, count))
     return FillPlan(picture=picture, pixel=pixel, mask=mask, source=where, windows=windows, options=options)
 
 
@@ -70,9 +73,14 @@ def _checked_source(picture: Pixels, source: NDArray[Any], hole: HoleMask) -> Ho
     mask = _checked_size(picture, read_hole(source), "the mask of what may be copied")
     if mask.bounds.is_empty:
         raise FillError("the mask of what may be copied selects nothing: mark in it where to copy from")
-    if not ((mask.window(mask.bounds) >= 0.5) & (hole.window(mask.bounds) < 0.5)).any():
+    if not _count_copyable(mask, hole, mask.bounds):
         raise FillError("all of what may be copied is in the hole: mark something outside of it")
     return mask
+
+
+def _count_copyable(source: HoleMask, hole: HoleMask, rect: Rect) -> int:
+    """How many pixels of a rectangle may be copied."""
+    return int(np.count_nonzero((source.window(rect) >= 0.5) & (hole.window(rect) < 0.5)))
 
 
 def _checked_size(picture: Pixels, mask: HoleMask, name: str) -> HoleMask:

@@ -38,6 +38,11 @@ CORRECTIONS = {
 @staticmethod
 def bounds(image: Image) -> tuple[bool, bool, int, int, int, int]: ...""",
     ("Gimp", "Drawable", "get_offsets"): "def get_offsets(self) -> tuple[bool, int, int]: ...",
+    ("Gimp", "Image", "get_channel_by_name"): """
+def get_channel_by_name(self, name: str = ...) -> Channel | None: ...""",
+    ("Gimp", "Item", "get_by_id"): """
+@staticmethod
+def get_by_id(item_id: int = ...) -> Item | None: ...""",
     ("Gimp", "Image", "get_layers"): "def get_layers(self) -> list[Layer]: ...",
     ("Gimp", "Image", "get_selected_layers"): "def get_selected_layers(self) -> list[Layer]: ...",
     ("Gimp", "Image", "set_selected_layers"): """
@@ -75,6 +80,11 @@ def get(self, rect: Rectangle, scale: float, format_name: str, repeat_mode: Abys
         "Object",
         "set_property",
     ): "def set_property(self, name: str, value: typing.Any) -> None: ...",
+    ("GimpUi", "ChannelComboBox", "new"): """
+@staticmethod
+def new(constraint: typing.Any, data: typing.Any) -> ChannelComboBox: ...""",
+    ("GimpUi", "IntComboBox", "get_active"): "def get_active(self) -> tuple[bool, int]: ...",
+    ("Gtk", "ComboBox", "get_model"): "def get_model(self) -> typing.Any: ...",
     ("GimpUi", "ProcedureDialog", "get_widget"): """
 def get_widget(self, property: str, widget_type: typing.Any) -> typing.Any: ...""",
     ("GimpUi", "ProcedureDialog", "fill"): "def fill(self, properties: list[str]) -> None: ...",

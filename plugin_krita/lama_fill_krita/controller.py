@@ -39,7 +39,9 @@ class Editor(Protocol):
     def remembered(self) -> str: ...
     def remember(self, text: str) -> None: ...
     def later(self, seconds: float, call: Callable[[], None]) -> None: ...
-    def make_marker(self, document: Document, name: str) -> None: ...
+    def paint_strokes(self, document: Document, kind: str, name: str) -> None:
+        """Make a layer for strokes of a kind of `STROKES`, or choose it, and take the brush."""
+
     def failed(self, error: BaseException) -> None:
         """Write an unexpected error to where a developer finds it."""
 
@@ -157,12 +159,13 @@ class Controller:
         """Fill what is selected in every frame of the range that is played."""
         self._start(self.view.options, plan_hole, every_frame=True)
 
-    def erase_strokes(self) -> None:
-        """Make the layer that strokes are painted on, or choose it."""
+    def paint_strokes(self, kind: str) -> None:
+        """Make the layer that strokes of a kind of `STROKES` are painted on, or choose it."""
         document = self._document()
         if document is not None:
-            self._editor.make_marker(document, _("LaMa Fill: paint over what is to be gone"))
-            self._editor.tell(_("Paint over what is to be gone, then click “Fill”."))
+            name, told = STROKES[kind]
+            self._editor.paint_strokes(document, kind, _(name))
+            self._editor.tell(_(told))
 
     def cancel(self) -> None:
         task, self._task = self._task, None
@@ -283,6 +286,22 @@ class Controller:
         for show in list(self._shows):
             show(self.view)
 
+
+STROKES = {
+    "erase": (
+        N_("LaMa Fill: paint over what is to be gone"),
+        N_("Paint over what is to be gone, then click “Fill”."),
+    ),
+    "copy": (
+        N_("LaMa Fill: copy from here"),
+        N_("Paint over what fills may be copied from. Hide the layer to copy from everywhere again."),
+    ),
+    "never": (
+        N_("LaMa Fill: never copy from here"),
+        N_("Paint over what must not be copied into fills. Hide the layer to allow it again."),
+    ),
+}
+"""For each kind of strokes: how their layer is called, and what to do with it."""
 
 STATES = {
     "loading": N_("loading a model"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +25,25 @@ class Hole:
     bounds: Rect
     read: ReadMask
     marker: str | None = None
+
+
+@dataclass(frozen=True)
+class CopyStrokes:
+    """Strokes on a visible layer that say what a fill may be copied from.
+
+    Attributes:
+        key: of their layer.
+        name: of their layer.
+        allows: whether the fill is copied from there; otherwise it is never copied from there.
+        bounds: they are inside.
+        read: reads a rectangle of them: one byte for each pixel, not 0 where there is paint.
+    """
+
+    key: str
+    name: str
+    allows: bool
+    bounds: Rect
+    read: ReadMask
 
 
 class Layer(Protocol):
@@ -53,6 +72,10 @@ class Document(Protocol):
     def activate(self, key: str) -> None: ...
     def selection(self) -> Hole | None: ...
     def strokes(self) -> Hole | None: ...
+    def copy_strokes(self) -> Sequence[CopyStrokes]: ...
+    def stroke_layers(self) -> Collection[str]:
+        """The keys of all layers that were made for strokes, whether there are any on them or not."""
+
     def read(self, node: str | None, rect: Rect) -> bytes:
         """Pixels of a node as it is projected, in its space; of everything that is visible for None."""
 

@@ -84,7 +84,7 @@ def fill(
     active = document.active_node()
     if active is None:
         raise RefusalError(_("There is no active layer: choose one in the list of layers."))
-    place = _find_place(document, plan, active)
+    place = _find_place(document, active)
     source = place if options.input == "layer" else None
     if source is not None:
         check_has_picture(source)
@@ -127,12 +127,16 @@ def fill(
     )
 
 
-def _find_place(document: Document, plan: HolePlan, active: Node) -> Node:
-    """The node that the new layer goes above."""
-    if active.key == plan.marker:
-        below = document.node_below(active.key)
-        return active if below is None else below
-    return place_of(active)
+def _find_place(document: Document, active: Node) -> Node:
+    """The node that the new layer goes above: never one with strokes, if there is another below it."""
+    strokes = document.stroke_layers()
+    place = active
+    while place.key in strokes:
+        below = document.node_below(place.key)
+        if below is None:
+            return place
+        place = below
+    return place if place is not active else place_of(active)
 
 
 def _find_times(document: Document, every_frame: bool) -> list[int] | None:
@@ -154,9 +158,10 @@ def _fill_picture(
     plan, layout = request.plan, windows.space.layout
     options = replace(plan.fill, transfer=windows.space.transfer, frame=time)
     answers = []
-    for number, (piece, pixels, mask) in enumerate(zip(plan.pieces, windows.pixels, plan.masks)):
+    parts = zip(plan.pieces, windows.pixels, plan.masks, plan.sources)
+    for number, (piece, pixels, mask, source) in enumerate(parts):
         answer = yield request.server.fill(
-            pieces.request(piece, layout, pixels, mask, options, model=plan.options.model),
+            pieces.request(piece, layout, pixels, mask, options, source=source, model=plan.options.model),
             start=plan.options.start_server,
             on_progress=partial(_report_piece, report, number, len(plan.pieces)),
             on_preview=request.on_preview,

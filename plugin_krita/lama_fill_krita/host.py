@@ -20,16 +20,20 @@ from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extensio
 from lama_core.client.geometry import Rect
 from lama_core.client.plugin.alpha import alpha_bytes
 from lama_core.client.plugin.texts import _
+from lama_core.client.selection import ReadMask
 from lama_fill_krita import languages, qt, template
 from lama_fill_krita.color_space import Space
 from lama_fill_krita.controller import Controller
-from lama_fill_krita.document import Document, Hole
+from lama_fill_krita.document import CopyStrokes, Document, Hole
 from lama_fill_krita.nodes import Node, RefusalError
 from lama_fill_krita.server_thread import ServerThread
 
 NAME = "LaMa Fill"
 GROUP = "lamaFill"
-MARKER = "lama_fill/marker"
+LAYERS = {"erase": "lama_fill/marker", "copy": "lama_fill/copy", "never": "lama_fill/never"}
+"""The annotation of a document that has the key of its layer for strokes, by their kind."""
+LABELS = {"copy": 2, "never": 6}
+"""Krita's numbers of the colours that layers are labelled with: green and red."""
 MESSAGE_MILLISECONDS = 4000
 RESOLUTION = 72.0
 
@@ -141,40 +145,51 @@ class KritaDocument:
         return self._clipped(Hole(bounds, read))
 
     def strokes(self) -> Hole | None:
-        found = self._marker()
+        found = self._stroke_layer("erase")
         if found is None or found.bounds().isEmpty():
             return None
-        bounds, space = found.bounds(), _space(found)
+        return self._clipped(Hole(_bounds(found), _painted(found), marker=_key(found)))
 
-        def read(rect: Rect) -> bytes:
-            return _alpha(found, rect, space)
+    def copy_strokes(self) -> list[CopyStrokes]:
+        found = {kind: self._stroke_layer(kind) for kind in ("copy", "never")}
+        return [
+            CopyStrokes(_key(layer), layer.name(), kind == "copy", _bounds(layer), _painted(layer))
+            for kind, layer in found.items()
+            if layer is not None and layer.visible() and not layer.bounds().isEmpty()
+        ]
 
-        rect = Rect(bounds.x(), bounds.y(), bounds.width(), bounds.height())
-        return self._clipped(Hole(rect, read, marker=_key(found)))
+    def stroke_layers(self) -> set[str]:
+        return {key for kind in LAYERS if (key := self._stroke_key(kind))}
 
     def _clipped(self, hole: Hole) -> Hole:
         return Hole(hole.bounds.clipped(Rect(0, 0, *self.size())), hole.read, hole.marker)
 
-    def _marker(self) -> krita.Node | None:
-        key = bytes(self._document.annotation(MARKER)).decode("ascii", "replace")
+    def _stroke_key(self, kind: str) -> str:
+        return bytes(self._document.annotation(LAYERS[kind])).decode("ascii", "replace")
+
+    def _stroke_layer(self, kind: str) -> krita.Node | None:
+        key = self._stroke_key(kind)
         return self._find(key) if key else None
 
-    def make_marker(self, name: str) -> None:
+    def make_stroke_layer(self, kind: str, name: str) -> None:
         """Make the layer for strokes above the active one, unless there is one, and choose it."""
-        marker = self._marker()
-        if marker is None:
+        layer = self._stroke_layer(kind)
+        if layer is None:
             active = self._document.activeNode()
             while active is not None and active.type().endswith("mask"):
                 active = active.parentNode()
             parent = active.parentNode() if active is not None else None
             if parent is None:
                 active, parent = None, self._document.rootNode()
-            marker = self._document.createNode(name, "paintlayer")
+            layer = self._document.createNode(name, "paintlayer")
             # Half, so that what is painted over can be seen.
-            marker.setOpacity(128)
-            parent.addChildNode(marker, active)
-            self._document.setAnnotation(MARKER, NAME, _key(marker).encode("ascii"))
-        self._document.setActiveNode(marker)
+            layer.setOpacity(128)
+            layer.setColorLabel(LABELS.get(kind, 0))
+            parent.addChildNode(layer, active)
+            self._document.setAnnotation(LAYERS[kind], NAME, _key(layer).encode("ascii"))
+        elif not layer.visible():
+            self.show(_key(layer), True)
+        self._document.setActiveNode(layer)
 
     # Pixels.
 
@@ -321,9 +336,9 @@ class KritaEditor:
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         qt.later(seconds, call)
 
-    def make_marker(self, document: Document, name: str) -> None:
+    def paint_strokes(self, document: Document, kind: str, name: str) -> None:
         assert isinstance(document, KritaDocument)
-        document.make_marker(name)
+        document.make_stroke_layer(kind, name)
         brush = Krita.instance().action("KritaShape/KisToolBrush")
         if brush is not None:
             brush.trigger()
@@ -390,6 +405,17 @@ def _called(call: Callable[[], None]) -> Callable[[], None]:
 def _space(of: krita.Document | krita.Node) -> Space:
     """Of a document or a node."""
     return Space(of.colorModel(), of.colorDepth(), of.colorProfile())
+
+
+def _bounds(node: krita.Node) -> Rect:
+    bounds = node.bounds()
+    return Rect(bounds.x(), bounds.y(), bounds.width(), bounds.height())
+
+
+def _painted(node: krita.Node) -> ReadMask:
+    """What reads where a layer has paint."""
+    space = _space(node)
+    return lambda rect: _alpha(node, rect, space)
 
 
 def _alpha(node: krita.Node, rect: Rect, space: Space) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 if "PyQt6.QtCore" in sys.modules:
@@ -254,8 +255,10 @@ class Panel(QScrollArea):
         menu = QMenu(self)
         for name, text, call in (
             ("lamaFillAgain", _("Fill again"), self._controller.fill_again),
-            ("lamaFillStrokes", _("Erase strokes"), self._controller.erase_strokes),
             ("lamaFillFrames", _("Fill every frame"), self._controller.fill_every_frame),
+            ("lamaFillStrokes", _("Erase strokes"), partial(self._controller.paint_strokes, "erase")),
+            ("lamaFillCopy", _("Copy from here"), partial(self._controller.paint_strokes, "copy")),
+            ("lamaFillNever", _("Never copy from here"), partial(self._controller.paint_strokes, "never")),
         ):
             _add(menu, name, text, call)
         more = _menu_button("lamaFillMore", "⋮", _("Other ways to fill"), menu)

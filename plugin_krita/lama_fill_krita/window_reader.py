@@ -58,18 +58,20 @@ class WindowReader:
             if time is not None and self._document.time() != time:
                 self._document.set_time(time)
                 self._went_to = time
-            # What is visible is filled, not the strokes that say where.
-            hidden = self._plan.marker if self._source is None else None
-            if hidden is not None:
-                self._document.show(hidden, False)
+            # What is visible is filled, not the strokes that say where and from where.
+            strokes = self._plan.strokes if self._source is None else ()
+            hidden = [key for key in strokes if self._document.node(key) is not None]
+            for key in hidden:
+                self._document.show(key, False)
             try:
                 pixels = []
                 for piece in self._plan.pieces:
                     window = yield from self._read_window(piece.window)
                     pixels.append(window)
             finally:
-                if hidden is not None and self._document.is_open():
-                    self._document.show(hidden, True)
+                for key in hidden:
+                    if self._document.is_open() and self._document.node(key) is not None:
+                        self._document.show(key, True)
             # The artist may have gone to another frame between two steps.
             if time is None or self._document.time() == time:
                 return Windows(self._space().sent, tuple(pixels))

@@ -7,7 +7,7 @@ import tempfile
 import time
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +40,9 @@ SUFFIXES: Final = ENDINGS | {".avif"}
 #: with a number behind them, as LaMa's own tools name them.
 _MASK_OF: Final = re.compile(r"(?P<picture>.+)[_-]mask\d*", re.IGNORECASE)
 
+#: So may the mask of what may be copied be called, in a folder of such masks.
+_SOURCE_OF: Final = re.compile(r"(?P<picture>.+)[_-](?:mask|source)\d*", re.IGNORECASE)
+
 
 class BatchError(LamaFillError):
     """There is nothing to do in these folders."""
@@ -52,6 +55,8 @@ class Task:
     picture: Path
     mask: Path | None
     output: Path
+    source: Path | None = None
+    """The mask of what may be copied into the hole; None: from everywhere."""
     frame: int | None = None
     """Its number in a sequence; None: the picture stands alone."""
 
@@ -94,6 +99,7 @@ def find_tasks(
     output: Path,
     ending: str | None = None,
     mask: Path | None = None,
+    source: Path | None = None,
 ) -> Found:
     """The pictures of a folder, by name, each with its mask.
 
@@ -105,9 +111,11 @@ def find_tasks(
         ending: the ending of their names, with its dot; None: as the picture's, and PNG's where that kind is
             only read.
         mask: a file that is the mask of every picture, in place of masks by name.
+        source: a folder with masks of what may be copied, by the pictures' names, or a file that is that of
+            every picture. A picture without one is filled from everywhere.
 
     Raises:
-        BatchError: a folder or the mask is missing or cannot be read, there is no picture, or two would be
+        BatchError: a folder or a mask is missing or cannot be read, there is no picture, or two would be
             written to the same place.
     """
     for place in (folder, masks):
@@ -117,37 +125,39 @@ def find_tasks(
         raise BatchError(f"{output} is the folder of the pictures themselves: choose another with -o")
     if mask is not None and not mask.is_file():
         raise BatchError(f"{mask} is not a file: give the mask of all pictures")
+    if source is not None and not (source.is_dir() or source.is_file()):
+        raise BatchError(f"{source} is not there: give a mask of what may be copied, or a folder of such")
     files, others = _pictures(folder)
-    if mask is not None:
-        files = [path for path in files if not _same(path, mask)]
+    for each in (mask, source):
+        if each is not None and each.is_file():
+            files = [path for path in files if not _same(path, each)]
     candidates = files
     if masks is not None:
         candidates, more = _pictures(masks)
         others += more
-    left_out = [f"{path} is left out: its ending is not that of a picture that is read" for path in others]
+    left_out = [_not_read(path) for path in others]
     names = _Names(path.stem for path in files)
-    masks_of: dict[str, list[Path]] = {}
-    beside = set()
-    for path in candidates:
-        match = _MASK_OF.fullmatch(path.stem)
-        of = None if match is None else names.find(match["picture"])
-        if of is not None:
-            beside.add(path)
-        elif masks is not None:
-            of = names.find(path.stem)
-            if of is None:
-                left_out.append(f"{path} is left out: there is no picture of its name in {folder}")
-        if of is not None:
-            masks_of.setdefault(of, []).append(path)
-    for name, several in masks_of.items():
-        # The one of just the picture's name first.
-        several.sort(key=lambda path: (path.stem != name, path in beside, path.name))
-        left_out += [f"{path} is left out: {several[0]} is the mask of that picture" for path in several[1:]]
+    masks_of, beside, unpaired = _paired(candidates, names, _MASK_OF, by_name=masks is not None)
+    left_out += _left_out(masks_of, unpaired, folder, "the mask")
+    sources_of: dict[str, list[Path]] = {}
+    if source is not None and source.is_dir():
+        if _same(source, folder):
+            raise BatchError(
+                f"{source} is the folder of the pictures themselves: put the masks of what may be copied "
+                "into one of their own"
+            )
+        more, others = _pictures(source)
+        left_out += [_not_read(path) for path in others]
+        sources_of, _, unpaired = _paired(more, names, _SOURCE_OF, by_name=True)
+        left_out += _left_out(sources_of, unpaired, folder, "the mask of what may be copied")
     tasks = [
         Task(
             picture=path,
             mask=mask or next(iter(masks_of.get(path.stem, ())), None),
             output=output / (path.stem + (ending or _own_ending(path))),
+            source=source
+            if source is not None and not source.is_dir()
+            else next(iter(sources_of.get(path.stem, ())), None),
         )
         for path in files
         if path not in beside
@@ -162,6 +172,53 @@ def find_tasks(
                 f"{other} and {task.picture} would both be written to {task.output}: rename one of them"
             )
     return Found(tasks=tuple(tasks), left_out=tuple(left_out))
+
+
+def _paired(
+    candidates: Sequence[Path], names: _Names, marked: re.Pattern[str], *, by_name: bool
+) -> tuple[dict[str, list[Path]], set[Path], list[Path]]:
+    """The masks of each picture, the best first; those that are called after a picture; those of no picture.
+
+    Args:
+        candidates: what may be masks.
+        names: of the pictures.
+        marked: how a mask is called after a picture.
+        by_name: whether a mask may have just the picture's name.
+    """
+    masks_of: dict[str, list[Path]] = {}
+    called: set[Path] = set()
+    unpaired = []
+    for path in candidates:
+        match = marked.fullmatch(path.stem)
+        of = None if match is None else names.find(match["picture"])
+        if of is not None:
+            called.add(path)
+        elif by_name:
+            of = names.find(path.stem)
+            if of is None:
+                unpaired.append(path)
+        if of is not None:
+            masks_of.setdefault(of, []).append(path)
+    for name, several in masks_of.items():
+        # The one of just the picture's name first.
+        several.sort(key=lambda path: (path.stem != name, path in called, path.name))
+    return masks_of, called, unpaired
+
+
+def _left_out(
+    masks_of: Mapping[str, Sequence[Path]], unpaired: Iterable[Path], folder: Path, what: str
+) -> list[str]:
+    """A line about each mask that is not used."""
+    lines = [f"{path} is left out: there is no picture of its name in {folder}" for path in unpaired]
+    return lines + [
+        f"{path} is left out: {used} is {what} of that picture"
+        for used, *others in masks_of.values()
+        for path in others
+    ]
+
+
+def _not_read(path: Path) -> str:
+    return f"{path} is left out: its ending is not that of a picture that is read"
 
 
 class _Names:
@@ -268,7 +325,7 @@ def run_batch(
 
 
 def load_task(task: Task, options: FillOptions, *, max_pixels: int, transfer_of_file: bool) -> Loaded:
-    """Read a picture and its mask, and see that what is made of it can be written.
+    """Read a picture and its masks, and see that what is made of it can be written.
 
     Args:
         task: what to fill.
@@ -290,10 +347,15 @@ def load_task(task: Task, options: FillOptions, *, max_pixels: int, transfer_of_
                 check_mask_size(mask, path, max_pixels=max_pixels)
                 picture = read_picture(path, max_pixels=max_pixels)
                 hole = read_mask(mask, picture=picture, max_pixels=max_pixels, notes=notes)
+        source = None
+        if task.source is not None:
+            with local_copy(task.source) as copied:
+                check_mask_size(copied, path, max_pixels=max_pixels)
+                source = read_mask(copied, picture=picture, max_pixels=max_pixels, notes=notes)
     how = options if task.frame is None else replace(options, frame=task.frame)
     if transfer_of_file:
         how = replace(how, transfer=picture.transfer)
-    plan = plan_fill(picture.pixels, hole, how)
+    plan = plan_fill(picture.pixels, hole, how, source)
     task.output.parent.mkdir(parents=True, exist_ok=True)
     # Of one elsewhere it is seen here whether its kind of file can hold the picture.
     output = Path(tempfile.gettempdir()) / task.output.name if is_remote(task.output) else task.output
@@ -359,10 +421,10 @@ def _same(path: Path, other: Path) -> bool:
 
 
 def _check_not_replaced(task: Task) -> None:
-    """Raise BatchError where the output is a link to the picture itself or to its mask."""
+    """Raise BatchError where the output is a link to the picture itself or to one of its masks."""
     if not is_remote(task.output) and not task.output.exists():
         return
-    for source in (task.picture, task.mask):
+    for source in (task.picture, task.mask, task.source):
         if source is not None and _same(task.output, source):
             raise BatchError(f"{task.output} is {source} itself: choose another folder with -o")
 

@@ -95,7 +95,7 @@ class BatchActor:
             How the fill went; why there is none, or nothing; a line about what is not kept, or nothing.
         """
         try:
-            for path in (task.picture, task.mask):
+            for path in (task.picture, task.mask, task.source):
                 if path is not None and not is_remote(path) and not path.exists():
                     raise BatchError(
                         f"the node {socket.gethostname()} does not see {path}: use a folder that all nodes "

@@ -278,6 +278,7 @@ def _absolute(task: Task) -> Task:
         picture=whole(task.picture),
         mask=None if task.mask is None else whole(task.mask),
         output=whole(task.output),
+        source=None if task.source is None else whole(task.source),
     )
 
 

@@ -64,7 +64,8 @@ class StillCamera:
             return replace(loaded, plan=None)
         # No edge of a thing that may be wider than its mask is left there.
         exact: FillOptions = replace(options, grow=0)
-        return replace(loaded, plan=plan_fill(plan.picture, left, exact))
+        source = None if plan.source is None else plan.source.values
+        return replace(loaded, plan=plan_fill(plan.picture, left, exact, source))
 
     @property
     def note(self) -> str:

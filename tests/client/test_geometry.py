@@ -281,18 +281,35 @@ def test_a_window_sees_enough_of_its_source(
     canvas = Rect(0, 0, 1000, 800)
     (window,) = plan_windows([Rect(*hole).clipped(canvas)], canvas)
     bounds = Rect(*source).clipped(canvas)
-    seeing = with_source(window, bounds, canvas)
+
+    def count(rect: Rect) -> int:
+        return rect.intersect(bounds).area
+
+    (seeing,) = with_source([window], bounds, canvas, count)
     assert canvas.contains(seeing.rect)
     assert seeing.rect.contains(window.rect)
     assert replace(seeing, rect=window.rect) == window
     seen = seeing.rect.intersect(bounds).area
     assert seen == bounds.area or seen >= window.hole.area
-    assert with_source(seeing, bounds, canvas) == seeing
+    assert with_source([seeing], bounds, canvas, count) == [seeing]
 
 
 def test_a_window_that_sees_enough_stays() -> None:
     canvas = Rect(0, 0, 4000, 3000)
     (window,) = plan_windows([Rect(2000, 1500, 100, 80)], canvas)
-    assert with_source(window, canvas, canvas) == window
-    far = with_source(window, Rect(10, 20, 50, 60), canvas)
-    assert far.rect == window.rect.union(Rect(10, 20, 50, 60))
+    assert with_source([window], canvas, canvas, lambda rect: rect.area) == [window]
+    far = Rect(10, 20, 50, 60)
+    (seeing,) = with_source([window], far, canvas, lambda rect: rect.intersect(far).area)
+    assert seeing.rect == window.rect.union(far)
+
+
+def test_a_window_between_two_corners_that_may_be_copied_sees_both() -> None:
+    """Their bounds hold the window, and it holds nothing of them."""
+    canvas = Rect(0, 0, 4000, 3000)
+    corners = (Rect(0, 0, 90, 90), Rect(3900, 2900, 90, 90))
+    (window,) = plan_windows([Rect(2000, 1500, 100, 80)], canvas)
+    bounds = corners[0].union(corners[1])
+    (seeing,) = with_source(
+        [window], bounds, canvas, lambda rect: sum(rect.intersect(corner).area for corner in corners)
+    )
+    assert seeing.rect == bounds

@@ -520,6 +520,86 @@ def again():
         return [first, second]
 
 
+def green_and_red(image):
+    """A layer, green on the left and red on the right, with grain; a hole over the border is selected."""
+    layer = new_layer(image)
+    width, height = image.get_width(), image.get_height()
+    grain = random.Random(2)
+    data = bytearray()
+    for _y in range(height):
+        for x in range(width):
+            light = grain.randrange(-30, 30)
+            colour = (50, 150, 60) if x < width // 2 else (170, 60, 50)
+            data += bytes((*(value + light for value in colour), 255))
+    layer.get_buffer().set(Gegl.Rectangle.new(0, 0, width, height), "R'G'B'A u8", bytes(data))
+    layer.update(0, 0, width, height)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, *hole_of(image))
+    return layer
+
+
+def hole_of(image):
+    """Where the hole of `green_and_red` is."""
+    return image.get_width() // 2 - 40, image.get_height() // 2 - 25, 80, 50
+
+
+def a_channel_of(image, name, x, y, width, height, value=255):
+    """A channel that has this value in a rectangle, and 0 elsewhere."""
+    channel = Gimp.Channel.new(
+        image, name, image.get_width(), image.get_height(), 50.0, Gimp.color_parse_css("red")
+    )
+    image.insert_channel(channel, None, 0)
+    whole = (0, 0, image.get_width(), image.get_height())
+    buffer = channel.get_buffer()
+    for rect, level in ((whole, 0), ((x, y, width, height), value)):
+        buffer.set(Gegl.Rectangle.new(*rect), "Y u8", bytes([level]) * (rect[2] * rect[3]))
+    buffer.flush()
+    channel.update(*whole)
+    return channel
+
+
+def greenness(image):
+    """By how much green is above red in the hole of `green_and_red`, of 255."""
+    copy = image.duplicate()
+    data = pixels(copy.flatten(), hole_of(image), "R'G'B' u8")
+    copy.delete()
+    return (sum(data[1::3]) - sum(data[0::3])) / (len(data) // 3)
+
+
+def copied_from_channels():
+    """Fills of one hole from either half: how green each is."""
+    seen = {}
+    for name, left, value in (("left", 0, 255), ("right", 160, 255), ("half", 160, 130)):
+        with an_image(320, 240) as image:
+            layer = green_and_red(image)
+            a_channel_of(image, name, left, 0, 160, 240, value)
+            answer = filled(image, [layer], source=name)
+            if answer["error"] or answer["changed"]["outside"]:
+                raise AssertionError(answer)
+            seen[name] = greenness(image)
+    return seen
+
+
+def copied_from(rect=(0, 0, 320, 240), value=255, deleted=False):
+    """A fill from a channel that has this in it."""
+    with an_image(320, 240) as image:
+        layer = green_and_red(image)
+        channel = a_channel_of(image, "stencil", *rect, value)
+        if deleted:
+            image.remove_channel(channel)
+        return filled(image, [layer], source="stencil")
+
+
+def copied_from_into_a_small_layer():
+    """The layer is smaller than the channel, and reaches out of the image."""
+    with an_image() as image:
+        layer = new_layer(image, 60, 60, at=(-10, 40))
+        a_channel_of(image, "stencil", 0, 0, 120, 96)
+        select(image, 10, 55, 20, 16)
+        inside = filled(image, [layer], source="stencil")
+        a_channel_of(image, "elsewhere", 80, 0, 40, 30)
+        return [inside, filled(image, [layer], source="elsewhere")]
+
+
 def a_huge_canvas():
     times = {}
     for name, side in (("small", 1000), ("large", 10000)):
@@ -616,6 +696,21 @@ def shown():
 
 def select_in_window(x, y, width, height):
     select(shown(), x, y, width, height)
+    Gimp.displays_flush()
+
+
+def channel_in_window(name, x, y, width, height):
+    image = shown()
+    # A new channel is what is active then, as after Select > Save to Channel: back to the layer.
+    layers = image.get_selected_layers()
+    a_channel_of(image, name, x, y, width, height)
+    image.set_selected_layers(layers)
+    Gimp.displays_flush()
+
+
+def delete_channel_in_window(name):
+    image = shown()
+    image.remove_channel(image.get_channel_by_name(name))
     Gimp.displays_flush()
 
 

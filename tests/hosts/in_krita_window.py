@@ -492,6 +492,7 @@ def erase_strokes():
     before = everything(document)
     menu_action("lamaFillStrokes").trigger()
     yield 0.5
+    yield is_active(document, "LaMa Fill: paint over what is to be gone")
     marker = document.activeNode()
     answer = {"marker": marker.type(), "layers": names(document.topLevelNodes())}
     x, y, width, height = HOLE
@@ -516,6 +517,80 @@ def erase_strokes():
         filled=layer is not None,
         visible=marker.visible(),
     )
+    close(document)
+    return answer
+
+
+def is_active(document, name):
+    """Whether a layer of that name is the active one by now. Ask after a moment."""
+
+    def look():
+        node = document.activeNode()
+        return node is not None and node.name() == name
+
+    return look
+
+
+def painted(node, rect):
+    """Paint over a rectangle of a layer, as a brush would."""
+    x, y, width, height = rect
+    node.setPixelData(b"\x00\xff\x00\xff" * (width * height), x, y, width, height)
+
+
+def copy_strokes():
+    """Strokes of both kinds limit what is copied, stay, and are never part of the picture."""
+    document = open_document()
+    yield ready(document)
+    prepare()
+    select(document)
+    before = everything(document)
+    answer = {"said": [], "kinds": []}
+    # 60 x 50 pixels to copy from, of which the right third never. The mirror's fill is made from there.
+    strokes = {
+        "lamaFillCopy": ("LaMa Fill: copy from here", (145, 60, 60, 50)),
+        "lamaFillNever": ("LaMa Fill: never copy from here", (185, 10, 60, 100)),
+    }
+    for name, (layer_name, rect) in strokes.items():
+        menu_action(name).trigger()
+        yield 0.5
+        yield is_active(document, layer_name)
+        layer = document.activeNode()
+        answer["kinds"].append([layer.name(), layer.type(), layer.colorLabel(), layer.opacity()])
+        painted(layer, rect)
+        document.refreshProjection()
+        button().click()
+        yield lambda: not is_running()
+        yield 0.3
+        answer["said"].append(message())
+    answer["layers"] = names(document.topLevelNodes())
+    answer["painted"] = any(bytes(layer.pixelData(185, 10, 60, 100)))
+    copy = document.nodeByName("LaMa Fill: copy from here")
+    for node in (copy, layer):
+        node.setVisible(False)
+    document.refreshProjection()
+    answer["changed"] = changed(before, everything(document))
+    for rect in ((0, 0, WIDTH, HEIGHT), HOLE):
+        # Hidden layers say nothing; of what is shown nothing is left, or nothing outside of the hole.
+        button().click()
+        yield lambda: not is_running()
+        yield 0.3
+        answer["said"].append(message())
+        name = "lamaFillNever" if rect != HOLE else "lamaFillCopy"
+        menu_action(name).trigger()
+        yield 0.5
+        yield is_active(document, strokes[name][0])
+        node = document.activeNode()
+        answer["shown again"] = node.visible()
+        node.setPixelData(bytes(4 * WIDTH * HEIGHT), 0, 0, WIDTH, HEIGHT)
+        painted(node, rect)
+        document.refreshProjection()
+        button().click()
+        yield lambda: not is_running()
+        answer["said"].append(message())
+        node.setVisible(False)
+        document.refreshProjection()
+    # A node that outlives its document may end Krita.
+    del copy, layer, node
     close(document)
     return answer
 

@@ -2,7 +2,7 @@
 
 What it fills with is the window seen in a mirror, so that a test can tell for every pixel what has to come
 out of the editor. The better the quality that is asked for, the longer it takes, and the model's name in
-the answer says what was asked for.
+the answer says what was asked for, and from how many pixels it may be copied.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ class MirrorEngine(Engine):
             for byte in range(size):
                 begin = y * row
                 mirrored[begin + byte : begin + row : size] = pixels[begin + byte : begin + row : size][::-1]
+        asked = [fill.options.quality, f"seed {fill.options.seed}", fill.options.transfer]
+        if len(fill.source):
+            asked.append(f"from {fill.width * fill.height - bytes(fill.source).count(0)} pixels")
         return Result(
             job=fill.job,
             x=0,
@@ -69,7 +72,7 @@ class MirrorEngine(Engine):
             depth=fill.depth,
             pixels=bytes(mirrored),
             blend=bytes(fill.hole),
-            model=f"mirror ({fill.options.quality}, seed {fill.options.seed}, {fill.options.transfer})",
+            model=f"mirror ({', '.join(asked)})",
             device=self.device.id,
             seconds=time.monotonic() - begun,
         )

@@ -112,6 +112,32 @@ def test_two_layers_are_one_undo_step(window: Gimp, screen: Desktop) -> None:
     assert undone == before
 
 
+def test_a_channel_is_chosen_in_the_dialog_and_kept(window: Gimp, screen: Desktop) -> None:
+    """The fill of Ctrl+F says that the channel is gone, so it was the channel that the dialog had chosen."""
+    window.call("channel_in_window", name="grass", x=0, y=400, width=200, height=100)
+    window.call("select_in_window", x=250, y=300, width=50, height=40)
+    before = window.call("look_at_window")
+    screen.call("click", role=MENU[0], name=MENU[1])
+    screen.call("wait", role="dialog", name="LaMa Fill")
+    assert any("Copy from" in name for _role, name in screen.call("texts"))
+    screen.call("click", role="menu item", name="grass")
+    screen.call("move", title="LaMa Fill", x=700, y=120)
+    keep(screen, "source")
+    screen.call("click", role="button", name="OK")
+    until(lambda: window.call("look_at_window"), lambda seen: seen["fills"] == before["fills"] + 1)
+    window.call("delete_channel_in_window", name="grass")
+    screen.call("focus", title="astronaut")
+    screen.call("key", combination="ctrl+f")
+    until(lambda: screen.call("texts"), lambda texts: any("no channel “grass”" in name for _, name in texts))
+    screen.call("key", combination="Escape")
+    assert window.call("look_at_window")["fills"] == before["fills"] + 1
+    # The dialog of an image without that channel begins with everywhere.
+    screen.call("click", role=MENU[0], name=MENU[1])
+    screen.call("wait", role="dialog", name="LaMa Fill")
+    screen.call("click", role="button", name="OK")
+    until(lambda: window.call("look_at_window"), lambda seen: seen["fills"] == before["fills"] + 2)
+
+
 def test_cancel_in_the_status_bar(window: Gimp, screen: Desktop, server: Server) -> None:
     window.call("enlarge_in_window", side=3000)
     window.call("select_in_window", x=100, y=380, width=60, height=60)

@@ -33,6 +33,7 @@ SCENARIOS = (
     "two_documents",
     "alive_meanwhile",
     "erase_strokes",
+    "copy_strokes",
     "animation",
     "narrow",
     "remembered_write",
@@ -159,6 +160,24 @@ def test_krita_answers_while_a_fill_runs(answers: Answers) -> None:
     # any Krita; but not for nearly as long as the server takes.
     assert answer["middle"] < max(0.1, 2 * answer["idle middle"]), answer
     assert answer["gaps"][0] < 3, answer
+
+
+def test_copy_strokes(answers: Answers) -> None:
+    answer = answers["copy_strokes"]
+    copy, never = "LaMa Fill: copy from here", "LaMa Fill: never copy from here"
+    assert answer["kinds"] == [[copy, "paintlayer", 2, 128], [never, "paintlayer", 6, 128]]
+    assert answer["layers"] == ["Background", "LaMa Fill", "LaMa Fill", never, copy]
+    assert answer["painted"], "the strokes stay"
+    # The half of the hole that the mirror shows in the other half is as before after two fills.
+    assert answer["changed"] == [120, 80, 140, 110], "strokes are in the picture that was filled"
+    assert answer["shown again"]
+    first, second, hidden, nothing, hidden_too, inside = answer["said"]
+    assert first.endswith("by mirror (fast, seed 0, perceptual, from 3000 pixels).")
+    assert second.endswith("by mirror (fast, seed 0, perceptual, from 2000 pixels).")
+    for said in (hidden, hidden_too):
+        assert said.endswith("by mirror (fast, seed 0, perceptual).")
+    assert nothing == f"“{never}” leaves nothing to copy from: change what it marks."
+    assert inside == f"“{copy}” leaves nothing to copy from but what is to be filled: change what it marks."
 
 
 def test_erase_strokes(answers: Answers) -> None:

@@ -14,7 +14,7 @@ PLUGIN = Path(__file__).resolve().parents[2] / "plugin_krita"
 sys.path.insert(0, str(PLUGIN))
 
 from lama_fill_krita.color_space import DETOUR, Space  # noqa: E402
-from lama_fill_krita.document import Hole  # noqa: E402
+from lama_fill_krita.document import CopyStrokes, Hole  # noqa: E402
 from lama_fill_krita.nodes import Node  # noqa: E402
 from lama_fill_krita.tasks import Future  # noqa: E402
 
@@ -70,6 +70,7 @@ class FakeDocument:
         self.active: str | None = "base"
         self.selected: Rect | None = Rect(50, 40, 30, 20)
         self.marker: Rect | None = None
+        self.copy: list[CopyStrokes] = []
         self.animated = False
         self.now = 0
         self.range = (0, 5)
@@ -117,6 +118,19 @@ class FakeDocument:
 
     def strokes(self) -> Hole | None:
         return None if self.marker is None else Hole(self.marker, mask_of(self.marker), marker="marker")
+
+    def copy_strokes(self) -> list[CopyStrokes]:
+        return self.copy
+
+    def stroke_layers(self) -> set[str]:
+        return {"marker", "copy", "never"} & self.nodes.keys()
+
+    def add_copy_strokes(self, kind: str, rect: Rect) -> None:
+        """Strokes of the kind "copy" or "never"; their layer is the active one then."""
+        self.nodes[kind] = replace(self.nodes["base"], key=kind, name=f"{kind} here")
+        self.order.append(kind)
+        self.copy.append(CopyStrokes(kind, f"{kind} here", kind == "copy", rect, mask_of(rect)))
+        self.active = kind
 
     def add_marker(self, rect: Rect) -> None:
         self.nodes["marker"] = replace(self.nodes["base"], key="marker", name="marker")
@@ -271,7 +285,7 @@ class FakeEditor:
         self.saved = ""
         self.clock = Clock()
         self.failures: list[BaseException] = []
-        self.markers: list[str] = []
+        self.strokes: list[tuple[str, str]] = []
 
     def document(self) -> FakeDocument | None:
         return self.current
@@ -288,8 +302,8 @@ class FakeEditor:
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         self.clock.later(seconds, call)
 
-    def make_marker(self, document: FakeDocument, name: str) -> None:
-        self.markers.append(name)
+    def paint_strokes(self, document: FakeDocument, kind: str, name: str) -> None:
+        self.strokes.append((kind, name))
 
     def failed(self, error: BaseException) -> None:
         self.failures.append(error)

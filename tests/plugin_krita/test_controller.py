@@ -48,9 +48,36 @@ def test_one_fill_at_a_time(controller: Controller, editor: Any, link: Any) -> N
     controller.fill()
     editor.clock.run()
     controller.fill()
-    controller.erase_strokes()
+    controller.paint_strokes("erase")
     assert editor.told == ["A fill is running already: wait for it, or cancel it."] * 2
     assert len(link.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "told"),
+    [
+        ("erase", "LaMa Fill: paint over what is to be gone", "then click “Fill”"),
+        ("copy", "LaMa Fill: copy from here", "what fills may be copied from. Hide the layer"),
+        ("never", "LaMa Fill: never copy from here", "what must not be copied into fills. Hide the layer"),
+    ],
+)
+def test_strokes_of_each_kind(controller: Controller, editor: Any, kind: str, name: str, told: str) -> None:
+    controller.paint_strokes(kind)
+    assert editor.strokes == [(kind, name)]
+    assert told in editor.told[0]
+
+
+def test_again_from_other_strokes_is_the_first_fill_from_these(
+    controller: Controller, editor: Any, document: Any, link: Any
+) -> None:
+    for rect in (None, Rect(10, 10, 20, 20), Rect(10, 10, 20, 20)):
+        document.copy = []
+        if rect is not None:
+            document.add_copy_strokes("copy", rect)
+        controller.fill_again()
+        editor.clock.run()
+    assert [request.options.seed for request in link.requests] == [0, 0, 1]
+    assert [bool(request.source) for request in link.requests] == [False, True, True]
 
 
 def test_nothing_to_fill(controller: Controller, editor: Any, document: Any) -> None:

@@ -15,6 +15,7 @@ from lama_fill_krita.snapshot import StaleError
 from lama_fill_krita.tasks import Coroutine, Task
 
 from lama_core.client.geometry import Rect
+from lama_core.client.plugin.pieces import SourceError
 from lama_core.client.protocol.messages import Preview
 
 EXACT = Options(grow=0, feather=0, context="64")
@@ -352,6 +353,79 @@ def test_a_selection_comes_before_strokes_elsewhere(document, link, clock) -> No
     document.add_marker(Rect(60, 50, 10, 10))
     document.active = "base"
     assert find_hole(document).marker is None
+
+
+def source_of(link: Any, document: Any) -> set[tuple[int, int]]:
+    """Where the one fill that was asked for may copy from, in the document."""
+    (request,) = link.requests
+    _node, window = document.reads[0]
+    assert len(request.source) == request.width * request.height
+    assert set(request.source) <= {0, 255}
+    return {
+        (window.x + at % window.width, window.y + at // window.width)
+        for at, value in enumerate(request.source)
+        if value
+    }
+
+
+def cells(rect: Rect) -> set[tuple[int, int]]:
+    return {(x, y) for x in range(rect.x, rect.right) for y in range(rect.y, rect.bottom)}
+
+
+def test_without_strokes_it_is_copied_from_everywhere(document, link, clock) -> None:
+    fill(document, link, clock)
+    assert link.requests[0].source == b""
+
+
+def test_copy_strokes_say_from_where_and_are_not_in_the_picture(document, link, clock) -> None:
+    document.add_copy_strokes("copy", Rect(10, 20, 30, 40))
+    document.add_copy_strokes("never", Rect(30, 0, 60, 200))
+    assert isinstance(fill(document, link, clock), Outcome)
+    assert source_of(link, document) == cells(Rect(10, 20, 20, 40))
+    assert document.shown == [("copy", False), ("never", False), ("copy", True), ("never", True)]
+    assert document.cleared == [], "they stay for the next fill"
+    assert document.added[0].above == "base", "the layer below all strokes"
+
+
+def test_what_is_never_copied_is_all_that_is_left_out(document, link, clock) -> None:
+    document.active = "base"
+    document.add_copy_strokes("never", Rect(0, 0, 200, 60))
+    fill(document, link, clock)
+    ((_node, window),) = document.reads
+    assert source_of(link, document) == cells(window) - cells(Rect(0, 0, 200, 60))
+
+
+def test_strokes_far_away_are_sent_too(document, link, clock) -> None:
+    far = Rect(370, 280, 25, 15)
+    document.add_copy_strokes("copy", far)
+    fill(document, link, clock)
+    assert source_of(link, document) == cells(far)
+
+
+def test_erase_strokes_and_copy_strokes(document, link, clock) -> None:
+    document.selected = None
+    document.add_copy_strokes("copy", Rect(10, 20, 30, 40))
+    document.add_marker(Rect(60, 50, 10, 10))
+    fill(document, link, clock)
+    assert document.cleared == ["marker"]
+    assert sorted(key for key, visible in document.shown if not visible) == ["copy", "marker"]
+    assert link.requests[0].hole.count(255) == 100
+    assert source_of(link, document) == cells(Rect(10, 20, 30, 40))
+
+
+@pytest.mark.parametrize(
+    ("kind", "rect", "said"),
+    [
+        ("copy", Rect(55, 45, 4, 4), "“copy here” leaves nothing to copy from but what is to be filled"),
+        ("copy", Rect(500, 45, 4, 4), "“copy here” leaves nothing to copy from: change what it marks."),
+        ("never", Rect(0, 0, 400, 300), "“never here” leaves nothing to copy from: change what it marks."),
+    ],
+)
+def test_strokes_that_leave_nothing(document, link, clock, kind: str, rect: Rect, said: str) -> None:
+    document.add_copy_strokes(kind, rect)
+    with pytest.raises(SourceError, match=said):
+        plan_hole(document, EXACT)
+    assert link.requests == []
 
 
 # Nodes.

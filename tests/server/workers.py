@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lama_core.client.errors import LamaFillError
-from lama_core.client.protocol.messages import CHANNELS, Device, Fill, Preview, Result
+from lama_core.client.protocol.messages import CHANNELS, Device, Fill, Preview, Result, pixel_bytes
 from lama_server import shared_memory
 from lama_server.errors import JobCancelledError, JobError, WorkerLostError
 from lama_server.worker.process import EngineSettings, run_worker
@@ -112,7 +112,7 @@ def _take_more_than_there_is() -> None:
 
 
 class EchoEngine(ScriptedEngine):
-    """Takes no notice of the options."""
+    """Takes no notice of the options. With a source, the fill has the colour of the first pixel of that."""
 
     def fill(
         self,
@@ -122,7 +122,13 @@ class EchoEngine(ScriptedEngine):
         previewed: Callable[[Preview], None],
     ) -> Result:
         plain = replace(fill.options, seed=0, grow=POLITE)
-        return super().fill(replace(fill, options=plain), progress, cancelled, previewed)
+        result = super().fill(replace(fill, options=plain), progress, cancelled, previewed)
+        source = bytes(fill.source)
+        if not source:
+            return result
+        size = pixel_bytes(fill.format, fill.depth)
+        first = size * (len(source) - len(source.lstrip(b"\0")))
+        return replace(result, pixels=bytes(fill.pixels[first : first + size]) * len(source))
 
 
 class UnhurriedEngine(EchoEngine):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -38,7 +39,13 @@ export function answer(question) {
     const mask = maskOf(question);
     if (question.type === "plan") {
         const planner = new Planner(question.sizes, mask.rect, question.options);
-        return planner.plan(mask.rect, mask.occupied);
+        if (question.source === null) {
+            return planner.plan(mask.rect, mask.occupied);
+        }
+        const source = new Mask(question.width, question.height, () => undefined);
+        source.set(question.source);
+        const count = (rect) => source.countBeside(rect, mask);
+        return planner.plan(mask.rect, mask.occupied, { bounds: source.bounds(), count });
     }
     if (question.type === "pack") {
         const packed = pack(mask.data);
@@ -111,6 +118,7 @@ def test_the_page_names_no_other_host() -> None:
     grow=st.none() | st.integers(0, 40),
     feather=st.none() | st.integers(0, 40),
     context=st.sampled_from(["auto", "whole", 0, 32, 200, 1024]),
+    source=st.none() | st.tuples(st.floats(0, 1), st.floats(0, 1), st.integers(1, 120), st.integers(1, 120)),
 )
 def test_the_same_windows_are_planned_as_by_every_client(
     node: Node,
@@ -120,24 +128,27 @@ def test_the_same_windows_are_planned_as_by_every_client(
     grow: int | None,
     feather: int | None,
     context: Any,
+    source: tuple[float, float, int, int] | None,
 ) -> None:
-    mask = np.zeros((height, width), np.uint8)
-    for x, y, wide, tall in holes:
-        left, top = int(x * (width - 1)), int(y * (height - 1))
-        mask[top : top + tall, left : left + wide] = 255
+    canvas = Rect(0, 0, width, height)
+    mask, copied = (np.zeros((height, width), np.uint8) for _ in range(2))
+    for rects, marked in ((holes, mask), ([] if source is None else [source], copied)):
+        for x, y, wide, tall in rects:
+            left, top = int(x * (width - 1)), int(y * (height - 1))
+            marked[top : top + tall, left : left + wide] = 255
 
-    def read(rect: Rect) -> bytes:
-        return mask[rect.y : rect.bottom, rect.x : rect.right].tobytes()
+    def reader(values: NDArray[np.uint8]) -> selection.ReadMask:
+        return lambda rect: values[rect.y : rect.bottom, rect.x : rect.right].tobytes()
 
     pieces = selection.plan(
-        Rect(0, 0, width, height),
-        Rect(0, 0, width, height),
-        read,
+        canvas,
+        canvas,
+        reader(mask),
         grow=grow,
         feather=feather,
         context=context,
+        source=None if source is None else selection.Source(canvas, reader(copied)).within(canvas),
     )
-    rows, columns = np.nonzero(mask)
     # Only what is marked goes over the pipe.
     question = {
         "type": "plan",
@@ -146,17 +157,18 @@ def test_the_same_windows_are_planned_as_by_every_client(
         "sizes": declaration()["geometry"],
         "options": {"grow": grow, "feather": feather, "context": context},
     }
-    marked = mask_bytes(rows, columns, width)
-    got = node({**question, "bytes": marked})
+    sent = None if source is None else mask_bytes(copied)
+    got = node({**question, "bytes": mask_bytes(mask), "source": sent})
     assert got == [
         {"window": rect_fields(piece.window), "written": rect_fields(piece.written)} for piece in pieces
     ]
 
 
-def mask_bytes(rows: Any, columns: Any, width: int) -> list[int]:
-    bytes_ = np.zeros(int(rows.max() + 1) * width, np.uint8)
-    bytes_[rows * width + columns] = 255
-    return bytes_.tolist()
+def mask_bytes(mask: NDArray[np.uint8]) -> list[int]:
+    """The rows down to the last one that is marked."""
+    rows, _columns = np.nonzero(mask)
+    numbers: list[int] = mask[: int(rows.max()) + 1].ravel().tolist()
+    return numbers
 
 
 def rect_fields(rect: Rect) -> dict[str, int]:

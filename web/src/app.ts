@@ -184,6 +184,13 @@ export class App {
         this.onChange();
     }
 
+    /** Let fills be copied from everywhere again. */
+    clearSource(): void {
+        const picture = this.active;
+        picture?.editMask((source) => source.clear(), picture.source);
+        this.onChange();
+    }
+
     /** By how many pixels the mask grows at a time: some of the screen's, whatever the zoom. */
     get growStep(): number {
         return Math.max(1, Math.round((4 * devicePixelRatio) / this.view.scale));

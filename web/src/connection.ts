@@ -12,6 +12,8 @@ export interface FillRequest {
     depth: "u8";
     pixels: Uint8Array;
     hole: Uint8Array;
+    /** Not 0 where the fill may be copied from; without it: from everywhere. */
+    source?: Uint8Array;
     options: Record<string, unknown>;
 }
 
@@ -77,7 +79,7 @@ interface Job {
 /** So long a server that knows no session is taken for one that does not know it yet. */
 const REFUSED_MILLISECONDS = 10_000;
 const REFUSED_RETRY_MILLISECONDS = 3000;
-/** Bytes of a fill beside its pixels and its hole: docs/protocol.md, `max_frame_bytes`. */
+/** Bytes of a fill beside its pixels, its hole and its source: docs/protocol.md, `max_frame_bytes`. */
 const MESSAGE_REST = 2048;
 const RETRY_MILLISECONDS = [100, 250, 500, 1000, 2000];
 
@@ -168,9 +170,9 @@ export class Connection {
     private send(job: Job): void {
         this.lastJob += 1;
         this.jobs.set(this.lastJob, job);
-        const { pixels, hole } = job.request;
+        const { pixels, hole, source } = job.request;
         // As large as the message at once, so that it is not copied while it grows.
-        const encoder = new Encoder({ initialBufferSize: pixels.length + hole.length + MESSAGE_REST });
+        const encoder = new Encoder({ initialBufferSize: pixels.length + hole.length + (source?.length ?? 0) + MESSAGE_REST });
         this.socket?.send(encoder.encodeSharedRef({ type: "fill", job: this.lastJob, preview: job.onPreview !== null, ...job.request }));
         performance.mark("fill sent");
     }

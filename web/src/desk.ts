@@ -96,6 +96,7 @@ export class Desk {
         key: string,
         kept: readonly Patch[],
         mask: Rect & { bytes: Uint8Array },
+        source: (Rect & { bytes: Uint8Array }) | null,
         options: FillOptions,
         progress: Progress,
         onPreview: OnPreview | null,
@@ -105,7 +106,7 @@ export class Desk {
         return this.withFills(key, kept, async () => {
             const patches: Patch[] = [];
             await this.ask(
-                { type: "fill", key, base, mask, options, preview: onPreview !== null },
+                { type: "fill", key, base, mask, source, options, preview: onPreview !== null },
                 (answer) => {
                     if (answer.type === "progress") {
                         progress(String(answer["stage"]), Number(answer["fraction"]), 0);

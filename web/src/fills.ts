@@ -9,13 +9,15 @@ import type { FillEdit, FillOptions, Variant } from "./history.js";
 import { span } from "./mask.js";
 import { pack, unpack } from "./packing.js";
 import { type Picture, chosen } from "./picture.js";
-import type { Patch, Raster } from "./raster.js";
+import { type Patch, PictureError, type Raster } from "./raster.js";
+import { _, format } from "./text.js";
 
 /** What is to be filled, as it was when it was asked for. */
 interface Question {
     pieces: Piece[];
     requests: FillRequest[];
     mask: Rect & { bytes: Uint8Array };
+    source: (Rect & { bytes: Uint8Array }) | null;
 }
 
 export interface Report {
@@ -110,14 +112,25 @@ export class Fills {
             feather: options["feather"] as number | null,
             context: options["context"] as Context,
         });
-        const pieces = planner.plan(mask, picture.mask.occupied);
+        const bounds = picture.source.bounds();
+        const count = (rect: Rect): number => picture.source.countBeside(rect, picture.mask);
+        if (bounds !== null && count(bounds) === 0) {
+            throw new PictureError(
+                format("“{name}” leaves nothing to copy from but what is to be filled: change what it marks.", {
+                    name: _("Copy from here"),
+                }),
+            );
+        }
+        const source = bounds === null ? null : { ...bounds, bytes: picture.source.crop(bounds) };
+        const pieces = planner.plan(mask, picture.mask.occupied, bounds === null ? null : { bounds, count });
         const sent = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
         const requests = pieces.map(({ window }) => ({
             ...cut(picture.raster, window),
             hole: picture.mask.crop(window),
+            ...(source === null ? {} : { source: picture.source.crop(window) }),
             options: sent,
         }));
-        return { pieces, requests, mask };
+        return { pieces, requests, mask, source };
     }
 
     /** The question of an earlier fill: its mask is marked for a moment. */
@@ -167,6 +180,7 @@ export class Fills {
                     key,
                     kept,
                     question.mask,
+                    question.source,
                     options,
                     progress,
                     previewed ? (preview) => show(preview, { x: 0, y: 0 }, picture.raster.rect) : null,

@@ -92,6 +92,18 @@ function clamp(value: number, low: number, high: number): number {
     return Math.min(high, Math.max(low, value));
 }
 
+/** What a fill may be copied from. `count`: how many pixels of a rectangle; what is in the hole may not. */
+export interface Source {
+    bounds: Rect;
+    count: (rect: Rect) => number;
+}
+
+/** A window with as much of its source as its hole is large, or all. */
+function seeing(window: PlannedWindow, source: Source): Rect {
+    const enough = Math.min(source.count(source.bounds), area(window.hole));
+    return source.count(intersect(window.rect, source.bounds)) >= enough ? window.rect : union(window.rect, source.bounds);
+}
+
 /** Plans the windows for holes in a canvas. */
 export class Planner {
     constructor(
@@ -100,8 +112,11 @@ export class Planner {
         private readonly options: WindowOptions,
     ) {}
 
-    /** The pieces to send for the mask inside of `bounds`; none where it is 0 everywhere. */
-    plan(bounds: Rect, occupied: Occupied): Piece[] {
+    /**
+     * The pieces to send for the mask inside of `bounds`; none where it is 0 everywhere. `source`: what may be copied
+     * into it; all of it that they need is in them.
+     */
+    plan(bounds: Rect, occupied: Occupied, source: Source | null = null): Piece[] {
         const whole = intersect(bounds, this.canvas);
         if (isEmpty(whole)) {
             return [];
@@ -114,7 +129,10 @@ export class Planner {
             const tight = occupied(whole);
             holes = tight === null ? [] : [tight];
         }
-        return this.planWindows(holes).map((window) => ({ window: window.rect, written: window.written }));
+        return this.planWindows(holes).map((window) => ({
+            window: source === null ? window.rect : seeing(window, source),
+            written: window.written,
+        }));
     }
 
     /** What the network has to see of the canvas for a hole. */

@@ -9,6 +9,8 @@ export type FillOptions = Record<string, string | number | boolean | null>;
 
 export interface MaskEdit {
     kind: "mask";
+    /** Of what may be copied, not of what is to be filled. */
+    source?: true;
     tiles: TileEdit[];
     /** Whether a fill took the mask away. Where that fill comes next the two are one step. */
     taken?: true;

@@ -39,6 +39,11 @@ export class Mask {
         return { x: 0, y: 0, width: this.width, height: this.height };
     }
 
+    /** Whether nothing was marked since nothing was. */
+    get isUntouched(): boolean {
+        return isEmpty(this.touchedSinceEmpty);
+    }
+
     /** Begin an edit: what is changed until `end` is undone in one step. */
     begin(): void {
         this.touched ??= new Map();
@@ -105,6 +110,17 @@ export class Mask {
         const found = this.occupied(this.rect);
         this.touchedSinceEmpty = found ?? fromEdges(0, 0, 0, 0);
         return found;
+    }
+
+    /** How many pixels of a rectangle are marked here and not in another mask of the same size. */
+    countBeside(rect: Rect, other: Mask): number {
+        let count = 0;
+        for (let y = rect.y; y < rect.y + rect.height; y += 1) {
+            for (let index = y * this.width + rect.x; index < y * this.width + rect.x + rect.width; index += 1) {
+                count += Number(this.data[index] !== 0 && other.data[index] === 0);
+            }
+        }
+        return count;
     }
 
     /** Set every value at once, beside all edits. */

@@ -22,6 +22,7 @@ export class Panel {
     private readonly stage = element("p", { class: "stage" });
     private readonly working: HTMLElement;
     private readonly masks: HTMLButtonElement[];
+    private readonly everywhere: HTMLButtonElement;
     private readonly about = element("p", { class: "about" });
     private readonly variants: Variants;
     private readonly models: HTMLSelectElement;
@@ -42,6 +43,7 @@ export class Panel {
             button({ label: _("Load…"), icon: "open", run: () => chooseFiles(false, ([file]) => file && void app.loadMask(file)) }),
             button({ label: _("Save…"), name: _("Save the mask"), icon: "save", run: () => void app.saveAs("mask") }),
         ];
+        this.everywhere = button({ label: _("Copy from everywhere"), icon: "clear", run: () => app.clearSource() });
         const model = choice(_("Model:"), _("The network that fills"), [], "", (value) => {
             app.settings.model = value;
             app.settings.keep();
@@ -60,6 +62,11 @@ export class Panel {
                     element("p", { class: "hint" }, _("Keys [ and ], or the wheel with Alt. The right button erases.")),
                 ),
                 section(_("Mask"), element("div", { class: "grid" }, ...this.masks), this.colourField()),
+                section(
+                    _("Copy from"),
+                    element("p", { class: "hint" }, _("Fills are copied from what “Copy from here” paints, or from everywhere.")),
+                    this.everywhere,
+                ),
                 section(_("How to fill"), this.whilePainting(), ...this.optionFields(), model.node),
                 this.about,
             ),
@@ -94,6 +101,7 @@ export class Panel {
         for (const each of this.masks) {
             each.disabled = active === null;
         }
+        this.everywhere.disabled = active === null || active.source.isUntouched;
         this.variants.refresh();
         this.about.textContent = active === null ? "" : this.aboutText();
         this.refreshModels();

@@ -24,12 +24,19 @@ export interface Place {
     y: number;
 }
 
+/** Unlike any mask's that is red, which most are. */
+const SOURCE_COLOUR: [number, number, number] = [0, 190, 110];
+
 export class Picture {
+    /** What is to be filled. */
     readonly mask: Mask;
+    /** What fills may be copied from, where anything is marked in it. */
+    readonly source: Mask;
     readonly history = new History();
     readonly shown: Tiles;
     readonly original: Tiles;
     readonly overlay: Tiles;
+    readonly sourceOverlay: Tiles;
     place: Place = { scale: 0, x: 0, y: 0 };
     /** Where a fill is at work. */
     pending: Rect[] = [];
@@ -50,9 +57,14 @@ export class Picture {
             this.overlay.invalidate(rect);
             this.maskChanged(rect);
         });
+        this.source = new Mask(width, height, (rect) => {
+            this.sourceOverlay.invalidate(rect);
+            this.maskChanged(rect);
+        });
         this.shown = new Tiles(width, height, picturePainter(width, height, () => raster.region));
         this.original = new Tiles(width, height, picturePainter(width, height, (rect) => this.originally(rect)));
         this.overlay = new Tiles(width, height, maskPainter(this.mask, colour));
+        this.sourceOverlay = new Tiles(width, height, maskPainter(this.source, () => SOURCE_COLOUR));
     }
 
     /** The fills that are in the picture, at full depth: their names. */
@@ -60,24 +72,24 @@ export class Picture {
         return this.history.patches().flatMap((patch) => (patch.name === undefined ? [] : [patch.name]));
     }
 
-    /** Change the mask in one step that can be undone. */
-    editMask(change: (mask: Mask) => void): void {
-        this.mask.begin();
-        change(this.mask);
-        this.endMaskEdit();
+    /** Change the mask, or the source, in one step that can be undone. */
+    editMask(change: (mask: Mask) => void, mask: Mask = this.mask): void {
+        mask.begin();
+        change(mask);
+        this.endMaskEdit(mask);
     }
 
-    /** End a change of the mask that has begun. */
-    endMaskEdit(): void {
-        const tiles = this.mask.end();
+    /** End a change of the mask, or of the source, that has begun. */
+    endMaskEdit(mask: Mask = this.mask): void {
+        const tiles = mask.end();
         if (tiles.length > 0) {
-            this.history.push({ kind: "mask", tiles });
+            this.history.push({ kind: "mask", tiles, ...(mask === this.source ? { source: true } : {}) });
         }
     }
 
-    /** Take back a change of the mask that has begun. */
-    dropMaskEdit(): void {
-        this.mask.restore(this.mask.end(), "before");
+    /** Take back a change of the mask, or of the source, that has begun. */
+    dropMaskEdit(mask: Mask = this.mask): void {
+        mask.restore(mask.end(), "before");
     }
 
     undo(): boolean {
@@ -92,7 +104,7 @@ export class Picture {
                 this.undo();
             }
         } else {
-            this.mask.restore(edit.tiles, "before");
+            this.maskOf(edit).restore(edit.tiles, "before");
         }
         this.changed();
         return true;
@@ -118,8 +130,12 @@ export class Picture {
         if (edit.kind === "fill") {
             this.putIn(chosen(edit).patches);
         } else {
-            this.mask.restore(edit.tiles, "after");
+            this.maskOf(edit).restore(edit.tiles, "after");
         }
+    }
+
+    private maskOf(edit: MaskEdit): Mask {
+        return edit.source ? this.source : this.mask;
     }
 
     /** Take the mask away to fill it: what is painted from now on is another one. */

@@ -13,6 +13,7 @@ export function listenForKeys(app: App, topbar: TopBar, toolbar: ToolBar, stage:
         e: () => toolbar.choose("eraser"),
         l: () => toolbar.choose("lasso"),
         r: () => toolbar.choose("rectangle"),
+        s: () => toolbar.choose("source"),
         h: () => toolbar.choose("hand"),
         "[": () => app.tools.stepBrush(-1),
         "]": () => app.tools.stepBrush(1),

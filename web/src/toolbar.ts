@@ -22,6 +22,7 @@ export class ToolBar {
             make("eraser", _("Eraser"), "E"),
             make("lasso", _("Lasso"), "L"),
             make("rectangle", _("Rectangle"), "R"),
+            make("source", _("Copy from here"), "S"),
             make("hand", _("Move the picture"), "H"),
         ];
         this.undo = button({ label: _("Undo"), key: "Ctrl+Z", icon: "undo", iconOnly: true, class: "tool", run: () => app.undo() });

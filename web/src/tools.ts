@@ -2,16 +2,26 @@
 
 import { element } from "./dom.js";
 import { fromEdges } from "./geometry.js";
-import type { Point } from "./mask.js";
+import type { Mask, Point } from "./mask.js";
 import type { Picture } from "./picture.js";
 import type { View } from "./view.js";
 
-export type Tool = "brush" | "eraser" | "lasso" | "rectangle" | "hand";
+export type Tool = "brush" | "eraser" | "source" | "lasso" | "rectangle" | "hand";
 
 export const MIN_BRUSH = 1;
 export const MAX_BRUSH = 2000;
 const WHEEL_ZOOM = 0.0022;
 const WHEEL_BRUSH = 0.0016;
+
+/** Tools that paint as thick as the brush is. */
+function paints(tool: Tool): boolean {
+    return tool === "brush" || tool === "eraser" || tool === "source";
+}
+
+/** What a tool marks: what fills may be copied from, or what is to be filled. */
+function maskFor(tool: Tool, picture: Picture): Mask {
+    return tool === "source" ? picture.source : picture.mask;
+}
 
 interface Stroke {
     pointer: number;
@@ -76,7 +86,7 @@ export class Tools {
 
     /** Show the cursor that belongs to the tool, the brush's at its size. */
     refresh(): void {
-        const isBrush = !this.spaceHeld && (this.tool === "brush" || this.tool === "eraser");
+        const isBrush = !this.spaceHeld && paints(this.tool);
         this.view.node.dataset["tool"] = this.spaceHeld ? "hand" : this.tool;
         const at = this.hover;
         this.cursor.hidden = !isBrush || at === null || this.picture === null || this.view.compare !== "off";
@@ -96,8 +106,8 @@ export class Tools {
         const { stroke, picture } = this;
         this.stroke = null;
         this.view.outline = [];
-        if (stroke !== null && picture !== null && (stroke.tool === "brush" || stroke.tool === "eraser")) {
-            picture.dropMaskEdit();
+        if (stroke !== null && picture !== null && paints(stroke.tool)) {
+            picture.dropMaskEdit(maskFor(stroke.tool, picture));
         }
         this.view.redraw();
     }
@@ -137,9 +147,10 @@ export class Tools {
         const point = view.toPicture(event.clientX, event.clientY);
         const radius = this.radius(event);
         this.stroke = { pointer: event.pointerId, tool, erase, last: point, lastRadius: radius, points: [point] };
-        if (tool === "brush" || tool === "eraser") {
-            picture.mask.begin();
-            picture.mask.stroke(point, point, radius, erase ? 0 : 255);
+        if (paints(tool)) {
+            const mask = maskFor(tool, picture);
+            mask.begin();
+            mask.stroke(point, point, radius, erase ? 0 : 255);
         }
     }
 
@@ -170,9 +181,10 @@ export class Tools {
     private draw(stroke: Stroke, event: PointerEvent): void {
         const picture = this.picture as Picture;
         const point = this.view.toPicture(event.clientX, event.clientY);
-        if (stroke.tool === "brush" || stroke.tool === "eraser") {
+        if (paints(stroke.tool)) {
             const radius = this.radius(event);
-            picture.mask.stroke(stroke.last, point, (radius + stroke.lastRadius) / 2, stroke.erase ? 0 : 255);
+            const mask = maskFor(stroke.tool, picture);
+            mask.stroke(stroke.last, point, (radius + stroke.lastRadius) / 2, stroke.erase ? 0 : 255);
             stroke.lastRadius = radius;
         } else {
             stroke.points.push(point);
@@ -209,11 +221,11 @@ export class Tools {
             );
             picture.editMask((mask) => mask.rectangle(rect, value));
         } else if (stroke.tool !== "hand") {
-            picture.endMaskEdit();
+            picture.endMaskEdit(maskFor(stroke.tool, picture));
         }
         this.view.redrawMask(fromEdges(0, 0, 0, 0));
         this.onEdited();
-        if (stroke.tool !== "hand" && !stroke.erase) {
+        if (stroke.tool !== "hand" && stroke.tool !== "source" && !stroke.erase) {
             this.onMarked();
         }
     }

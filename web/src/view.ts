@@ -231,7 +231,7 @@ export class View {
             whole = this.drawTiles(baseContext, tiles, seen, until);
         }
         if (this.compare === "off") {
-            whole = this.drawTiles(overContext, picture.overlay, seen, until) && whole;
+            whole = this.drawMasks(overContext, picture, seen, until) && whole;
             this.drawLines(picture);
         }
         if (!whole) {
@@ -262,7 +262,7 @@ export class View {
         context.rect(left, top, wide, tall);
         context.clip();
         context.clearRect(left, top, wide, tall);
-        if (!this.drawTiles(context, picture.overlay, seen, performance.now() + FRAME_MILLISECONDS)) {
+        if (!this.drawMasks(context, picture, seen, performance.now() + FRAME_MILLISECONDS)) {
             this.redraw();
         }
         context.restore();
@@ -325,6 +325,12 @@ export class View {
             const bottom = Math.round(this.top + (rect.y + rect.height) * unit);
             context.drawImage(tile, left, top, right - left, bottom - top);
         });
+    }
+
+    /** What may be copied, and over it what is to be filled. */
+    private drawMasks(context: CanvasRenderingContext2D, picture: Picture, seen: Rect, until: number): boolean {
+        const overlays = picture.source.isUntouched ? [picture.overlay] : [picture.sourceOverlay, picture.overlay];
+        return overlays.map((tiles) => this.drawTiles(context, tiles, seen, until)).every(Boolean);
     }
 
     private drawLines(picture: Picture): void {

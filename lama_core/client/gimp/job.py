@@ -19,14 +19,14 @@ from lama_core.client.gimp.progress import PieceProgress, ProgressBar
 from lama_core.client.options import Transfer
 from lama_core.client.plugin import pieces
 from lama_core.client.plugin.alpha import PixelLayout, set_alpha
-from lama_core.client.plugin.pieces import Patch
+from lama_core.client.plugin.pieces import CopySource, Patch
 from lama_core.client.plugin.texts import _
 from lama_core.client.protocol.limits import Limits
 from lama_core.client.protocol.messages import Fill, Result
 from lama_core.client.selection import Piece
 
 MESSAGE_BYTES = 4096
-"""What a request takes beside its pixels and its hole."""
+"""What a request takes beside its pixels, its hole and its source."""
 
 
 class JobError(LamaFillError):
@@ -81,7 +81,14 @@ class Request:
     message: Fill
 
 
-def fill(sources: Sequence[Source], options: Options, server: Client, bar: ProgressBar) -> list[Filling]:
+def fill(
+    sources: Sequence[Source],
+    options: Options,
+    server: Client,
+    bar: ProgressBar,
+    *,
+    copied: CopySource | None = None,
+) -> list[Filling]:
     """Fill every source, in their order. All of them are closed before anything is sent.
 
     Args:
@@ -89,12 +96,14 @@ def fill(sources: Sequence[Source], options: Options, server: Client, bar: Progr
         options: how.
         server: fills.
         bar: shows the progress.
+        copied: what the fills may be copied from, in coordinates of the image; None: all that is known.
 
     Raises:
         JobError: nothing to fill in one of them, or too much.
+        SourceError: nothing to copy from.
         ClientError: from the server, or on the way to it.
     """
-    requests = _read_all(sources, options, server.welcome.limits)
+    requests = _read_all(sources, options, server.welcome.limits, copied)
     total = sum(request.piece.window.area for part in requests for request in part)
     done = 0
     fillings = []
@@ -121,40 +130,64 @@ def nothing_to_fill(layer: str) -> str:
     ).format(layer=layer)
 
 
-def _read_all(sources: Sequence[Source], options: Options, limits: Limits) -> list[list[Request]]:
+def _read_all(
+    sources: Sequence[Source], options: Options, limits: Limits, copied: CopySource | None
+) -> list[list[Request]]:
     """The requests of each source, with their pixels."""
     try:
-        planned = [_plan(source, options, limits) for source in sources]
+        planned = [_plan(source, options, limits, copied) for source in sources]
         return [
-            [_request(source, piece, options) for piece in part] for source, part in zip(sources, planned)
+            [_request(source, piece, options, copied) for piece in part]
+            for source, part in zip(sources, planned)
         ]
     finally:
         for source in sources:
             source.close()
 
 
-def _plan(source: Source, options: Options, limits: Limits) -> list[Piece]:
+def _plan(source: Source, options: Options, limits: Limits, copied: CopySource | None) -> list[Piece]:
     planned = pieces.plan(source.hole, source.canvas, source.read_hole, options.fill)
     if not planned:
         raise JobError(nothing_to_fill(source.name))
+    too_large = _too_large(planned, source.layout, limits)
+    if too_large is not None:
+        raise JobError(
+            _(
+                "The hole in “{layer}” with its surroundings is {width} × {height} pixels, which is more "
+                "than the server takes: choose a smaller context, or select less at once."
+            ).format(layer=source.name, width=too_large.width, height=too_large.height)
+        )
+    if copied is None:
+        return planned
+    copied = copied.within(source.canvas, source.read_hole)
+    planned = pieces.plan(source.hole, source.canvas, source.read_hole, options.fill, source=copied)
+    too_large = _too_large(planned, source.layout, limits)
+    if too_large is not None:
+        raise JobError(
+            _(
+                "“{name}” is too far from the hole: {width} × {height} pixels would be sent, which is more "
+                "than the server takes. Mark something nearer to copy from."
+            ).format(name=copied.name, width=too_large.width, height=too_large.height)
+        )
+    return planned
+
+
+def _too_large(planned: Sequence[Piece], layout: PixelLayout, limits: Limits) -> Rect | None:
+    """The first window that the server does not take."""
     for piece in planned:
         window = piece.window
-        size = window.area * (source.layout.pixel_bytes + 1)
+        # A hole and a source are sent with the pixels.
+        size = window.area * (layout.pixel_bytes + 2)
         if (
             max(window.width, window.height) > limits.max_side
             or window.area > limits.max_pixels
             or size > limits.max_frame_bytes - MESSAGE_BYTES
         ):
-            raise JobError(
-                _(
-                    "The hole in “{layer}” with its surroundings is {width} × {height} pixels, which is more "
-                    "than the server takes: choose a smaller context, or select less at once."
-                ).format(layer=source.name, width=window.width, height=window.height)
-            )
-    return planned
+            return window
+    return None
 
 
-def _request(source: Source, piece: Piece, options: Options) -> Request:
+def _request(source: Source, piece: Piece, options: Options, copied: CopySource | None) -> Request:
     window, layout = piece.window, source.layout
     data, hole = source.read(window), source.read_hole(window)
     if len(data) != window.area * layout.pixel_bytes or len(hole) != window.area:
@@ -164,7 +197,8 @@ def _request(source: Source, piece: Piece, options: Options) -> Request:
             )
         )
     how = replace(options.fill, transfer=source.transfer)
-    return Request(piece, pieces.request(piece, layout, data, hole, how, model=options.model))
+    allowed = b"" if copied is None else copied.mask.read(window)
+    return Request(piece, pieces.request(piece, layout, data, hole, how, source=allowed, model=options.model))
 
 
 def _patch(result: Result, piece: Piece, layout: PixelLayout, *, opaque: bool) -> Patch:

@@ -10,12 +10,53 @@ from lama_core.client.geometry import Rect
 from lama_core.client.options import FillOptions
 from lama_core.client.plugin.alpha import PixelLayout
 from lama_core.client.plugin.buffers import crop
+from lama_core.client.plugin.texts import _
 from lama_core.client.protocol.messages import Fill, Result
-from lama_core.client.selection import Piece, ReadMask
+from lama_core.client.selection import Piece, ReadMask, Source
 
 
 class AnswerError(LamaFillError):
     """The server answered with pixels that were not asked for."""
+
+
+class SourceError(LamaFillError):
+    """Nothing may be copied into a hole; the message is for the artist, in the artist's language."""
+
+
+@dataclass(frozen=True)
+class CopySource:
+    """What a fill may be copied from, as the artist has marked it.
+
+    Attributes:
+        name: what the artist calls it.
+        mask: where it is, in coordinates of the picture.
+    """
+
+    name: str
+    mask: Source
+
+    def within(self, canvas: Rect, hole: ReadMask) -> CopySource:
+        """What is in a picture, and not in its hole alone.
+
+        Args:
+            canvas: the picture.
+            hole: reads the mask of its hole.
+
+        Raises:
+            SourceError: there is nothing.
+        """
+        mask = self.mask.within(canvas)
+        if mask.bounds.is_empty:
+            raise SourceError(
+                _("“{name}” leaves nothing to copy from: change what it marks.").format(name=self.name)
+            )
+        if not mask.count(mask.bounds, hole):
+            raise SourceError(
+                _(
+                    "“{name}” leaves nothing to copy from but what is to be filled: change what it marks."
+                ).format(name=self.name)
+            )
+        return CopySource(self.name, mask)
 
 
 @dataclass(frozen=True)
@@ -33,7 +74,9 @@ class Patch:
     blend: bytes
 
 
-def plan(bounds: Rect, canvas: Rect, read: ReadMask, options: FillOptions) -> list[Piece]:
+def plan(
+    bounds: Rect, canvas: Rect, read: ReadMask, options: FillOptions, *, source: CopySource | None = None
+) -> list[Piece]:
     """The pieces to send for a hole; none where its mask is 0 everywhere. See `selection.plan`."""
     return selection.plan(
         bounds,
@@ -43,11 +86,19 @@ def plan(bounds: Rect, canvas: Rect, read: ReadMask, options: FillOptions) -> li
         feather=options.feather,
         context=options.context,
         join_islands=options.join_islands is True,
+        source=None if source is None else source.mask,
     )
 
 
 def request(
-    piece: Piece, layout: PixelLayout, pixels: bytes, hole: bytes, options: FillOptions, *, model: str = ""
+    piece: Piece,
+    layout: PixelLayout,
+    pixels: bytes,
+    hole: bytes,
+    options: FillOptions,
+    *,
+    source: bytes = b"",
+    model: str = "",
 ) -> Fill:
     """The message that asks for a piece.
 
@@ -57,6 +108,8 @@ def request(
         pixels: of the piece's window.
         hole: of the piece's window, one byte for each pixel.
         options: how to fill.
+        source: of the piece's window, one byte for each pixel, not 0 where the fill may copy from; empty:
+            from everywhere.
         model: an installed one; "" is the server's default.
     """
     return Fill(
@@ -66,6 +119,7 @@ def request(
         depth=layout.depth,
         pixels=pixels,
         hole=hole,
+        source=source,
         options=options,
         model=model,
     )

@@ -23,15 +23,19 @@ from lama_core.client.gimp.options import MAX_SEED, Options  # noqa: E402
 from lama_core.client.options import MAX_FEATHER, MAX_GROW, Transfer  # noqa: E402
 from lama_core.client.plugin import choices  # noqa: E402
 from lama_core.client.plugin.messages import error_message  # noqa: E402
+from lama_core.client.plugin.pieces import CopySource  # noqa: E402
 from lama_core.client.plugin.shared_server import take_address  # noqa: E402
 from lama_core.client.plugin.texts import _, use_translation  # noqa: E402
-from lama_core.client.selection import INVERTED  # noqa: E402
+from lama_core.client.selection import INVERTED, Source  # noqa: E402
 from lama_fill_gimp import pixels  # noqa: E402
 from lama_fill_gimp.server_connector import ServerConnector, find_server  # noqa: E402
 
 PROCEDURE = "plug-in-lama-fill"
 DOMAIN = "lama-fill"
 LAYER_NAME = "LaMa Fill"
+
+_EVERYWHERE = -1
+"""What stands for no channel in a list of channels: no item of GIMP has this number."""
 
 MARK = "lama-fill"
 """Marks the layers that are fills: a later fill of the layer below sees the picture with them."""
@@ -119,6 +123,15 @@ def _add_arguments(procedure: Gimp.Procedure) -> None:
         defaults.variation,
         flags,
     )
+    # By its name, not as a channel: so it is remembered from one session to the next, means the same in the
+    # next image, and one that was deleted is missed and not taken for everywhere.
+    procedure.add_string_argument(
+        "source",
+        _("Cop_y from"),
+        _("What the fill may be copied from: a channel of the image, white there; empty for everywhere"),
+        "",
+        flags,
+    )
     procedure.add_string_argument(
         "model", _("_Model"), _("The name of an installed model; empty for the server's default"), "", flags
     )
@@ -168,12 +181,13 @@ def _run(
     if run_mode == Gimp.RunMode.INTERACTIVE:
         _refuse_at_once(image, layers)
         connector = ServerConnector(Gimp.version(), _server(config))
-        if not _ask(procedure, config, connector):
+        if not _ask(procedure, config, connector, image):
             return False
     address = take_address(_server(config))
     # What was pasted holds a token, and GIMP remembers what was chosen.
     config.set_property("server", address)
     options = _options(config)
+    copied = _copy_source(image, _channel_name(config))
     if options.input == "visible":
         # What is visible is the same for all of them: one fill, above the topmost.
         layers = layers[:1]
@@ -183,7 +197,7 @@ def _run(
             raise job.JobError(job.nothing_to_fill(source.name))
     bar = _ProgressBar()
     with find_server(connector, Gimp.version(), bar, address) as server:
-        fillings = job.fill(sources, options, server, bar)
+        fillings = job.fill(sources, options, server, bar, copied=copied)
     _add(image, layers, fillings, masks=options.output == "mask")
     return True
 
@@ -193,6 +207,28 @@ def _options(config: Gimp.ProcedureConfig) -> Options:
     # GIMP sometimes gives an empty text back as None.
     model = config.get_property("model") or ""
     return Options(model=model, **{name: config.get_property(name) for name in names})
+
+
+def _channel_name(config: Gimp.ProcedureConfig) -> str:
+    return config.get_property("source") or ""
+
+
+def _copy_source(image: Gimp.Image, name: str) -> CopySource | None:
+    """What a channel says may be copied; None without a name."""
+    if not name:
+        return None
+    channel = image.get_channel_by_name(name)
+    if channel is None:
+        raise job.JobError(
+            _("There is no channel “{name}” in this image: choose another one, or “Everywhere”.").format(
+                name=name
+            )
+        )
+
+    def read(rect: Rect) -> bytes:
+        return _bytes(channel, rect, pixels.SELECTION).translate(pixels.HALF_OR_MORE)
+
+    return CopySource(name, Source(Rect(0, 0, image.get_width(), image.get_height()), read))
 
 
 def _server(config: Gimp.ProcedureConfig) -> str:
@@ -471,7 +507,9 @@ class _ProgressBar:
         return False  # to cancel, GIMP ends this process
 
 
-def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, connector: ServerConnector) -> bool:
+def _ask(
+    procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, connector: ServerConnector, image: Gimp.Image
+) -> bool:
     """Show the dialog. True: fill."""
     gi.require_version("GimpUi", "3.0")
     from gi.repository import GimpUi
@@ -479,11 +517,53 @@ def _ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, connector: Ser
     GimpUi.init(PROCEDURE)
     dialog = GimpUi.ProcedureDialog.new(procedure, config, _("LaMa Fill"))
     dialog.fill(["input", "output", "context", "grow", "feather", "quality", "variation", "server"])
-    row = _model_row(config, connector, beside=dialog.get_widget("feather", GObject.TYPE_NONE).get_label())
-    dialog.get_content_area().pack_start(row, False, False, 0)
+    beside = dialog.get_widget("feather", GObject.TYPE_NONE).get_label()
+    for row in (
+        _channel_row(config, image, beside=beside),
+        _model_row(config, connector, beside=beside),
+    ):
+        dialog.get_content_area().pack_start(row, False, False, 0)
     chosen: bool = dialog.run()
     dialog.destroy()
     return chosen
+
+
+def _channel_row(config: Gimp.ProcedureConfig, image: Gimp.Image, *, beside: Any) -> Any:
+    """GIMP's own list of channels: this image's, after “Everywhere”; `beside` is a label to align with."""
+    from gi.repository import GimpUi
+
+    def is_of_image(_image: Gimp.Image, channel: Gimp.Channel, *_data: Any) -> bool:
+        return channel.get_image().get_id() == image.get_id()
+
+    box = GimpUi.ChannelComboBox.new(is_of_image, None)
+    store = box.get_model()
+    value, label = int(GimpUi.IntStoreColumns.VALUE), int(GimpUi.IntStoreColumns.LABEL)
+    for entry in store:
+        channel = Gimp.Item.get_by_id(entry[value])
+        if channel is not None:
+            # Without the name of the image, which is the same for all of them.
+            entry[label] = channel.get_name()
+    store.set(store.prepend(), [value, label], [_EVERYWHERE, _("Everywhere")])
+
+    def show(*_changed: Any) -> None:
+        channel = image.get_channel_by_name(_channel_name(config)) if _channel_name(config) else None
+        box.set_active(_EVERYWHERE if channel is None else channel.get_id())
+
+    def chosen(_box: Any) -> None:
+        found, number = box.get_active()
+        channel = Gimp.Item.get_by_id(number) if found and number != _EVERYWHERE else None
+        config.set_property("source", "" if channel is None else channel.get_name())
+
+    show()
+    # One of another image is not what the dialog shows.
+    chosen(box)
+    # GIMP's list has a `connect` of its own, which is another.
+    GObject.Object.connect(box, "changed", chosen)
+    config.connect("notify::source", show)
+    box.set_tooltip_text(
+        _("What the fill may be copied from: white in a channel. Select > Save to Channel makes one.")
+    )
+    return _row(_("Cop_y from"), box, beside)
 
 
 def _model_row(config: Gimp.ProcedureConfig, connector: ServerConnector, *, beside: Any) -> Any:
@@ -522,7 +602,14 @@ def _model_row(config: Gimp.ProcedureConfig, connector: ServerConnector, *, besi
     box.connect("changed", changed)
     config.connect("notify::model", lambda *_: box.set_active_id(_options(config).model))
     GLib.timeout_add(100, ask_server)
-    label = Gtk.Label.new_with_mnemonic(_("_Model"))
+    return _row(_("_Model"), box, beside)
+
+
+def _row(text: str, box: Any, beside: Any) -> Any:
+    """A line of the dialog: a label, as wide as the label beside it, and what it is of."""
+    from gi.repository import Gtk
+
+    label = Gtk.Label.new_with_mnemonic(text)
     label.set_mnemonic_widget(box)
     label.set_xalign(0.0)
     columns = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)

@@ -49,6 +49,9 @@ _BABL_CHANNELS: dict[messages.PixelFormat, str] = {
 SELECTION = "Y u8"
 """The soft edge of a selection is not light, so it is not encoded as light: not "Y' u8"."""
 
+HALF_OR_MORE = bytes(128) + b"\xff" * 128
+"""For `bytes.translate`: what is half selected or more."""
+
 ALPHA = "A u8"
 
 

@@ -51,6 +51,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     masks.add_argument("--masks", metavar="FOLDER", help="of their masks, white in the hole")
     masks.add_argument("--mask", metavar="FILE", help="one mask for all of them")
     parser.add_argument(
+        "--source",
+        metavar="FOLDER|FILE",
+        help="masks of the pictures' names, white where their fills may be copied from, or one for all "
+        "of them (default: from everywhere)",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         metavar="FOLDER",
@@ -142,7 +148,8 @@ def run(args: argparse.Namespace) -> int:
     output = _default_output(folder) if args.output is None else parse_place(args.output)
     ending = None if args.ending is None else f".{args.ending}"
     mask = None if args.mask is None else parse_place(args.mask)
-    found = find_tasks(folder, masks=masks, output=output, ending=ending, mask=mask)
+    source = None if args.source is None else parse_place(args.source)
+    found = find_tasks(folder, masks=masks, output=output, ending=ending, mask=mask, source=source)
     if args.frames or args.still_camera:
         found = replace(found, tasks=as_sequence(found.tasks))
     for line in found.left_out:
@@ -184,7 +191,12 @@ def run(args: argparse.Namespace) -> int:
 def _manifest_options(args: argparse.Namespace, options: FillOptions) -> dict[str, object]:
     told: dict[str, object] = {**asdict(options), "model": args.model or ""}
     # Left out where nobody asks for them: a manifest of before has none of these.
-    added = {"frame": told.pop("frame"), "frames": args.frames, "still_camera": args.still_camera}
+    added = {
+        "frame": told.pop("frame"),
+        "frames": args.frames,
+        "still_camera": args.still_camera,
+        "source": args.source,
+    }
     return {**told, **{name: value for name, value in added.items() if value not in (None, False)}}
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgpack
 import numpy as np
+from numpy.typing import NDArray
 from websockets import exceptions as ws
 from websockets.sync.client import ClientConnection
 
@@ -171,9 +172,8 @@ class Desk:
             self._send(page, {"type": "part", "request": request, "bytes": part, "last": last})
 
     def _fill(self, page: int, request: int, picture: OpenPicture, fields: dict[str, Any]) -> None:
-        mask = fields["mask"]
-        at = Rect(*(int(mask[name]) for name in ("x", "y", "width", "height")))
-        hole = np.frombuffer(mask["bytes"], np.uint8).reshape(at.height, at.width)
+        at, hole = _mask(fields["mask"])
+        source = fields.get("source")
         told = 0.0
         if self._client is None:
             self._client = self._filler()
@@ -193,6 +193,7 @@ class Desk:
             hole,
             at,
             _options(fields["options"]),
+            source=None if source is None else _mask(source),
             server=self._client,
             model=str(fields["options"].get("model", "")),
             progress=progress,
@@ -221,6 +222,12 @@ class Desk:
 
     def _send(self, page: int, fields: dict[str, Any]) -> None:
         self._socket.send(_NUMBER.pack(page) + msgpack.packb(fields))
+
+
+def _mask(fields: dict[str, Any]) -> tuple[Rect, NDArray[np.uint8]]:
+    """A rectangle of a mask, and what is in it: (height, width)."""
+    at = Rect(*(int(fields[name]) for name in ("x", "y", "width", "height")))
+    return at, np.frombuffer(fields["bytes"], np.uint8).reshape(at.height, at.width)
 
 
 def _options(fields: dict[str, Any]) -> FillOptions:

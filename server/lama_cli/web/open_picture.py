@@ -118,6 +118,7 @@ class OpenPicture:
         at: Rect,
         options: FillOptions,
         *,
+        source: tuple[Rect, NDArray[np.uint8]] | None = None,
         server: Client,
         model: str,
         progress: Progress,
@@ -131,6 +132,8 @@ class OpenPicture:
             hole: (height, width) uint8, of the rectangle `at`; nothing is selected outside of it.
             at: where the hole is.
             options: how to fill; how its numbers stand for light the file says.
+            source: where the fill may be copied from: a rectangle, and (height, width) uint8 of it; None:
+                from everywhere.
             server: connected.
             model: an installed one, "" for the default.
             progress: told the stage and the fraction.
@@ -143,11 +146,9 @@ class OpenPicture:
         """
         with self._lock:
             pixels = self._with(base)
-            if not Rect(0, 0, pixels.shape[1], pixels.shape[0]).contains(at):
-                raise PictureError("the mask is larger than the picture: reload the page")
-            mask = np.zeros(pixels.shape[:2], np.uint8)
-            mask[at.y : at.bottom, at.x : at.right] = hole
-            plan = plan_fill(pixels, mask, replace(options, transfer=self.picture.transfer))
+            mask = _whole_mask(pixels, at, hole)
+            copied = None if source is None else _whole_mask(pixels, *source)
+            plan = plan_fill(pixels, mask, replace(options, transfer=self.picture.transfer), copied)
             regions, _report = regions_through_server(
                 plan, progress, server=server, model=model, previewed=previewed, cancelled=cancelled
             )
@@ -219,6 +220,20 @@ class OpenPicture:
         if not Rect(0, 0, pixels.shape[1], pixels.shape[0]).contains(rect):
             raise PictureError("a fill that the page kept is of another picture: undo it")
         return FilledRegion(rect=rect, pixels=values, blend=blend.astype(np.float32) / np.float32(255))
+
+
+def _whole_mask(pixels: NDArray[Any], at: Rect, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A mask of a picture's size that has this in a rectangle.
+
+    Raises:
+        PictureError: the rectangle reaches out of the picture.
+    """
+    height, width = pixels.shape[:2]
+    if not Rect(0, 0, width, height).contains(at):
+        raise PictureError("the mask is larger than the picture: reload the page")
+    whole = np.zeros((height, width), np.uint8)
+    whole[at.y : at.bottom, at.x : at.right] = mask
+    return whole
 
 
 def _name(full: bytes) -> str:

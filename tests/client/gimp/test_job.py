@@ -13,8 +13,10 @@ from lama_core.client.gimp.job import Filling, JobError, fill
 from lama_core.client.gimp.options import Options
 from lama_core.client.gimp.progress import Progress, stage_text
 from lama_core.client.plugin.alpha import PixelLayout
+from lama_core.client.plugin.pieces import CopySource, SourceError
 from lama_core.client.protocol.limits import Limits
 from lama_core.client.protocol.messages import Fill, Result, Welcome
+from lama_core.client.selection import Source
 
 
 class Layer:
@@ -189,6 +191,63 @@ def test_every_layer_is_planned_before_one_is_sent() -> None:
     server = Server()
     with pytest.raises(JobError, match="photo"):
         run([Layer(Rect(0, 0, 90, 80), Rect(2, 2, 9, 9)), Layer(Rect(0, 0, 50, 50))], server=server)
+    assert server.asked == []
+
+
+def copied_from(*rects: Rect, image: Rect = Rect(0, 0, 900, 900)) -> CopySource:  # noqa: B008 - frozen
+    """A channel of an image with these in white, 0 beyond the image as GIMP reads it."""
+    mask = np.zeros((image.height + 200, image.width + 200), np.uint8)
+    for rect in rects:
+        mask[rect.y + 100 : rect.bottom + 100, rect.x + 100 : rect.right + 100] = 255
+
+    def read(rect: Rect) -> bytes:
+        return mask[rect.y + 100 : rect.bottom + 100, rect.x + 100 : rect.right + 100].tobytes()
+
+    return CopySource("stencil", Source(image, read))
+
+
+def test_what_may_be_copied_is_sent_with_the_window_and_held_by_it() -> None:
+    """In coordinates of the image, of which the layer is a part and sticks out."""
+    layer, server = Layer(Rect(-40, 30, 700, 600), Rect(100, 100, 20, 20)), Server()
+    allowed = Rect(600, 560, 80, 90)
+    fill([layer], Options(), server, Bar(), copied=copied_from(allowed))  # type: ignore[arg-type]
+    (request,), window = server.asked, layer.reads[-1]
+    seen = np.frombuffer(request.source, np.uint8).reshape(window.height, window.width)
+    rows, columns = np.nonzero(seen)
+    part = allowed.clipped(layer.canvas)
+    assert (columns.min() + window.x, rows.min() + window.y) == (part.x, part.y)
+    assert len(rows) == part.area
+
+
+@pytest.mark.parametrize(
+    ("rects", "said"),
+    [
+        ([], "“stencil” leaves nothing to copy from: change what it marks."),
+        ([Rect(800, 0, 50, 50)], "“stencil” leaves nothing to copy from: change what it marks."),
+        ([Rect(102, 102, 9, 9)], "“stencil” leaves nothing to copy from but what is to be filled"),
+    ],
+)
+def test_nothing_to_copy_from(rects: list[Rect], said: str) -> None:
+    layer, server = Layer(Rect(0, 0, 400, 300), Rect(100, 100, 20, 20)), Server()
+    with pytest.raises(SourceError, match=said):
+        fill([layer], Options(), server, Bar(), copied=copied_from(*rects))  # type: ignore[arg-type]
+    assert layer.is_closed
+    assert server.asked == []
+
+
+def test_a_source_that_is_too_far_for_the_server() -> None:
+    layer, server = (
+        Layer(Rect(0, 0, 900, 900), Rect(10, 10, 20, 20)),
+        Server(limits=Limits(max_pixels=150_000)),
+    )
+    with pytest.raises(JobError, match="“stencil” is too far from the hole: 850 × 850 pixels would be sent"):
+        fill(
+            [layer],
+            Options(),
+            server,  # type: ignore[arg-type]
+            Bar(),
+            copied=copied_from(Rect(800, 800, 50, 50)),
+        )
     assert server.asked == []
 
 

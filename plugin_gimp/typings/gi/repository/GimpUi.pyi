@@ -1,7 +1,12 @@
 # Made by make_stubs.py from GIMP's .gir files.
+import enum
 import typing
 
 from gi.repository import Gimp, Gtk
+
+class ChannelComboBox(IntComboBox):
+    @staticmethod
+    def new(constraint: typing.Any, data: typing.Any) -> ChannelComboBox: ...
 
 class Dialog(Gtk.Dialog, Gtk.Buildable):
     def __init__(
@@ -23,6 +28,14 @@ class Dialog(Gtk.Dialog, Gtk.Buildable):
         help_id: str = ...,
     ) -> Dialog: ...
     def run(self) -> int: ...
+
+class IntComboBox(Gtk.ComboBox, Gtk.Buildable, Gtk.CellEditable, Gtk.CellLayout):
+    def get_active(self) -> tuple[bool, int]: ...
+    def set_active(self, value: int) -> bool: ...
+
+class IntStoreColumns(enum.IntEnum):
+    VALUE = 0
+    LABEL = 1
 
 class ProcedureDialog(Dialog, Gtk.Buildable):
     def __init__(
