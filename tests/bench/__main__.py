@@ -20,6 +20,8 @@ NAMES = (
     "scans",
     "batch",
     "server",
+    "wire",
+    "scaling",
     "web",
     "training",
 )
