@@ -102,7 +102,9 @@ def _environment(**variables: str) -> Iterator[None]:
 def _server(folder: Path, kind: str, *flags: str) -> Iterator[ServerProcess]:
     server = ServerProcess(Path(tempfile.mkdtemp(dir=folder)), kind, *flags)
     try:
-        server.ready()
+        server.up()
+        # Ray's processes take long to start on a machine that is busy.
+        wait_until(lambda: server.health()["state"] == "ready", seconds=600, what="the worker's start")
         yield server
     finally:
         server.clean_up()

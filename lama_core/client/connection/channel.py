@@ -66,7 +66,7 @@ class Sending:
     def _run(self) -> None:
         try:
             self._send()
-        except (ws.WebSocketException, OSError, ValueError, ProtocolError) as error:
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
             self._failure = error
 
     def has_ended(self, seconds: float = 0.0) -> bool:
@@ -84,10 +84,10 @@ class Sending:
         Raises `ConnectionLostError`; `ProtocolError` when the server would refuse the message, which was
         then not sent.
         """
-        if isinstance(self._failure, (ProtocolError, ValueError)):
-            raise self._failure
-        if self._failure is not None:
+        if isinstance(self._failure, (ws.WebSocketException, OSError)):
             raise ConnectionLostError(_LOST) from self._failure
+        if self._failure is not None:
+            raise self._failure
 
 
 class Connection:
