@@ -246,10 +246,10 @@ def _overhead(section: Section, folder: Path) -> None:
         width=SIDE, height=SIDE, format="rgba", depth="u8", pixels=pixels, hole=b"\xff" * (SIDE * SIDE)
     )
     with ThreeNodes(folder / "overhead", count=1) as cluster:
-        ray = ("--engine", "ray", "--address", cluster.address, "--min-workers", "1", "--max-workers", "1")
+        ray = ("--engine", "ray", "--address", cluster.address, "--worker-cpus", "1")
         with (
             _server(folder, "corner") as local,
-            _server(folder, "corner", *ray) as far,
+            _server(folder, "corner", *ray, "--min-workers", "1", "--max-workers", "1") as far,
             local.connect() as here,
             far.connect() as there,
         ):
