@@ -164,6 +164,26 @@ def _two_workers(section: Section, folder: Path) -> None:
         "two workers against one", times["one"] / times["two"], "x", target=TWO_TARGET, at_least=True
     )
     section.figure("two processes against one, without a server", times["alone"] / times["both"], "x")
+    sleeping = replace(_hole_fill(seed=round(1000 * SLEEP_SECONDS)), model="")
+    with (
+        _server(folder, "corner", "--device", "cpu") as one,
+        _server(folder, "corner", "--device", "cpu,cpu") as two,
+    ):
+        _wait_for_workers(two, 2)
+        times = interleaved(
+            {
+                "one": lambda: _load(one, sleeping, clients=4, each=FILLS // 4),
+                "two": lambda: _load(two, sleeping, clients=4, each=FILLS // 4),
+            },
+            rounds=ROUNDS,
+        )
+    section.figure(
+        "two workers that sleep 200 ms against one",
+        times["one"] / times["two"],
+        "x",
+        target=TWO_TARGET,
+        at_least=True,
+    )
 
 
 @contextlib.contextmanager
@@ -352,23 +372,26 @@ async def _crowd(server: ServerProcess, clients: int) -> tuple[float, dict[str, 
 
 
 def _processor_seconds(server: ServerProcess) -> dict[str, float]:
-    """What the server, the gateway, the workers, all else of Ray and this client have used."""
+    """What the server, the gateway, the workers, all else of Ray and this client have used.
+
+    Ray's processes are descendants of this one, which has made the cluster.
+    """
     used = dict.fromkeys(("the server", "its gateway", "workers", "Ray's own processes", "the clients"), 0.0)
-    for process in psutil.process_iter(["pid", "cmdline", "cpu_times"]):
-        line, times = " ".join(process.info["cmdline"] or ()), process.info["cpu_times"]
-        if times is None:
+    own = psutil.Process()
+    for process in (own, *own.children(recursive=True)):
+        try:
+            line, times = " ".join(process.cmdline()), process.cpu_times()
+        except psutil.NoSuchProcess:
             continue
-        if process.info["pid"] == server.process.pid:
-            name = "the server"
-        elif process.info["pid"] == os.getpid():
+        if process == own:
             name = "the clients"
+        elif process.pid == server.process.pid:
+            name = "the server"
         elif "lama_server.cluster.gateway" in line:
             name = "its gateway"
         elif "FillActor" in line:
             name = "workers"
-        elif "raylet" in line or "gcs_server" in line or "ray/" in line:
-            name = "Ray's own processes"
         else:
-            continue
+            name = "Ray's own processes"
         used[name] += times.user + times.system
     return used

@@ -41,7 +41,7 @@ log = logging.getLogger("lama_server.cluster.gateway")
 
 DEFAULT_FACTORY = "lama_server.cluster.actor:make_engine"
 
-_WATCH_AFTER = 0.1
+_WATCH_AFTER = 0.25
 """Seconds after which a fill's progress is asked for; a shorter one costs no call more."""
 _WATCH_SECONDS = 1.0
 _WATCH_PREVIEW_AFTER = 0.02
