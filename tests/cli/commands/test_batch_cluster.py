@@ -191,6 +191,23 @@ def test_a_batch_with_other_options_does_not_go_on_with_the_first_ones(
     assert "that of a batch with other options" in capsys.readouterr().err
 
 
+def test_a_cluster_whose_nodes_are_too_small_is_said_so(
+    cluster: ThreeNodes, pictures: Path, tmp_path: Path, weights: Path
+) -> None:
+    """Ray itself waits for a larger one, without a word."""
+    arguments = on_cluster(cluster, str(pictures), str(tmp_path / "out"), weights)
+    arguments[arguments.index("--worker-cpus") + 1] = "2"
+    process = start(arguments)
+    assert process.stderr is not None
+    try:
+        said = process.stderr.readline()
+    finally:
+        process.kill()
+        process.communicate()
+    assert "no node of the Ray cluster has 2 CPUs for a worker" in said
+    assert "or give --worker-cpus 1" in said
+
+
 def test_without_a_cluster_at_the_address_one_line_says_so(
     pictures: Path, tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
