@@ -154,29 +154,32 @@ def _find_times(document: Document, every_frame: bool) -> list[int] | None:
 def _fill_picture(
     request: Request, windows: Windows, time: int | None, report: Report
 ) -> Coroutine[list[tuple[Patch, Result]]]:
-    """Send the windows of one picture, one after the other. Patches that show nothing are empty."""
+    """Send the windows of one picture. Patches that show nothing are empty."""
     plan, layout = request.plan, windows.space.layout
     options = replace(plan.fill, transfer=windows.space.transfer, frame=time)
-    answers = []
-    parts = zip(plan.pieces, windows.pixels, plan.masks, plan.sources)
-    for number, (piece, pixels, mask, source) in enumerate(parts):
-        answer = yield request.server.fill(
-            pieces.request(piece, layout, pixels, mask, options, source=source, model=plan.options.model),
-            start=plan.options.start_server,
-            on_progress=partial(_report_piece, report, number, len(plan.pieces)),
-            on_preview=request.on_preview,
-            finish=partial(_finish, piece=piece, layout=layout, opaque=request.opaque),
-        )
-        answers.append(answer)
+    answers: list[tuple[Patch, Result]] = yield request.server.fill(
+        [
+            pieces.request(piece, layout, pixels, mask, options, source=source, model=plan.options.model)
+            for piece, pixels, mask, source in zip(
+                plan.pieces, windows.pixels, plan.masks, plan.sources
+            )
+        ],
+        start=plan.options.start_server,
+        on_progress=partial(_report_piece, report, len(plan.pieces)),
+        on_preview=request.on_preview,
+        finish=partial(_finish, planned=plan.pieces, layout=layout, opaque=request.opaque),
+    )
     return answers
 
 
-def _finish(result: Result, *, piece: Piece, layout: PixelLayout, opaque: bool) -> tuple[Patch, Result]:
+def _finish(
+    number: int, result: Result, *, planned: Sequence[Piece], layout: PixelLayout, opaque: bool
+) -> tuple[Patch, Result]:
     """What shows of an answer; called in the thread that waited for it.
 
     The rest is left out, because Krita draws a small layer sooner.
     """
-    patch = pieces.clip(result, piece, layout.pixel_bytes)
+    patch = pieces.clip(result, planned[number], layout.pixel_bytes)
     shown = shown_part(patch.rect, patch.blend)
     pixels = crop(patch.pixels, patch.rect, shown, layout.pixel_bytes)
     blend = crop(patch.blend, patch.rect, shown, 1)
@@ -193,7 +196,7 @@ def _with_empty_ends(frames: Sequence[Frame], times: Sequence[int]) -> list[Fram
 
 
 def _report_piece(
-    report: Report, number: int, count: int, stage: str, fraction: float, position: int
+    report: Report, count: int, number: int, stage: str, fraction: float, position: int
 ) -> None:
     """Report the progress of one piece of several."""
     report((number + fraction) / count, str(stage_message(stage, position)))

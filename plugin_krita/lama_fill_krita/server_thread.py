@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +20,7 @@ from lama_fill_krita.version import VERSION
 
 T = TypeVar("T")
 Invoke = Callable[[Callable[[], None]], None]
-OnProgress = Callable[[str, float, int], None]
+OnProgress = Callable[[int, str, float, int], None]
 OnPreview = Callable[[messages.Preview], None]
 
 
@@ -55,41 +55,44 @@ class ServerThread:
 
     def fill(
         self,
-        request: messages.Fill,
+        requests: Sequence[messages.Fill],
         *,
         start: bool,
         on_progress: OnProgress,
         on_preview: OnPreview,
-        finish: Callable[[messages.Result], T],
-    ) -> Future[T]:
-        """Fill.
+        finish: Callable[[int, messages.Result], T],
+    ) -> Future[list[T]]:
+        """Fill, several at a time.
 
         Args:
-            request: what to fill.
+            requests: what to fill.
             start: whether to start the server when it does not run.
-            on_progress: called on the main thread with the stage, the fraction and the position in the queue.
-            on_preview: called on the main thread with a first look at the fill, if there is one.
-            finish: called in the thread: makes the future's value of the result.
+            on_progress: called on the main thread with the number of a request, the stage, the fraction and
+                the position in the queue.
+            on_preview: called on the main thread with a first look at a fill, if there is one.
+            finish: called in the thread with the number of a request and its result: makes one of the
+                future's values of it.
         """
-        future: _Cancellable[T] = _Cancellable()
+        future: _Cancellable[list[T]] = _Cancellable()
 
-        def report(stage: str, fraction: float, position: int) -> None:
+        def report(number: int, stage: str, fraction: float, position: int) -> None:
             self._invoke(
-                lambda: None if future.cancelled.is_set() else on_progress(stage, fraction, position)
+                lambda: None if future.cancelled.is_set() else on_progress(number, stage, fraction, position)
             )
 
-        def show(preview: messages.Preview) -> None:
+        def show(number: int, preview: messages.Preview) -> None:
             self._invoke(lambda: None if future.cancelled.is_set() else on_preview(preview))
 
-        def work() -> T:
+        def work() -> list[T]:
             if future.cancelled.is_set():
                 raise connection.FillCancelledError("the fill was cancelled")
             server = self._connect(
-                start, progress=lambda stage: report(stage, 0.0, 0), cancelled=future.cancelled.is_set
+                start, progress=lambda stage: report(0, stage, 0.0, 0), cancelled=future.cancelled.is_set
             )
-            return finish(
-                server.fill(request, on_progress=report, on_preview=show, cancelled=future.cancelled.is_set)
+            results = server.fill_each(
+                requests, on_progress=report, on_preview=show, cancelled=future.cancelled.is_set
             )
+            return [finish(number, result) for number, result in enumerate(results)]
 
         return self._do(work, future)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -115,7 +115,7 @@ def _lean(progress: Progress) -> Progress:
 
 
 def fill_through_server(plan: FillPlan, progress: Progress, *, server: Client, model: str) -> FillReport:
-    """Fill the hole of a picture, in place, by a server: one request for each window.
+    """Fill the hole of a picture, in place, by a server: one request for each window, several on their way.
 
     Args:
         plan: what to fill, and how; not a picture of float64.
@@ -172,20 +172,24 @@ def _answers(
 ) -> Iterator[tuple[FilledRegion, FillReport]]:
     """Each window's part, and how filling it went."""
     costs = np.cumsum([0] + [window.rect.area for window in plan.windows])
-    for number, window in enumerate(plan.windows):
+
+    def told(number: int, stage: str, fraction: float, position: int) -> None:
         begin, end = (float(cost / costs[-1]) for cost in costs[number : number + 2])
+        progress(stage, begin + fraction * (end - begin))
 
-        def told(stage: str, fraction: float, position: int, begin: float = begin, end: float = end) -> None:
-            progress(stage, begin + fraction * (end - begin))
-
-        look = None if previewed is None else partial(_told_in_picture, previewed, window)
-        result = _send(server, _request(plan, window, model), told, look, cancelled)
+    look = None if previewed is None else partial(_told_in_picture, previewed, plan.windows)
+    requests = (_request(plan, window, model) for window in plan.windows)
+    results = _sent(server, requests, told, look, cancelled)
+    for window, result in zip(plan.windows, results, strict=True):
         report = FillReport(model=result.model, device=result.device, seconds=result.seconds)
         yield _region(plan.picture, window, result), report
 
 
-def _told_in_picture(previewed: Callable[[Preview], None], window: Window, preview: Preview) -> None:
-    previewed(replace(preview, x=preview.x + window.rect.x, y=preview.y + window.rect.y))
+def _told_in_picture(
+    previewed: Callable[[Preview], None], windows: Sequence[Window], number: int, preview: Preview
+) -> None:
+    rect = windows[number].rect
+    previewed(replace(preview, x=preview.x + rect.x, y=preview.y + rect.y))
 
 
 def _together(reports: Sequence[FillReport]) -> FillReport:
@@ -214,17 +218,17 @@ def _source(mask: HoleMask, rect: Rect) -> bytes:
     return (mask.window(rect) >= 0.5).astype(np.uint8).tobytes()
 
 
-def _send(
+def _sent(
     server: Client,
-    request: Fill,
-    told: Callable[[str, float, int], None],
-    previewed: Callable[[Preview], None] | None,
+    requests: Iterable[Fill],
+    told: Callable[[int, str, float, int], None],
+    previewed: Callable[[int, Preview], None] | None,
     cancelled: Callable[[], bool],
-) -> Result:
+) -> Iterator[Result]:
     from lama_core.client.connection import FillFailedError
 
     try:
-        return server.fill(request, on_progress=told, on_preview=previewed, cancelled=cancelled)
+        yield from server.fill_each(requests, on_progress=told, on_preview=previewed, cancelled=cancelled)
     except FillFailedError as error:
         if error.code != "too_large":
             raise

@@ -20,10 +20,11 @@ from ray.exceptions import RayActorError, RayError
 from lama_cli.batch import BatchError, Done, Task
 from lama_cli.batch_actor import AT_ONCE, BatchActor, FillSettings
 from lama_cli.remote_files import is_remote
+from lama_cli.saying import say
 from lama_core.client.files import hash_file
 from lama_core.client.text import one_line
 from lama_server import __version__
-from lama_server.cluster.head import GONE_SECONDS, HeadError, complete_address, connect, dial
+from lama_server.cluster.head import GONE_SECONDS, HeadError, complete_address, connect, dial, lack_of_room
 from lama_server.cluster.node_models import ModelCopy
 
 _MAX_TRIES = 3
@@ -126,6 +127,9 @@ class _Run:
         self._began = 0.0
         resources = ray.cluster_resources()
         on_cpu = device == "cpu" or (device == "auto" and not resources.get("GPU"))
+        lack = lack_of_room(cluster.cpus) if on_cpu else ""
+        if lack:
+            say(lack, error=True)
         kind = ("cpu" if device == "auto" else device) if on_cpu else ("cuda" if device == "auto" else device)
         room = int(resources.get("CPU", 0) // cluster.cpus if on_cpu else resources.get("GPU", 0))
         self._count = min(len(tasks), cluster.workers or max(1, room))

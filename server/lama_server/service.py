@@ -196,7 +196,10 @@ async def _acquire(instance: InstanceLock, stop: ShutdownEvent) -> bool:
     while not instance.acquire():
         found = find_server(instance.folder)
         if found is not None:
-            print(f"the server is running already: 127.0.0.1:{found.port}, process {found.pid}")
+            print(
+                f"the server is running already: 127.0.0.1:{found.port}, process {found.pid}; for it to take "
+                "other settings, run `lama-fill stop` first"
+            )
             return False
         # It is just starting, and about to say where it is; or just ending, and about to be gone.
         if await stop.wait_for(waited.tick):

@@ -21,6 +21,8 @@ NAMES = (
     "batch",
     "at_once",
     "server",
+    "wire",
+    "scaling",
     "web",
     "training",
 )

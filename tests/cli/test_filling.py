@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,22 +26,26 @@ class Server:
         self.limits = limits
         self.asked: list[Fill] = []
 
-    def fill(
+    def fill_each(
         self,
-        fill: Fill,
+        fills: Iterable[Fill],
         *,
-        on_progress: Callable[[str, float, int], None],
+        on_progress: Callable[[int, str, float, int], None],
         on_preview: None,
         cancelled: Callable[[], bool],
-    ) -> Result:
-        assert not cancelled()
+    ) -> Iterator[Result]:
+        for number, fill in enumerate(fills):
+            assert not cancelled()
+            on_progress(number, "filling", 0.5, 0)
+            yield self.fill(fill)
+
+    def fill(self, fill: Fill) -> Result:
         assert not fill.preview, "nobody asked for one"
         try:
             encode(dataclasses.replace(fill, job=1), self.limits)
         except ProtocolError as error:
             raise FillFailedError(error.code, error.message, retryable=ERROR_CODES[error.code]) from None
         self.asked.append(fill)
-        on_progress("filling", 0.5, 0)
         return Result(
             job=1,
             x=0,

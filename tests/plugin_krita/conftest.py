@@ -205,24 +205,27 @@ class FakeServer:
         self.error: Exception | None = None
         self.futures: list[Future] = []
 
-    def fill(self, request: Any, *, start: bool, on_progress: Any, on_preview: Any, finish: Any) -> Future:
+    def fill(self, requests: Any, *, start: bool, on_progress: Any, on_preview: Any, finish: Any) -> Future:
         reply = Future()
-        self.requests.append(request)
+        self.requests += requests
         self.starts.append(start)
         self.on_preview = on_preview
-        self.waiting.append((request, finish, reply, on_progress))
+        self.waiting.append((requests, finish, reply, on_progress))
         if self.at_once:
             self.answer()
         return reply
 
     def answer(self) -> None:
-        request, finish, reply, _on_progress = self.waiting.pop(0)
+        requests, finish, reply, _on_progress = self.waiting.pop(0)
         if self.error is not None:
             reply.finish(None, self.error)
             return
+        reply.finish([finish(number, self.result(request)) for number, request in enumerate(requests)])
+
+    def result(self, request: Any) -> Result:
         count = request.width * request.height
         size = len(request.pixels) // count
-        result = Result(
+        return Result(
             job=1,
             x=0,
             y=0,
@@ -236,7 +239,6 @@ class FakeServer:
             device="cpu",
             seconds=0.5,
         )
-        reply.finish(finish(result))
 
     def status(self) -> Future:
         return self._ask("status")

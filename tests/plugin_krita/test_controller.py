@@ -110,7 +110,7 @@ def test_progress_is_shown(controller: Controller, editor: Any, link: Any) -> No
     link.at_once = False
     controller.fill()
     editor.clock.run()
-    link.waiting[0][3]("filling", 0.25, 0)
+    link.waiting[0][3](0, "filling", 0.25, 0)
     assert (controller.view.fraction, controller.view.text) == (0.25, "Filling…")
 
 
@@ -127,7 +127,7 @@ def test_preview_is_shown_until_the_fill_ends(
     link.on_preview(PREVIEW)
     assert controller.view.preview == PREVIEW
     assert document.added == [], "the document knows nothing of it"
-    link.waiting[0][3]("filling", 0.25, 0)
+    link.waiting[0][3](0, "filling", 0.25, 0)
     assert controller.view.preview == PREVIEW
     if ending == "cancelled":
         controller.cancel()

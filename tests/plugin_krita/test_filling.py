@@ -519,7 +519,7 @@ def test_progress_texts(document, link, clock) -> None:
     for stage, fraction, position in (
         ("queued", 0.0, 2), ("queued", 0.0, 0), ("loading", 0.0, 0), ("something new", 0.5, 0),
     ):  # fmt: skip
-        on_progress(stage, fraction, position)
+        on_progress(0, stage, fraction, position)
     assert told == [
         (0.0, "Waiting, 2 before it"), (0.0, "Waiting…"), (0.0, "Loading the model…"), (0.5, "Filling…"),
     ]  # fmt: skip

@@ -151,7 +151,7 @@ class UnhurriedEngine(EchoEngine):
 
 
 class CornerEngine(ScriptedEngine):
-    """Gives back a corner of the window as it is, at once."""
+    """Gives back a corner of the window as it is, after as many milliseconds as `seed` says."""
 
     SIDE = 256
 
@@ -162,6 +162,7 @@ class CornerEngine(ScriptedEngine):
         cancelled: Callable[[], bool],
         previewed: Callable[[Preview], None],
     ) -> Result:
+        time.sleep(fill.options.seed / 1000)
         width, height = min(fill.width, self.SIDE), min(fill.height, self.SIDE)
         area = width * height
         return Result(
@@ -172,12 +173,27 @@ class CornerEngine(ScriptedEngine):
             height=height,
             format=fill.format,
             depth=fill.depth,
-            pixels=bytes(fill.pixels[: area * 4]),
+            pixels=bytes(fill.pixels[: area * pixel_bytes(fill.format, fill.depth)]),
             blend=bytes(fill.hole[:area]),
             model=fill.model,
             device=self.device.id,
             seconds=0.0,
         )
+
+
+class UnevenEngine(ScriptedEngine):
+    """On a device whose name ends with 1 everything takes ten times as long."""
+
+    def fill(
+        self,
+        fill: Fill,
+        progress: Callable[[str, float], None],
+        cancelled: Callable[[], bool],
+        previewed: Callable[[Preview], None],
+    ) -> Result:
+        times = 10 if self.device.id.endswith("1") else 1
+        options = replace(fill.options, seed=times * fill.options.seed)
+        return super().fill(replace(fill, options=options), progress, cancelled, previewed)
 
 
 class SlowEngine(ScriptedEngine):
@@ -222,6 +238,7 @@ KINDS = {
     "echo": EchoEngine,
     "unhurried": UnhurriedEngine,
     "corner": CornerEngine,
+    "uneven": UnevenEngine,
     "slow": SlowEngine,
     "crashing": CrashingEngine,
     "broken": BrokenEngine,

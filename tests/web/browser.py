@@ -38,9 +38,9 @@ _EXPECTED = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPON
 class Command:
     """`lama-fill web --no-open`, with the address that it prints."""
 
-    def __init__(self, server: ServerProcess, *pictures: Path) -> None:
+    def __init__(self, server: ServerProcess, *arguments: Path | str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lama_cli", "web", "--no-open", *map(str, pictures)],
+            [sys.executable, "-m", "lama_cli", "web", "--no-open", *map(str, arguments)],
             env=server.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -62,11 +62,11 @@ def server(start: Callable[..., ServerProcess]) -> ServerProcess:
 
 @pytest.fixture
 def command(server: ServerProcess) -> Iterator[Callable[..., Command]]:
-    """Starts `lama-fill web` with pictures."""
+    """Starts `lama-fill web` with pictures, or other arguments."""
     started: list[Command] = []
 
-    def begin(*pictures: Path) -> Command:
-        started.append(Command(server, *pictures))
+    def begin(*arguments: Path | str) -> Command:
+        started.append(Command(server, *arguments))
         return started[-1]
 
     yield begin

@@ -336,6 +336,7 @@ export class App {
     }
 
     private async takePictures(pictures: DeskPicture[]): Promise<void> {
+        this.onChange();
         for (const { key, name, depth, note, error } of pictures) {
             if (error !== undefined) {
                 this.notices.fault(error);

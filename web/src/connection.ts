@@ -43,9 +43,13 @@ export interface Model {
     title: string;
 }
 
-export interface Welcome {
+/** The models of a server. */
+export interface Models {
     models: Model[];
     default_model: string;
+}
+
+export interface Welcome extends Models {
     limits: { max_pixels: number; max_side: number; max_frame_bytes: number };
 }
 

@@ -3,7 +3,15 @@
 import { decode, encode } from "@msgpack/msgpack";
 
 import { RefusedError, openSocket } from "./auth.js";
-import { CancelledError, type OnPreview, type Preview, type Progress } from "./connection.js";
+import {
+    CancelledError,
+    type FillRequest,
+    type FillResult,
+    type Models,
+    type OnPreview,
+    type Preview,
+    type Progress,
+} from "./connection.js";
 import type { Rect } from "./geometry.js";
 import type { FillOptions } from "./history.js";
 import type { Patch } from "./raster.js";
@@ -43,6 +51,8 @@ export class Desk {
     onAway: () => void = () => undefined;
     /** Keys of the pictures that are there now. */
     readonly there = new Set<string>();
+    /** The models of the shared server that the command fills by; null where it fills by this machine's own. */
+    shared: Models | null = null;
     private socket: WebSocket | null = null;
     private readonly requests = new Map<number, Request>();
     private last = 0;
@@ -137,6 +147,32 @@ export class Desk {
         });
     }
 
+    /** Fill a window of a picture that the browser opened, by the command's shared server. */
+    async fillWindow(
+        request: FillRequest,
+        progress: Progress,
+        onPreview: OnPreview | null,
+        signal: AbortSignal,
+    ): Promise<FillResult> {
+        let result: FillResult | null = null;
+        await this.ask(
+            { type: "window", ...request, preview: onPreview !== null },
+            (answer) => {
+                if (answer.type === "progress") {
+                    progress(String(answer["stage"]), Number(answer["fraction"]), 0);
+                } else if (answer.type === "preview") {
+                    onPreview?.(answer as unknown as Preview);
+                } else {
+                    result = answer as unknown as FillResult;
+                }
+                return result !== null;
+            },
+            () => undefined,
+            signal,
+        );
+        return result as unknown as FillResult;
+    }
+
     /** Write the picture beside the original. Returns where. */
     async save(key: string, kept: readonly Patch[]): Promise<string> {
         const fills = kept.flatMap((patch) => (patch.name === undefined ? [] : [patch.name]));
@@ -175,7 +211,8 @@ export class Desk {
         reset: () => void = () => undefined,
         signal?: AbortSignal,
     ): Promise<void> {
-        if (!this.there.has(String(message["key"]))) {
+        const key = message["key"];
+        if (key !== undefined && !this.there.has(String(key))) {
             throw new DeskError(absence());
         }
         this.last += 1;
@@ -204,6 +241,7 @@ export class Desk {
 
     private takeAbsence(): void {
         this.there.clear();
+        this.shared = null;
         this.onAway();
     }
 
@@ -215,6 +253,7 @@ export class Desk {
         if (message.type === "pictures") {
             const pictures = message["pictures"] as DeskPicture[];
             this.there.clear();
+            this.shared = (message["shared"] as Models | null | undefined) ?? null;
             pictures.forEach((picture) => picture.error === undefined && this.there.add(picture.key));
             this.onPictures(pictures);
             // What the command before has not answered.

@@ -212,11 +212,12 @@ export class Fills {
         const all = sizes.reduce((sum, size) => sum + size, 0);
         const results: FillResult[] = [];
         let done = 0;
+        const way = this.desk.shared === null ? this.connection.fill.bind(this.connection) : this.desk.fillWindow.bind(this.desk);
         for (const [index, request] of requests.entries()) {
             const share = (sizes[index] as number) / all;
             const { window, written } = pieces[index] as Piece;
             results.push(
-                await this.connection.fill(
+                await way(
                     request,
                     (stage, fraction, position) => progress(stage, done + fraction * share, position),
                     show === null ? null : (preview) => show(preview, window, written),

@@ -163,15 +163,15 @@ export class Panel {
     }
 
     private refreshModels(): void {
-        const welcome = this.app.connection.welcome;
-        const now = JSON.stringify([welcome?.models.map((model) => model.name), welcome?.default_model]);
-        if (welcome === null || now === this.listed) {
+        const known = this.app.desk.shared ?? this.app.connection.welcome;
+        const now = JSON.stringify([known?.models.map((model) => model.name), known?.default_model]);
+        if (known === null || now === this.listed) {
             return;
         }
         this.listed = now;
-        const names = welcome.models.map((model) => model.name);
+        const names = known.models.map((model) => model.name);
         this.models.replaceChildren(
-            element("option", { value: "" }, format("Default ({model})", { model: welcome.default_model })),
+            element("option", { value: "" }, format("Default ({model})", { model: known.default_model })),
             ...names.map((name) => element("option", { value: name }, name)),
         );
         this.models.value = names.includes(this.app.settings.model) ? this.app.settings.model : "";

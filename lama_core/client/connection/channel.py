@@ -53,6 +53,43 @@ _FOREIGN: Final = (
 )
 
 
+class Sending:
+    """A message on its way, in a thread."""
+
+    def __init__(self, send: Callable[[], None]) -> None:
+        """Begin. `send`: sends all of it."""
+        self._send = send
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="lama-fill send", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._send()
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._failure = error
+
+    def has_ended(self, seconds: float = 0.0) -> bool:
+        """Whether it was sent, or failed, within that time."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def wait(self) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raise why it failed, if it did.
+
+        Raises `ConnectionLostError`; `ProtocolError` when the server would refuse the message, which was
+        then not sent.
+        """
+        if isinstance(self._failure, (ws.WebSocketException, OSError)):
+            raise ConnectionLostError(_LOST) from self._failure
+        if self._failure is not None:
+            raise self._failure
+
+
 class Connection:
     """A connection that both sides have proved themselves on and that `welcome` came over."""
 
@@ -86,34 +123,27 @@ class Connection:
         Raises `ConnectionLostError`; `ProtocolError` when the server would refuse the message, which is
         then not sent.
         """
-        failures: list[Exception] = []
-
-        def send() -> None:
-            try:
-                # Here too, because encoding pixels for a slow way takes a while.
-                frame = self.session.send(message)
-                self.link.encoded(message, len(frame))
-                cut = self._fragment and len(frame) > self._fragment
-                self._websocket.send(fragments(frame, self._fragment) if cut else frame)
-            except (ws.WebSocketException, OSError, ValueError, ProtocolError) as error:
-                failures.append(error)
-
         # A server that does not read blocks this for ever, so it cannot be done in the thread that waits.
-        sender = threading.Thread(target=send, name="lama-fill send", daemon=True)
-        sender.start()
+        sending = self.start_sending(message)
         try:
-            while True:
-                sender.join(POLL_SECONDS)
-                if not sender.is_alive():
-                    break
+            while not sending.has_ended(POLL_SECONDS):
                 waiting()
         except BaseException:
             self.drop()
             raise
-        if failures and isinstance(failures[0], (ProtocolError, ValueError)):
-            raise failures[0]
-        if failures:
-            raise ConnectionLostError(_LOST) from failures[0]
+        sending.check()
+
+    def start_sending(self, message: ClientMessage) -> Sending:
+        """Begin to send a message, in a thread of its own; one message at a time."""
+
+        def send() -> None:
+            # Here too, because encoding pixels for a slow way takes a while.
+            frame = self.session.send(message)
+            self.link.encoded(message, len(frame))
+            cut = self._fragment and len(frame) > self._fragment
+            self._websocket.send(fragments(frame, self._fragment) if cut else frame)
+
+        return Sending(send)
 
     def receive(self, seconds: float) -> ServerMessage | None:
         """The next message, or None when none came in time.

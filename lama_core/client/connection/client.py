@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final
 
 from lama_core.client import places
 from lama_core.client.connection.accounts import Account
@@ -15,23 +13,16 @@ from lama_core.client.connection.channel import POLL_SECONDS, Connection
 from lama_core.client.connection.discovery import StartProgress, connect_or_start
 from lama_core.client.connection.errors import (
     ConnectionLostError,
-    FillCancelledError,
-    FillFailedError,
     ServerSilentError,
     ShutdownRefusedError,
 )
+from lama_core.client.connection.flight import EachProgress, Flight, OnEachPreview
 from lama_core.client.connection.shared import open_shared_connection
-from lama_core.client.protocol.errors import ERROR_CODES, ProtocolError
-from lama_core.client.protocol.limits import SILENT_HEARTBEATS
+from lama_core.client.connection.silence import SilenceLimit
 from lama_core.client.protocol.messages import (
-    Accepted,
-    Cancel,
-    Cancelled,
-    Error,
     Fill,
     Hello,
     Preview,
-    Progress,
     Result,
     ServerStatus,
     Shutdown,
@@ -43,10 +34,6 @@ FillProgress = Callable[[str, float, int], None]
 """Told the stage ("queued", "loading", "filling", ...), the fraction 0..1, and how many jobs come first."""
 OnPreview = Callable[[Preview], None]
 """Told of a first look at the fill."""
-SLOWEST_LINK: Final = 64 * 1024
-"""Bytes a second between machines at which nobody is taken for silent whose pixels are on their way."""
-CANCEL_SECONDS: Final = 2.0
-"""How long the server has to confirm that a job was cancelled."""
 
 
 def connect(
@@ -182,28 +169,54 @@ class Client:
             ConnectionLostError: the server went away, or said nothing for too long.
             ClientError: what `connect` raises, when the connection had to be made again.
         """
+        (result,) = self.fill_each(
+            [fill],
+            on_progress=None if on_progress is None else lambda number, *told: on_progress(*told),
+            on_preview=None if on_preview is None else lambda number, preview: on_preview(preview),
+            cancelled=cancelled,
+        )
+        return result
+
+    def fill_each(
+        self,
+        fills: Iterable[Fill],
+        *,
+        on_progress: EachProgress | None = None,
+        on_preview: OnEachPreview | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[Result]:
+        """Fill several holes, each of them sent while the server still works on those before it.
+
+        So the time on the way is hidden behind the work, and a server with several devices uses them all.
+
+        Args:
+            fills: what to fill, and how; drawn one by one, each when it is about to be sent.
+            on_progress: as of `fill`, with the number of a fill in front, from 0. It is told of the fill
+                whose result is the next one, and of no other.
+            on_preview: as of `fill`, with the number of a fill in front.
+            cancelled: as of `fill`. It ends all of them.
+
+        Yields:
+            The results, in the order of the fills.
+
+        Raises:
+            FillFailedError, ConnectionLostError, ClientError: as of `fill`. The fills that have no result yet
+                are stopped, as they are when the caller takes no more results.
+        """
         cancelled = cancelled or (lambda: False)
         self.reach(
-            progress=None if on_progress is None else lambda stage: on_progress(stage, 0.0, 0),
+            progress=None if on_progress is None else lambda stage: on_progress(0, stage, 0.0, 0),
             cancelled=cancelled,
         )
         connection = self._connection
         assert connection is not None
-        offered = connection.welcome.encodings
-        message = replace(
-            fill,
-            job=connection.session.next_job(),
-            encoding=connection.link.choose(offered),
-            preview=on_preview is not None,
+        flight = Flight(
+            connection, fills, on_progress=on_progress, on_preview=on_preview, cancelled=cancelled
         )
-        silence = _SilenceLimit(connection, fill.plane_bytes)
         try:
-            connection.send(message, lambda: _go_on(cancelled, silence))
-            return _wait_for_result(connection, message.job, silence, on_progress, on_preview, cancelled)
-        except ProtocolError as error:
-            raise FillFailedError(error.code, error.message, retryable=ERROR_CODES[error.code]) from None
+            yield from flight.results()
         except BaseException:
-            if connection.session.is_open(message.job):
+            if flight.is_unfinished:
                 # The end of its connection is what stops a job for certain.
                 connection.drop()
                 self._connection = None
@@ -214,7 +227,7 @@ class Client:
         self.reach()
         assert self._connection is not None
         connection = self._connection
-        silence = _SilenceLimit(connection)
+        silence = SilenceLimit(connection)
         try:
             connection.send(StatusRequest(), silence.check)
             while True:
@@ -250,73 +263,3 @@ class Client:
         finally:
             connection.drop()
         raise ServerSilentError(f"the LaMa Fill server did not end within {seconds:g} s: end its process")
-
-
-class _SilenceLimit:
-    """How long a silent server is waited for."""
-
-    def __init__(self, connection: Connection, size: int = 0) -> None:
-        """`size`: bytes that are on their way to the server, and may come back from it."""
-        self._seconds = SILENT_HEARTBEATS * connection.welcome.limits.heartbeat_seconds
-        if connection.is_remote:
-            self._seconds += size / SLOWEST_LINK
-        self._since = time.monotonic()
-
-    def renew(self) -> None:
-        self._since = time.monotonic()
-
-    def check(self) -> None:
-        if time.monotonic() - self._since > self._seconds:
-            raise ConnectionLostError(
-                f"the LaMa Fill server has said nothing for {self._seconds:.0f} s: try again, and look at "
-                "`lama-fill logs` if that does not help"
-            )
-
-
-def _go_on(cancelled: Callable[[], bool], silence: _SilenceLimit) -> None:
-    if cancelled():
-        raise FillCancelledError("the fill was cancelled")
-    silence.check()
-
-
-def _wait_for_result(
-    connection: Connection,
-    job: int,
-    silence: _SilenceLimit,
-    on_progress: FillProgress | None,
-    on_preview: OnPreview | None,
-    cancelled: Callable[[], bool],
-) -> Result:
-    silence.renew()
-    first = True
-    while True:
-        message = connection.receive(POLL_SECONDS)
-        if message is not None:
-            silence.renew()
-            if first:
-                connection.link.arrived()
-                first = False
-        if isinstance(message, Result):
-            return message
-        if isinstance(message, Error):
-            raise FillFailedError(message.code, message.message, retryable=message.retryable)
-        if isinstance(message, Cancelled):
-            raise FillCancelledError("the fill was cancelled by the server")
-        if isinstance(message, Accepted) and on_progress is not None:
-            on_progress("queued", 0.0, message.position)
-        if isinstance(message, Progress) and on_progress is not None:
-            on_progress(message.stage, message.fraction, message.position)
-        if isinstance(message, Preview) and on_preview is not None:
-            on_preview(message)
-        if cancelled():
-            _cancel(connection, job)
-        silence.check()
-
-
-def _cancel(connection: Connection, job: int) -> None:
-    """Raises `FillCancelledError`, with the connection in order if the server confirms in time."""
-    deadline = time.monotonic() + CANCEL_SECONDS
-    connection.send(Cancel(job=job), lambda: None)
-    while connection.session.is_open(job) and time.monotonic() < deadline:
-        connection.receive(POLL_SECONDS)
-    raise FillCancelledError("the fill was cancelled")

@@ -104,17 +104,15 @@ def fill(
         ClientError: from the server, or on the way to it.
     """
     requests = _read_all(sources, options, server.welcome.limits, copied)
-    total = sum(request.piece.window.area for part in requests for request in part)
-    done = 0
+    everything = [request for part in requests for request in part]
+    progress = PieceProgress(bar, [request.piece.window.area for request in everything])
+    results = server.fill_each(
+        (request.message for request in everything), on_progress=progress.progress, cancelled=progress.tick
+    )
+    opaque = options.output == "mask"
     fillings = []
     for source, part in zip(sources, requests):
-        patches = []
-        for request in part:
-            area = request.piece.window.area
-            progress = PieceProgress(bar, done / total, area / total)
-            result = server.fill(request.message, on_progress=progress.progress, cancelled=progress.tick)
-            patches.append(_patch(result, request.piece, source.layout, opaque=options.output == "mask"))
-            done += area
+        patches = [_patch(next(results), request.piece, source.layout, opaque=opaque) for request in part]
         rect = patches[0].rect
         for patch in patches[1:]:
             rect = rect.union(patch.rect)

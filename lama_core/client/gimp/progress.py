@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lama_core.client.plugin.messages import STAGES_WITHOUT_PROGRESS, stage_message
@@ -59,18 +59,20 @@ class Progress:
 
 
 class PieceProgress(Progress):
-    """Shows where one piece is, as its share of everything that is filled."""
+    """Shows where each piece is, as its share of everything that is filled."""
 
-    def __init__(self, bar: ProgressBar, begin: float, share: float) -> None:
+    def __init__(self, bar: ProgressBar, areas: Sequence[int]) -> None:
+        """`areas`: of the pieces, in pixels."""
         super().__init__(bar)
-        self._begin = begin
-        self._share = share
+        total = sum(areas)
+        self._begins = [sum(areas[:number]) / total for number in range(len(areas) + 1)]
         self._last: tuple[str, float] | None = None
         self._pulses = True
 
-    def progress(self, stage: str, fraction: float, position: int) -> None:
-        """As `Client.fill` calls it."""
-        now = (stage_text(stage, position), self._begin + fraction * self._share)
+    def progress(self, number: int, stage: str, fraction: float, position: int) -> None:
+        """As `Client.fill_each` calls it."""
+        begin, end = self._begins[number : number + 2]
+        now = (stage_text(stage, position), begin + fraction * (end - begin))
         self._pulses = stage in STAGES_WITHOUT_PROGRESS
         if now != self._last:
             self._last = now

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lama_cli.accounts import add_server_option, chosen_account
 from lama_core.client.text import one_line
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from lama_cli.web.companion import Desk
     from lama_cli.web.open_picture import OpenPicture
-    from lama_core.client.connection import Client
+    from lama_core.client.connection import Account, Client
 
 _OFFER_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
@@ -35,6 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "server runs.",
     )
     parser.add_argument("pictures", metavar="PICTURE", type=Path, nargs="*")
+    add_server_option(parser)
     parser.add_argument("--no-open", action="store_true", help="print the address, open no browser")
     parser.set_defaults(run=run)
 
@@ -50,17 +52,31 @@ def run(args: argparse.Namespace) -> int:
     pictures = [OpenPicture(path) for path in args.pictures]
     for picture in pictures:
         picture.describe()
+    account = chosen_account(args)
+    if account is not None:
+        # What is wrong with it is said before a page is opened.
+        connect(client="lama-fill web", client_version=__version__, account=account).close()
     with connect(client="lama-fill web", client_version=__version__, command=own_command()) as server:
         token = auth.new_token()
-        _Session(server, pictures, token, show=not args.no_open).run()
+        _Session(server, pictures, token, account, show=not args.no_open).run()
     return 0
 
 
 class _Session:
     """One page, over as many servers as it takes."""
 
-    def __init__(self, server: Client, pictures: Sequence[OpenPicture], token: str, *, show: bool) -> None:
+    def __init__(
+        self,
+        server: Client,
+        pictures: Sequence[OpenPicture],
+        token: str,
+        account: Account | None,
+        *,
+        show: bool,
+    ) -> None:
+        """`account`: of the shared server that fills; None where this machine's own does."""
         self._server = server
+        self._account = account
         self._pictures = pictures
         self._token = token
         self._show = show
@@ -106,7 +122,8 @@ class _Session:
         return Desk(
             read_runtime_file(state_folder()),
             self._pictures,
-            lambda: connect(client="lama-fill web", start=False),
+            lambda: connect(client="lama-fill web", start=False, account=self._account),
+            is_shared=self._account is not None,
         )
 
     def _announce(self) -> None:

@@ -27,7 +27,7 @@ from lama_core.client.errors import LamaFillError
 from lama_core.client.geometry import Rect
 from lama_core.client.options import OPTIONS, FillOptions
 from lama_core.client.protocol.codec import OPTION_KEYS, to_fields
-from lama_core.client.protocol.messages import DESK_PATH, DESK_SUBPROTOCOL, Preview
+from lama_core.client.protocol.messages import DESK_PATH, DESK_SUBPROTOCOL, Fill, Preview
 
 _NUMBER: Final = struct.Struct(">I")
 _PART: Final = 4 << 20
@@ -42,7 +42,12 @@ class Desk:
     """The connection to one server, over which pages are served until it ends."""
 
     def __init__(
-        self, server: RuntimeFile, pictures: Sequence[OpenPicture], filler: Callable[[], Client]
+        self,
+        server: RuntimeFile,
+        pictures: Sequence[OpenPicture],
+        filler: Callable[[], Client],
+        *,
+        is_shared: bool = False,
     ) -> None:
         """Connect.
 
@@ -50,6 +55,8 @@ class Desk:
             server: to connect to.
             pictures: that pages may open.
             filler: makes the connection for fills, at the first one; it is this desk's own.
+            is_shared: whether that leads to a shared server. Then pages fill all their pictures by it, those
+                too that the browser opened.
 
         Raises:
             ClientError: as of `open_connection`.
@@ -60,6 +67,7 @@ class Desk:
         )
         self._pictures = {picture.key: picture for picture in pictures}
         self._filler = filler
+        self._is_shared = is_shared
         self._client: Client | None = None
         self._work: queue.Queue[tuple[int, dict[str, Any]] | None] = queue.Queue()
         self._cancelled: set[tuple[int, int]] = set()
@@ -138,14 +146,17 @@ class Desk:
             self._send(page, {"type": "cancelled", "request": request})
         except LamaFillError as error:
             self._send(page, {"type": "error", "request": request, "message": str(error)})
-        except (KeyError, TypeError, ValueError, MemoryError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
             words = f"this could not be done ({type(error).__name__}): reload the page"
             self._send(page, {"type": "error", "request": request, "message": words})
 
     def _answer(self, page: int, request: int, fields: dict[str, Any]) -> None:
         kind = fields["type"]
         if kind == "list":
-            self._send(page, {"type": "pictures", "pictures": self._list()})
+            self._send(page, {"type": "pictures", "pictures": self._list(), "shared": self._models()})
+            return
+        if kind == "window":
+            self._fill_window(page, request, fields)
             return
         picture = self._pictures.get(fields["key"])
         if picture is None:
@@ -164,6 +175,22 @@ class Desk:
     def _list(self) -> list[dict[str, Any]]:
         return [_described(picture) for picture in self._pictures.values()]
 
+    def _models(self) -> dict[str, Any] | None:
+        """What a shared server fills with; None where there is none, or it cannot be reached now."""
+        if not self._is_shared:
+            return None
+        try:
+            welcome = self._server().welcome
+        except LamaFillError:
+            return {"models": [], "default_model": ""}  # each fill says why
+        models = [{"name": model.name, "title": model.title} for model in welcome.models]
+        return {"models": models, "default_model": welcome.default_model}
+
+    def _server(self) -> Client:
+        if self._client is None:
+            self._client = self._filler()
+        return self._client
+
     def _send_preview(self, page: int, request: int, picture: OpenPicture) -> None:
         data = picture.preview()
         for begin in range(0, len(data), _PART):
@@ -174,9 +201,50 @@ class Desk:
     def _fill(self, page: int, request: int, picture: OpenPicture, fields: dict[str, Any]) -> None:
         at, hole = _mask(fields["mask"])
         source = fields.get("source")
+        server = self._server()
+        progress, previewed, cancelled = self._callbacks(page, request)
+        patches = picture.fill(
+            fields["base"],
+            hole,
+            at,
+            _options(fields["options"]),
+            source=None if source is None else _mask(source),
+            server=server,
+            model=str(fields["options"].get("model", "")),
+            progress=progress,
+            previewed=previewed if fields.get("preview") else None,
+            cancelled=cancelled,
+        )
+        for number, patch in enumerate(patches, start=1):
+            self._send_patch(page, request, patch, last=number == len(patches))
+
+    def _fill_window(self, page: int, request: int, fields: dict[str, Any]) -> None:
+        """Fill a window of a picture that the page has."""
+        progress, previewed, cancelled = self._callbacks(page, request)
+        fill = Fill(
+            width=int(fields["width"]),
+            height=int(fields["height"]),
+            format=fields["format"],
+            depth=fields["depth"],
+            pixels=memoryview(fields["pixels"]),
+            hole=memoryview(fields["hole"]),
+            source=memoryview(fields.get("source", b"")),
+            options=_options(fields["options"]),
+            model=str(fields["options"].get("model", "")),
+        )
+        result = self._server().fill(
+            fill,
+            on_progress=lambda stage, fraction, position: progress(stage, fraction),
+            on_preview=previewed if fields.get("preview") else None,
+            cancelled=cancelled,
+        )
+        self._send(page, {**to_fields(result), "type": "filled", "request": request})
+
+    def _callbacks(
+        self, page: int, request: int
+    ) -> tuple[Callable[[str, float], None], Callable[[Preview], None], Callable[[], bool]]:
+        """What tells a page of a fill, and whether it still wants it."""
         told = 0.0
-        if self._client is None:
-            self._client = self._filler()
 
         def progress(stage: str, fraction: float) -> None:
             nonlocal told
@@ -188,20 +256,10 @@ class Desk:
         def previewed(preview: Preview) -> None:
             self._send(page, {**to_fields(preview), "request": request})
 
-        patches = picture.fill(
-            fields["base"],
-            hole,
-            at,
-            _options(fields["options"]),
-            source=None if source is None else _mask(source),
-            server=self._client,
-            model=str(fields["options"].get("model", "")),
-            progress=progress,
-            previewed=previewed if fields.get("preview") else None,
-            cancelled=lambda: (page, request) in self._cancelled or page in self._gone,
-        )
-        for number, patch in enumerate(patches, start=1):
-            self._send_patch(page, request, patch, last=number == len(patches))
+        def cancelled() -> bool:
+            return (page, request) in self._cancelled or page in self._gone
+
+        return progress, previewed, cancelled
 
     def _send_patch(self, page: int, request: int, patch: Patch, *, last: bool) -> None:
         rect = patch.rect

@@ -30,7 +30,14 @@ from lama_core.client.text import one_line
 from lama_core.model.installed.registry import UnknownModelError, find_model
 from lama_server import __version__
 from lama_server.cluster.actor import CONCURRENCY_GROUPS, FillActor
-from lama_server.cluster.head import HeadError, complete_address, connect, names_a_head, watch_head
+from lama_server.cluster.head import (
+    HeadError,
+    complete_address,
+    connect,
+    lack_of_room,
+    names_a_head,
+    watch_head,
+)
 from lama_server.cluster.node_models import ModelCopy
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
 from lama_server.planes import buffer_size
@@ -41,7 +48,7 @@ log = logging.getLogger("lama_server.cluster.gateway")
 
 DEFAULT_FACTORY = "lama_server.cluster.actor:make_engine"
 
-_WATCH_AFTER = 0.1
+_WATCH_AFTER = 0.25
 """Seconds after which a fill's progress is asked for; a shorter one costs no call more."""
 _WATCH_SECONDS = 1.0
 _WATCH_PREVIEW_AFTER = 0.02
@@ -307,6 +314,9 @@ def _actor_options(args: argparse.Namespace) -> ActorOptions:
     """One GPU for each worker where the cluster has any and no CPU is asked for, else a number of CPUs."""
     has_gpus = ray.cluster_resources().get("GPU", 0) > 0
     on_cpu = args.device == "cpu" or (args.device == "auto" and not has_gpus)
+    lack = lack_of_room(args.cpus) if on_cpu else ""
+    if lack:
+        log.warning("%s", lack)
     return ActorOptions(
         gpus=0 if on_cpu else 1,
         cpus=args.cpus if on_cpu else 1,

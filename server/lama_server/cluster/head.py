@@ -75,6 +75,15 @@ def connect(address: str) -> str:
     return found
 
 
+def lack_of_room(cpus: int) -> str:
+    """What to say when no node of the connected cluster has room for a worker of so many CPUs; else ""."""
+    most = int(max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0))
+    if most >= cpus:
+        return ""
+    less = f", or give --worker-cpus {most}" if most else ""
+    return f"no node of the Ray cluster has {cpus} CPUs for a worker: waiting for one; add one{less}"
+
+
 def watch_head(address: str) -> str:
     """Return when the head at HOST:PORT was silent for GONE_SECONDS, with what dialling it said last."""
     answered, reason = time.monotonic(), ""

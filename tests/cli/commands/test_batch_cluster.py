@@ -144,6 +144,42 @@ def test_a_batch_that_is_killed_goes_on_where_it_was_and_a_worker_that_dies_cost
         )
 
 
+def test_frames_on_a_cluster_are_those_of_this_machine(
+    cluster: ThreeNodes, tmp_path: Path, weights: Path
+) -> None:
+    """Each by its own number, whichever worker fills it: the grain moves as it does here, bit for bit."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    smooth = np.linspace(60, 190, 80)[None, :, None]
+    frame = (smooth + np.random.default_rng(3).normal(0, 12, (60, 80, 3))).clip(0, 255).astype(np.uint8)
+    for number in (8, 9, 10, 11):
+        Image.fromarray(frame).save(folder / f"shot_{number}.png")
+    Image.fromarray(hole()).save(tmp_path / "mask.png")
+    how = ["--mask", str(tmp_path / "mask.png"), "--frames", "--seed", "5"]
+    output = tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-m", "lama_cli", *on_cluster(cluster, str(folder), str(output), weights), *how],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "4 filled" in done.stdout
+    here = ["batch", str(folder), "-o", str(tmp_path / "here"), "--quality", "fast", "--no-server"]
+    subprocess.run(
+        [sys.executable, "-m", "lama_cli", *here, "--model", str(weights), *how],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    frames = [np.asarray(Image.open(output / f"shot_{number}.png")) for number in (8, 9, 10, 11)]
+    for number, pixels_there in zip((8, 9, 10, 11), frames, strict=True):
+        assert np.array_equal(pixels_there, np.asarray(Image.open(tmp_path / "here" / f"shot_{number}.png")))
+    inside = hole() > 0
+    assert all((one != frames[0])[inside].mean() > 0.5 for one in frames[1:])
+    assert all((one == frames[0])[:10].all() for one in frames)
+
+
 def test_a_batch_with_other_options_does_not_go_on_with_the_first_ones(
     cluster: ThreeNodes, pictures: Path, tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +189,23 @@ def test_a_batch_with_other_options_does_not_go_on_with_the_first_ones(
     (output / ".lama-fill-batch.jsonl").write_text(json.dumps(head) + "\n")
     assert main(on_cluster(cluster, str(pictures), str(output), weights)) == 2
     assert "that of a batch with other options" in capsys.readouterr().err
+
+
+def test_a_cluster_whose_nodes_are_too_small_is_said_so(
+    cluster: ThreeNodes, pictures: Path, tmp_path: Path, weights: Path
+) -> None:
+    """Ray itself waits for a larger one, without a word."""
+    arguments = on_cluster(cluster, str(pictures), str(tmp_path / "out"), weights)
+    arguments[arguments.index("--worker-cpus") + 1] = "2"
+    process = start(arguments)
+    assert process.stderr is not None
+    try:
+        said = process.stderr.readline()
+    finally:
+        process.kill()
+        process.communicate()
+    assert "no node of the Ray cluster has 2 CPUs for a worker" in said
+    assert "or give --worker-cpus 1" in said
 
 
 def test_without_a_cluster_at_the_address_one_line_says_so(

@@ -58,6 +58,36 @@ def page(start: Callable[..., ServerProcess], picture: OpenPicture) -> Iterator[
     wait_until(lambda: not serving.is_alive())
 
 
+def test_what_the_page_has_is_filled_too(page: ClientConnection) -> None:
+    """By the command's server, where that is a shared one."""
+    window = {
+        "type": "window",
+        "width": 4,
+        "height": 4,
+        "format": "rgb",
+        "depth": "u8",
+        "pixels": bytes(range(48)),
+        "hole": b"\xff" * 16,
+        "options": {"quality": "fast"},
+    }
+    for nonsense in (
+        {"width": "four"},
+        {"pixels": "x" * 48},
+        {"width": 5},
+        {"format": None},
+        {"hole": b""},
+        {"options": 7},
+    ):
+        answer = asked(page, **{**window, **nonsense})
+        assert answer["type"] == "error", nonsense
+    page.send(msgpack.packb({**window, "request": 8}))
+    while (answer := heard(page))["type"] == "progress":
+        assert answer["request"] == 8
+    assert (answer["type"], answer["request"]) == ("filled", 8)
+    assert answer["pixels"] == bytes(255 - value for value in range(48))
+    assert (answer["x"], answer["y"], answer["width"], answer["height"]) == (0, 0, 4, 4)
+
+
 def heard(page: ClientConnection) -> dict[str, Any]:
     return dict(msgpack.unpackb(page.recv(timeout=20)))
 

@@ -203,7 +203,7 @@ def test_cancel_wins_over_a_result_that_is_on_its_way(server: Any) -> None:
 def test_cancel_of_a_server_that_does_not_confirm_drops_the_connection(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lama_core.client.connection.client.CANCEL_SECONDS", 0.2)
+    monkeypatch.setattr("lama_core.client.connection.flight.CANCEL_SECONDS", 0.2)
     gone = threading.Event()
 
     def answer(conversation: Any, message: Fill) -> None:

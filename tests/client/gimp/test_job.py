@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,12 +69,16 @@ class Server:
     def welcome(self) -> Welcome:
         return Welcome(server_version="1", limits=self.limits, devices=(), models=(), default_model="")
 
-    def fill(self, request: Fill, *, on_progress: Any, cancelled: Any) -> Result:
+    def fill_each(self, fills: Iterable[Fill], *, on_progress: Any, cancelled: Any) -> Iterator[Result]:
+        for number, request in enumerate(fills):
+            yield self.fill(number, request, on_progress, cancelled)
+
+    def fill(self, number: int, request: Fill, on_progress: Any, cancelled: Any) -> Result:
         self.asked.append(request)
         width, height = request.width, request.height
         hole = np.frombuffer(request.hole, np.uint8).reshape(height, width)
         pixels = np.frombuffer(request.pixels, np.uint8).reshape(height, width, -1)
-        on_progress("filling", 0.5, 0)
+        on_progress(number, "filling", 0.5, 0)
         cancelled()
         rows, columns = np.nonzero(hole)
         top, bottom = max(0, rows.min() - self.margin), min(height, rows.max() + 1 + self.margin)
@@ -171,9 +176,9 @@ def test_everything_is_read_and_closed_before_something_is_sent() -> None:
     layers = [Layer(Rect(0, 0, 90, 80), Rect(2, 2, 9, 9)) for _ in range(2)]
 
     class Closed(Server):
-        def fill(self, request: Fill, *, on_progress: Any, cancelled: Any) -> Result:
+        def fill(self, number: int, request: Fill, on_progress: Any, cancelled: Any) -> Result:
             assert all(layer.is_closed for layer in layers)
-            return super().fill(request, on_progress=on_progress, cancelled=cancelled)
+            return super().fill(number, request, on_progress, cancelled)
 
     server = Closed()
     run(layers, server=server)

@@ -17,9 +17,16 @@ _STORE = 80 << 20
 class ThreeNodes:
     """Real processes of Ray: a head and, unless `count` says otherwise, two more nodes. A context manager."""
 
-    def __init__(self, folder: Path, count: int = 3) -> None:
-        """`folder`: in which each node gets its own for models and caches."""
+    def __init__(self, folder: Path, count: int = 3, cpus: int = 1) -> None:
+        """Prepare.
+
+        Args:
+            folder: in which each node gets its own for models and caches.
+            count: of nodes.
+            cpus: that each node is told to have.
+        """
         self._count = count
+        self._cpus = cpus
         self._folder = folder
         self._cluster: Any = None
         self._nodes: list[Any] = []
@@ -77,7 +84,7 @@ class ThreeNodes:
 
     def _add(self) -> Any:
         return self._cluster.add_node(
-            wait=False, num_cpus=1, include_dashboard=False, object_store_memory=_STORE
+            wait=False, num_cpus=self._cpus, include_dashboard=False, object_store_memory=_STORE
         )
 
     def kill_a_node(self) -> None:
