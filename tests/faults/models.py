@@ -16,6 +16,7 @@ from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import CheckpointError, write_safetensors
 from lama_core.model.installed.importing import import_model
 from lama_core.model.installed.load import load_generator
+from tests.faults.downloads import bad_downloads
 from tests.faults.row import Bench, Section
 from tests.model import files
 from tests.model.attacks import attacks
@@ -178,3 +179,16 @@ def _yaml(bench: Bench, count: int) -> float:
             otherwise += "\n" in str(error)
         otherwise += Path("called").exists()
     return otherwise
+
+
+@SECTION.row(
+    "a download",
+    "servers that stall, trickle, cut, lie about lengths, send us to file: or http:, or change the file",
+    short=65,
+    soak=2000,
+    figure="other files, or places asked that are not https",
+)
+def _downloads(bench: Bench, count: int) -> float:
+    outcome = bad_downloads(bench.folder, count)
+    assert not outcome.wrong, outcome.wrong
+    return outcome.elsewhere
