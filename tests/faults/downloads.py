@@ -20,7 +20,7 @@ from tests.cli.download_server import CONTENT, Request, Web, policy, wanted
 
 SIZE = len(CONTENT)
 OTHER = random.Random(2).randbytes(SIZE)
-_PROXIES = {name: "" for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+_PROXIES = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"), "")
 
 SILENT = ("stalls", "no end of preliminary answers")
 """Ways that only a time limit ends."""
@@ -92,7 +92,7 @@ def _endless(request: Request, randoms: random.Random) -> None:
 def _endless_head(line: bytes) -> Way:
     def way(request: Request, randoms: random.Random) -> None:
         # No faster than a program can read that does nothing else.
-        for _ in range(2000):
+        for _ in range(600):
             request.wfile.write(line)
             time.sleep(0.001)
 
@@ -132,7 +132,7 @@ def _ways(elsewhere: str) -> dict[str, Way]:
         "flips": _flips,
         "no end": _endless,
         "no end of headers": _endless_head(b"X-Y: z\r\n"),
-        "no end of a line": _endless_head(b"X"),
+        "no end of a line": _endless_head(b"X" * 200),
         "no end of preliminary answers": _endless_head(b"HTTP/1.1 100 Continue\r\n\r\n"),
         "garbage": _garbage,
         "nothing": _sends(b""),
