@@ -266,7 +266,8 @@ def _container(bench: Bench, count: int) -> float:
             client.fill(_photo(64))
             for number in range(count):
                 wait_until(lambda: server.health()["state"] == "ready", seconds=60)
-                group.limit((number * 300 << 20) // max(1, count - 1) + (4 << 20))
+                # The message itself, twice, has room in any case.
+                group.limit((number * 300 << 20) // max(1, count - 1) + (16 << 20))
                 try:
                     client.fill(fill)
                     endings.append("result")
