@@ -26,11 +26,13 @@ from PIL import Image
 
 from installers import build_plugins
 from lama_core.client.connection import connect
+from tests.cli.on_a_small_disk import fill_up
+from tests.cli.small_disk import small_disk_command
 from tests.faults.older import older_client_fills, older_server, unpack_older
 from tests.faults.row import Bench, Section
 from tests.hosts.chroot import SUITES, ChrootUnavailable, chroot
 from tests.hosts.conftest import Server, running, start_server
-from tests.hosts.gimp import Gimp
+from tests.hosts.gimp import Gimp, write_settings
 from tests.hosts.krita import PROBE, Krita, kill_krita
 from tests.server.harness import fill_with, make_fill, next_fill_succeeds, wait_until
 
@@ -160,6 +162,52 @@ def _server_killed(bench: Bench, count: int) -> float:
             artist.place.start_server()
             otherwise += artist.gimp.call("one")["error"] != ""
         bench.record(f"{said} times GIMP said that the server was lost")
+    return otherwise
+
+
+SWAP_MIB = 64
+"""Of the disk that GIMP swaps to: more than an image of `a_slow_one` and its copies take."""
+
+
+@SECTION.row(
+    "GIMP, whose disk gets full while it swaps",
+    "fills of an image larger than its tile cache; at a random moment its swap has no room",
+    short=0,
+    soak=50,
+    figure="times without an answer, or servers or next fills that failed",
+)
+def _full_swap(bench: Bench, count: int) -> float:
+    randoms = random.Random(12)
+    otherwise = said = changed = 0
+    with Place.made() as place:
+        gimp = Gimp.install(place.root, place.folder, place.archive("gimp"), place.server.environment)
+        swap = f"{gimp.inside}/swap"
+        (place.folder / "swap").mkdir()
+        write_settings(place.root, place.folder / "profile", f'(swap-path "{swap}")', "(tile-cache-size 2m)")
+        gimp.before = small_disk_command(place.folder / "swap", options=f"size={SWAP_MIB}m")
+        try:
+            assert gimp.call("one")["error"] == ""
+            assert gimp._process is not None
+            disk = Path(f"/proc/{gimp._process.pid}/root{swap}")
+            assert os.statvfs(disk).f_blocks * os.statvfs(disk).f_frsize == SWAP_MIB << 20
+            most = 0
+            for _ in range(count):
+                with gimp.calling("a_slow_one") as answer:
+                    time.sleep(randoms.uniform(0.0, 4.0))
+                    most = max(most, sum(path.stat().st_size for path in disk.iterdir()))
+                    fill_up(disk / "other")
+                    result = answer()
+                (disk / "other").unlink()
+                said += result["error"] != ""
+                changed += not result["same"] and not result["fills"]
+                otherwise += result["images"] != 1
+                otherwise += result["fills"] != (result["error"] == "")
+                otherwise += gimp.call("one")["error"] != ""
+            otherwise += place.server.process.poll() is not None
+            assert most > 4 << 20, "nothing was swapped"
+        finally:
+            gimp.close()
+    bench.record(f"{said} times an error was said; {changed} images that GIMP itself could not read again")
     return otherwise
 
 
