@@ -173,7 +173,7 @@ SWAP_MIB = 64
     "GIMP, whose disk gets full while it swaps",
     "fills of an image larger than its tile cache; at a random moment its swap has no room",
     short=0,
-    soak=50,
+    soak=10,
     figure="times without an answer, or servers or next fills that failed",
 )
 def _full_swap(bench: Bench, count: int) -> float:
@@ -183,7 +183,7 @@ def _full_swap(bench: Bench, count: int) -> float:
         gimp = Gimp.install(place.root, place.folder, place.archive("gimp"), place.server.environment)
         swap = f"{gimp.inside}/swap"
         (place.folder / "swap").mkdir()
-        write_settings(place.root, place.folder / "profile", f'(swap-path "{swap}")', "(tile-cache-size 2m)")
+        write_settings(place.root, place.folder / "profile", f'(swap-path "{swap}")', "(tile-cache-size 8m)")
         gimp.before = small_disk_command(place.folder / "swap", options=f"size={SWAP_MIB}m")
         try:
             assert gimp.call("one")["error"] == ""
@@ -238,7 +238,7 @@ class Painter:
             assert process.poll() is None, (self.krita.folder / "output.txt").read_text(errors="replace")
             return path.exists()
 
-        wait_until(there, seconds=90, what=f"Krita's {name}")
+        wait_until(there, seconds=300, what=f"Krita's {name}")
         words = path.read_text(encoding="utf-8")
         path.unlink()
         return words

@@ -688,7 +688,7 @@ def fill_when_told():
     yield lambda: button().isVisible()
     select(document)
     while True:
-        for _ in range(100):
+        for _ in range(1200):
             if os.path.exists(go):
                 break
             yield 0.1
