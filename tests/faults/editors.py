@@ -28,7 +28,7 @@ from installers import build_plugins
 from lama_core.client.connection import connect
 from tests.cli.on_a_small_disk import fill_up
 from tests.cli.small_disk import small_disk_command
-from tests.faults.older import older_client_fills, older_server, unpack_older
+from tests.faults.older import older_archive, older_client_fills, older_server, unpack_older
 from tests.faults.row import Bench, Section
 from tests.hosts.chroot import SUITES, ChrootUnavailable, chroot
 from tests.hosts.conftest import Server, running, start_server
@@ -339,3 +339,25 @@ def _older(bench: Bench, count: int) -> float:
             fill_with(client, make_fill(fillbyte=number % 256))
             done += 1
     return count - done
+
+
+@SECTION.row(
+    "GIMP with the plug-in of November 22, and the server of now",
+    "fills by GIMP, one new layer each, with nothing changed outside of it",
+    short=0,
+    soak=20,
+    figure="otherwise",
+)
+def _older_in_gimp(bench: Bench, count: int) -> float:
+    otherwise = 0
+    with Place.made() as place:
+        archive = older_archive(bench.folder, "gimp")
+        gimp = Gimp.install(place.root, place.folder, archive, place.server.environment)
+        try:
+            for _ in range(count):
+                answer = gimp.call("one")
+                fine = answer["error"] == "" and len(answer["fills"]) == 1
+                otherwise += not fine or answer["changed"]["outside"] != 0
+        finally:
+            gimp.close()
+    return otherwise
