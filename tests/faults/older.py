@@ -48,7 +48,7 @@ def unpack_older(folder: Path, *parts: str) -> Path:
 
 def older_archive(folder: Path, editor: str) -> Path:
     """The archive of its plug-in, as its own builder makes it."""
-    parts = ("lama_core", "installers", f"plugin_{editor}", "LICENSE", "pyproject.toml")
+    parts = ("lama_core", "server", "installers", f"plugin_{editor}", "LICENSE", "pyproject.toml")
     sources = unpack_older(folder / "older", *parts)
     done = subprocess.run(
         [sys.executable, "installers/build_plugins.py", "--out", "dist", "--only", editor],
