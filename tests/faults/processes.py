@@ -213,7 +213,7 @@ def _photo(side: int) -> Fill:
 @SECTION.row(
     "the worker's memory",
     "limits of its address space, from none to enough: a result, or told so, and the next fill works",
-    short=3,
+    short=2,
     soak=40,
     figure="other endings",
 )
@@ -250,7 +250,7 @@ def _memory(bench: Bench, count: int) -> float:
 @SECTION.row(
     "the memory of a container",
     "limits of a control group around server and worker, as a container has: a result, or told so",
-    short=3,
+    short=2,
     soak=40,
     figure="other endings",
 )

@@ -128,7 +128,7 @@ def _leftovers(randoms: random.Random, squatter: int) -> list[Callable[[Path], N
 @SECTION.row(
     "the runtime file",
     "starts beside one that is stale, cut, foreign, a link, a pipe, open to all, of another version or pid",
-    short=9,
+    short=6,
     soak=150,
     figure="not served",
 )
@@ -257,7 +257,7 @@ time.time = lambda: really() + randoms.choice((-1, 1)) * randoms.uniform(0, 400 
 
 @SECTION.row(
     "a clock that jumps",
-    "fills of a server whose wall clock jumps by up to 400 days at each look, with short time limits",
+    "fills of a server whose wall clock jumps by up to 400 days at each look, with limits of a minute at most",
     short=10,
     soak=500,
     figure="lost",
@@ -266,7 +266,7 @@ def _clock(bench: Bench, count: int) -> float:
     path = bench.folder / "clock"
     path.mkdir()
     (path / "sitecustomize.py").write_text(JUMPING)
-    limits = ("--exit-after", "5", "--unload-after", "5", "--stall-timeout", "3", "--write-timeout", "3")
+    limits = ("--exit-after", "60", "--unload-after", "60", "--stall-timeout", "20", "--write-timeout", "20")
     with mock.patch.dict(os.environ, {"PYTHONPATH": str(path)}):
         server = bench.start("scripted", *limits, started_by_client=True).ready()
     done = 0
@@ -280,13 +280,13 @@ def _clock(bench: Bench, count: int) -> float:
 
 @SECTION.row(
     "sleep of the machine",
-    "seconds for which server and worker stand still in the middle of a fill, with time limits of one second",
+    "seconds for which server and worker stand still in the middle of a fill, with limits of one to three seconds",
     short=4,
     soak=120,
     figure="fills lost",
 )
 def _sleep(bench: Bench, seconds: int) -> float:
-    limits = ("--stall-timeout", "1", "--write-timeout", "1", "--exit-after", "1", "--unload-after", "1")
+    limits = ("--stall-timeout", "1", "--write-timeout", "1", "--exit-after", "3", "--unload-after", "1")
     pings = ("--ping-interval", "1", "--ping-timeout", "1")
     server = bench.start("scripted", *limits, *pings, started_by_client=True).ready()
     pids = [server.process.pid, *server.workers()]
