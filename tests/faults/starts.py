@@ -257,7 +257,7 @@ time.time = lambda: really() + randoms.choice((-1, 1)) * randoms.uniform(0, 400 
 
 @SECTION.row(
     "a clock that jumps",
-    "fills of a server whose wall clock jumps by up to 400 days at each look, with limits of a minute at most",
+    "fills of a server whose wall clock jumps by up to 400 days at each look; limits of a minute",
     short=10,
     soak=500,
     figure="lost",
@@ -280,7 +280,7 @@ def _clock(bench: Bench, count: int) -> float:
 
 @SECTION.row(
     "sleep of the machine",
-    "seconds for which server and worker stand still in the middle of a fill, with limits of one to three seconds",
+    "seconds for which server and worker stand still in a fill, with limits of one to three seconds",
     short=4,
     soak=120,
     figure="fills lost",
