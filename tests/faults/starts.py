@@ -288,12 +288,12 @@ def _clock(bench: Bench, count: int) -> float:
 def _sleep(bench: Bench, seconds: int) -> float:
     limits = ("--stall-timeout", "1", "--write-timeout", "1", "--exit-after", "3", "--unload-after", "1")
     pings = ("--ping-interval", "1", "--ping-timeout", "1")
-    server = bench.start("scripted", *limits, *pings, started_by_client=True).ready()
-    pids = [server.process.pid, *server.workers()]
+    server = bench.start("scripted", *limits, *pings, started_by_client=True).up()
     with greeted(server) as websocket:
         say(websocket, make_fill(1, milliseconds=(seconds + 2) * 1000))
         while not isinstance(hear(websocket), Progress):
             pass
+        pids = [server.process.pid, *server.workers()]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         time.sleep(seconds)
