@@ -7,11 +7,14 @@ a server says makes more be written than the file is large.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import os
 import shutil
+import socket
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -20,10 +23,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from lama_core.client.errors import LamaFillError
 from lama_core.client.files import hash_file, make_own_folder
+from lama_core.client.text import one_line
 from lama_server import __version__
 from lama_server.lock import Lock
 
@@ -33,6 +37,8 @@ Progress = Callable[[int, int], None]
 _CHUNK = 1 << 18
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _MB = 1e6
+MAX_REASON = 200
+"""Characters of what a server says that are shown."""
 
 
 class DownloadError(LamaFillError):
@@ -213,11 +219,13 @@ class _Download:
                 raise _RefusedError("sends us on to an address that is not followed") from error
             # Asked for later or not at all: the first may pass, the second will not.
             kind = _BrokenError if error.code in (408, 429) or error.code >= 500 else _RefusedError
-            raise kind(f"answered {error.code} {error.reason}") from error
+            raise kind(f"answered {error.code} {one_line(str(error.reason), MAX_REASON)}") from error
         except urllib.error.URLError as error:
             raise _network_error(error.reason) from error
         except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
             raise _network_error(error) from error
+        except ValueError as error:  # of an address in a redirect, which nothing has checked
+            raise _RefusedError("sends us on to what is no address") from error
 
     def _copy(self, response: http.client.HTTPResponse, file: IO[bytes], start: int) -> None:
         done, size, policy = start, self.wanted.size, self.policy
@@ -270,7 +278,7 @@ def _network_error(reason: object) -> _RefusedError | _BrokenError:
         return _BrokenError("fell silent")
     if isinstance(reason, OSError) and reason.strerror:
         return _BrokenError(reason.strerror)
-    return _BrokenError(str(reason) or type(reason).__name__)
+    return _BrokenError(one_line(str(reason), MAX_REASON) or type(reason).__name__)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -296,14 +304,60 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+def _getting_answers_in_time(kind: type[http.client.HTTPConnection]) -> type[http.client.HTTPConnection]:
+    """Connections whose time limit is also that of a whole answer's head.
+
+    http.client's limit is for each byte, and it reads preliminary answers as long as they come.
+    """
+
+    class Connection(kind):  # type: ignore[misc, valid-type]
+        def getresponse(self) -> http.client.HTTPResponse:
+            late = threading.Event()
+
+            def end(connected: socket.socket) -> None:
+                late.set()
+                with contextlib.suppress(OSError):
+                    # Past TLS, which would be in use by the thread that reads.
+                    socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+            timer = threading.Timer(self.timeout, end, [self.sock])
+            timer.daemon = True
+            timer.start()
+            try:
+                return cast("http.client.HTTPResponse", super().getresponse())
+            except (http.client.HTTPException, OSError) as error:
+                if late.is_set():
+                    raise TimeoutError from error
+                raise
+            finally:
+                timer.cancel()
+
+    return Connection
+
+
+class _HTTPHandler(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_getting_answers_in_time(http.client.HTTPConnection), req)
+
+
+class _HTTPSHandler(urllib.request.HTTPSHandler):
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._trusted = context
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        kind = _getting_answers_in_time(http.client.HTTPSConnection)
+        return self.do_open(kind, req, context=self._trusted)
+
+
 def _opener(policy: Policy) -> urllib.request.OpenerDirector:
     """Opens web addresses alone: no file:, ftp: or data:, whatever a redirect says."""
     opener = urllib.request.OpenerDirector()
     handlers: Sequence[urllib.request.BaseHandler] = (
         urllib.request.ProxyHandler(),
         urllib.request.ProxyBasicAuthHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=policy.tls or ssl.create_default_context()),
+        _HTTPHandler(),
+        _HTTPSHandler(policy.tls or ssl.create_default_context()),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(policy.schemes),

@@ -15,6 +15,7 @@ from lama_core.client.protocol.errors import ProtocolError
 from lama_core.client.text import one_line
 from lama_server.errors import WorkerStartError
 from lama_server.ipc import HEADER_BYTES, Message, body_length, pack_message, unpack_message
+from lama_server.memory import count_memory_kills
 from lama_server.shared_memory import SharedBuffer
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class ProcessChannel:
         """
         self.pid = 0
         self.memory = SharedBuffer()
+        self.ended_for_memory = False
+        self._kills = 0
         self._name = name
         self._command = command
         self._folder = folder
@@ -69,6 +72,7 @@ class ProcessChannel:
         )
 
     def send(self, message: Message) -> None:
+        self._kills = count_memory_kills()
         # The messages are small and few: what the pipe does not take at once, asyncio keeps.
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.write(pack_message(message))
@@ -114,6 +118,10 @@ class ProcessChannel:
         status = process.returncode
         if status is None:
             return "it closed its channel"
+        # Nothing says which process it was; but of those that are ended in this way there are few.
+        if status == -getattr(signal, "SIGKILL", 0) and count_memory_kills() > self._kills:
+            self.ended_for_memory = True
+            return "ended by the system, because memory ran out"
         if status < 0:
             with contextlib.suppress(ValueError):
                 return f"ended by {signal.Signals(-status).name}"

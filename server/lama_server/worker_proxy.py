@@ -29,10 +29,12 @@ class Channel(Protocol):
     Attributes:
         pid: number of the worker's process, once it has started; 0 where it is on another machine.
         memory: what both ends can read and write.
+        ended_for_memory: whether the system has ended the worker because memory ran out.
     """
 
     pid: int
     memory: SharedBuffer
+    ended_for_memory: bool
 
     async def start(self, take: Callable[[Message], None], ended: Callable[[str], None]) -> None:
         """Start the worker.
@@ -108,6 +110,10 @@ class WorkerProxy:
         self._channel.send({**message, "shared": self._channel.memory.handle})
         try:
             answer = await self._answer
+        except WorkerLostError as error:
+            if self._channel.ended_for_memory:
+                raise JobError("out_of_memory", NO_MEMORY) from error
+            raise
         finally:
             self._progress = self._previewed = None
         return replace(self._result(answer, shared), job=job)

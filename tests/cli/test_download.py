@@ -12,73 +12,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from lama_cli import download as module
-from lama_cli.download import DownloadError, Policy, Wanted, check_file, download
+from lama_cli.download import DownloadError, check_file, download
 from lama_core.model import Generator, GeneratorConfig
 from lama_server.lock import Lock
+from tests.cli.download_server import CONTENT, Request, Web, policy, wanted
 from tests.cli.small_disk import small_disk_command
-
-CONTENT = random.Random(1).randbytes(300_000)
-Answer = Callable[["Request"], None]
-
-
-class Request(BaseHTTPRequestHandler):
-    """One request; `answer` is the web server's manner."""
-
-    protocol_version = "HTTP/1.1"
-    server: Web
-
-    def do_GET(self) -> None:
-        self.server.asked.append((self.path, self.headers.get("Range")))
-        self.close_connection = True
-        self.server.answers[self.path.rsplit("/", 1)[-1]](self)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    @property
-    def start(self) -> int:
-        given = self.headers.get("Range")
-        return int(given.removeprefix("bytes=").removesuffix("-")) if given else 0
-
-    def head(self, status: int, **headers: object) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), str(value))
-        self.end_headers()
-
-    def part(self, content: bytes = CONTENT, *, stop: int | None = None) -> None:
-        """The file from where it is asked for; `stop`: where the connection is cut."""
-        size = len(content)
-        if self.start:
-            self.head(
-                206, Content_Length=size - self.start, Content_Range=f"bytes {self.start}-{size - 1}/{size}"
-            )
-        else:
-            self.head(200, Content_Length=size)
-        self.wfile.write(content[self.start : stop])
-
-
-class Web(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, **answers: Answer) -> None:
-        super().__init__(("127.0.0.1", 0), Request)
-        self.answers = answers
-        self.asked: list[tuple[str, str | None]] = []
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        pass  # clients that go away are what is tested
-
-    def __getitem__(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{name}"
 
 
 @pytest.fixture
@@ -90,21 +35,6 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     yield server
     server.shutdown()
     server.server_close()
-
-
-def wanted(*mirrors: str, content: bytes = CONTENT) -> Wanted:
-    digest = hashlib.sha256(content).hexdigest()
-    return Wanted(name="model.pt", size=len(content), sha256=digest, mirrors=mirrors)
-
-
-def policy(**other: object) -> Policy:
-    values: dict[str, object] = {
-        "schemes": frozenset({"http"}),
-        "silence": 0.5,
-        "slow_bytes": 1000,
-        "sleep": lambda seconds: None,
-    }
-    return Policy(**(values | other))  # type: ignore[arg-type]
 
 
 def fetch(folder: Path, *mirrors: str, **other: object) -> Path:
@@ -236,6 +166,33 @@ def test_redirects(web: Web, tmp_path: Path) -> None:
         fetch(tmp_path / "b", web["ftp"])
     with pytest.raises(DownloadError, match="that is not followed"):
         fetch(tmp_path / "b", web["file"])
+
+
+def test_a_redirect_to_what_is_no_address(web: Web, tmp_path: Path) -> None:
+    web.answers["broken"] = lambda request: request.head(302, Location="http://[::1/", Content_Length=0)
+    with pytest.raises(DownloadError, match="no address"):
+        fetch(tmp_path, web["broken"])
+
+
+def test_preliminary_answers_without_end(web: Web, tmp_path: Path) -> None:
+    def waits(request: Request) -> None:
+        for _ in range(400):
+            request.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            time.sleep(0.01)
+
+    web.answers["waits"] = waits
+    with pytest.raises(DownloadError, match="fell silent"):
+        fetch(tmp_path, web["waits"], attempts=1, silence=0.2)
+
+
+@pytest.mark.parametrize(
+    "line", [b"\x1b[2Jbanana\r\n\r\n", b"HTTP/1.1 500 \x1b[2J\r\nContent-Length: 0\r\n\r\n"]
+)
+def test_what_a_server_says_is_shown_by_its_escapes(web: Web, tmp_path: Path, line: bytes) -> None:
+    web.answers["says"] = lambda request: request.wfile.write(line)
+    with pytest.raises(DownloadError) as caught:
+        fetch(tmp_path, web["says"], attempts=1)
+    assert str(caught.value).isprintable()
 
 
 def test_only_https_unless_a_test_says_otherwise(web: Web, tmp_path: Path) -> None:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import pickle
 import random
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
+import pytest
 import safetensors.torch
+import torch
 
 from lama_core.client.places import DATA_DIR_VARIABLE
 from lama_core.inference import load_fast
@@ -16,6 +25,8 @@ from lama_core.model import Generator, GeneratorConfig
 from lama_core.model.checkpoint import CheckpointError, write_safetensors
 from lama_core.model.installed.importing import import_model
 from lama_core.model.installed.load import load_generator
+from tests.faults.archives import bombs, leading_elsewhere, packed, saved, with_member
+from tests.faults.downloads import bad_downloads
 from tests.faults.row import Bench, Section
 from tests.model import files
 from tests.model.attacks import attacks
@@ -23,25 +34,51 @@ from tests.model.mutating import mutate, small_samples, survives
 from tests.model.reference_official import random_official
 
 SECTION = Section(6, "Models")
+BOMBS, LEADING, CANARIES = 14, 50, 72
+
+
+def _canary_files(folder: Path, witness: Path) -> Iterator[Path]:
+    """Files in every form whose pickles call something that makes `witness`."""
+    official = random_official(ngf=4, n_blocks=1)
+    path = folder / "x.ckpt"
+    for attack, legacy, protocol in itertools.product(attacks(witness), (False, True), (2, 4)):
+        yield files.save_lightning(path, official, legacy=legacy, protocol=protocol, extra={"attack": attack})
+    script = files.save_torchscript(folder / "script.pt", official).read_bytes()
+    checkpoint = saved(official.state_dict())
+    for attack in attacks(witness):
+        raw = pickle.dumps(attack, 2)
+        path.write_bytes(with_member(script, "data.pkl", raw))
+        yield path
+        path.write_bytes(with_member(script, "constants.pkl", raw))
+        yield path
+        inner = files.save_lightning(folder / "inner.ckpt", official, extra={"attack": attack}).read_bytes()
+        path.write_bytes(packed(("lama/models/best.ckpt", inner)))
+        yield path
+    call = b"cposix\nsystem\nU" + bytes([len(f"touch {witness}")]) + f"touch {witness}".encode() + b"\x85R"
+    for raw in (b"\x80\x02" + call + b"Q.", b"\x80\x02}U\x01a" + call + b"Qs.", b"Pcposix\nsystem\n."):
+        for whole in (checkpoint, script):
+            path.write_bytes(with_member(whole, "data.pkl", raw))
+            yield path
+        begin = (torch.serialization.MAGIC_NUMBER, torch.serialization.PROTOCOL_VERSION, {})
+        path.write_bytes(b"".join(pickle.dumps(part, 2) for part in begin) + raw)
+        yield path
 
 
 @SECTION.row(
     "pickles that call something",
-    "files with os.system, exec, eval, getattr chains, map, torch.load in each form and pickle protocol",
-    short=36,
-    soak=36,
+    "files with os.system, exec, eval, getattr chains, map, torch.load, persistent ids in each form of file",
+    short=CANARIES,
+    soak=CANARIES,
     figure="called",
 )
 def _canaries(bench: Bench, count: int) -> float:
     witness = bench.folder / "called"
-    official = random_official(ngf=4, n_blocks=1)
-    ways = itertools.product(attacks(witness), (False, True), (2, 4))
-    called = 0
-    for attack, legacy, protocol in itertools.islice(ways, count):
-        path = bench.folder / "x.ckpt"
-        files.save_lightning(path, official, legacy=legacy, protocol=protocol, extra={"attack": attack})
-        load_generator(path)
+    called = tried = 0
+    for path in itertools.islice(_canary_files(bench.folder, witness), count):
+        survives(path, path.read_bytes())
+        tried += 1
         called += witness.exists()
+    assert tried == count
     return called
 
 
@@ -178,3 +215,98 @@ def _yaml(bench: Bench, count: int) -> float:
             otherwise += "\n" in str(error)
         otherwise += Path("called").exists()
     return otherwise
+
+
+@SECTION.row(
+    "a download",
+    "servers that stall, trickle, cut, lie about lengths, send us to file: or http:, or change the file",
+    short=65,
+    soak=2000,
+    figure="other files, or places asked that are not https",
+)
+def _downloads(bench: Bench, count: int) -> float:
+    outcome = bad_downloads(bench.folder, count)
+    assert not outcome.wrong, outcome.wrong
+    return outcome.elsewhere
+
+
+_LOAD = """
+import sys
+from pathlib import Path
+from lama_core.model.checkpoint import CheckpointError
+from lama_core.model.installed.load import load_generator
+def most():
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) >> 10
+load_generator(Path(sys.argv[1]) / "good.zip")
+before = most()
+for path in sorted(Path(sys.argv[1]).glob("bomb*.zip")):
+    try:
+        load_generator(path)
+        print(path.name, "loaded", file=sys.stderr)
+    except CheckpointError as error:
+        print(path.name, ascii(str(error)), file=sys.stderr)
+        assert str(error).isprintable(), ascii(str(error))
+print(most() - before)
+"""
+
+
+@SECTION.row(
+    "zip bombs",
+    "archives that stand for much more than they have, lie about size, overlap, nest, or have 10,000 members",
+    short=BOMBS,
+    soak=BOMBS,
+    figure="MiB that loading took",
+    limit=200,
+)
+def _zip_bombs(bench: Bench, count: int) -> float:
+    if sys.platform != "linux":
+        pytest.skip("only Linux says how much memory a process had at most")
+    checkpoint, config = saved(random_official(ngf=4, n_blocks=1).state_dict()), b"generator: {}"
+    made = list(bombs(checkpoint, config))
+    assert len(made) == BOMBS
+    for number, (_, data) in enumerate(made[:count]):
+        (bench.folder / f"bomb{number:02}.zip").write_bytes(data)
+    with zipfile.ZipFile(bench.folder / "good.zip", "w") as archive:
+        archive.writestr("lama/models/best.ckpt", checkpoint)
+    temporary = bench.folder / "temporary"
+    temporary.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD, str(bench.folder)],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert not list(temporary.iterdir()), "what is unpacked is removed again"
+    return int(done.stdout)
+
+
+@SECTION.row(
+    "names and links in zips",
+    "members named by paths that lead out of the archive, and symbolic links, of every part of a model",
+    short=LEADING,
+    soak=LEADING,
+    figure="files written or changed elsewhere",
+)
+def _zip_names(bench: Bench, count: int) -> float:
+    target = bench.folder / "elsewhere" / "target"
+    target.parent.mkdir()
+    temporary = bench.folder / "temporary"
+    temporary.mkdir()
+    checkpoint, config = saved(random_official(ngf=4, n_blocks=1).state_dict()), b"generator: {}"
+    target.write_bytes(checkpoint)  # so that what follows a link would load
+    made = list(leading_elsewhere(checkpoint, config, target))
+    assert len(made) == LEADING
+    loaded = 0
+    path = bench.folder / "x.zip"
+    with mock.patch.object(tempfile, "tempdir", str(temporary)):
+        for name, data in made[:count]:
+            inside = survives(path, data)
+            assert not (inside and name.startswith(("best.ckpt is a link", "a weight is a link"))), name
+            loaded += inside
+    bench.record(f"{loaded} loaded, each from the archive's own bytes")
+    there = {str(entry.relative_to(bench.folder)) for entry in bench.folder.rglob("*")}
+    other = there - {"x.zip", "temporary", "elsewhere", "elsewhere/target"}
+    return len(other) + (target.read_bytes() != checkpoint)

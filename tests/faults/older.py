@@ -19,6 +19,8 @@ from tests.server.harness import wait_until
 COMMIT = "c490366"
 """Version 0.1 of November 22, before client and server changed their folders and their messages' classes."""
 
+_PARTS = ("lama_core", "server", "tests/server")
+
 _CLIENT = """
 import sys
 from pathlib import Path
@@ -33,15 +35,32 @@ print(done)
 """
 
 
-def unpack_older(folder: Path) -> Path:
-    """Its sources, in a new folder; skips where the history is not at hand."""
-    command = ["git", "-C", str(PROJECT), "archive", COMMIT, "lama_core", "server", "tests/server"]
+def unpack_older(folder: Path, *parts: str) -> Path:
+    """Its sources, or these parts of them, in a new folder; skips where the history is not at hand."""
+    command = ["git", "-C", str(PROJECT), "archive", COMMIT, *(parts or _PARTS)]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
         pytest.skip("the older version is not in this clone's history")
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return folder
+
+
+def older_archive(folder: Path, editor: str) -> Path:
+    """The archive of its plug-in, as its own builder makes it."""
+    parts = ("lama_core", "server", "installers", f"plugin_{editor}", "LICENSE", "pyproject.toml")
+    sources = unpack_older(folder / "older", *parts)
+    done = subprocess.run(
+        [sys.executable, "installers/build_plugins.py", "--out", "dist", "--only", editor],
+        env={**os.environ, "PYTHONPATH": str(sources), "SOURCE_DATE_EPOCH": "1763769600"},
+        cwd=sources,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    (archive,) = (sources / "dist").glob(f"lama-fill-{editor}-*.zip")
+    return archive
 
 
 def _environment(sources: Path, state: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import struct
 import subprocess
@@ -91,6 +92,82 @@ def _changed(bench: Bench, count: int) -> float:
     otherwise, memory = _read_all(folder)
     bench.record(f"{memory} MiB at most")
     return otherwise
+
+
+_FILL = """
+import contextlib, io, sys
+from pathlib import Path
+from lama_cli import main
+from lama_cli.pictures import read_picture
+folder = Path(sys.argv[1])
+picture, mask = folder / "picture.png", folder / "mask.png"
+filled = otherwise = 0
+for number, path in enumerate(sorted(folder.glob("changed*"))):
+    out = folder / f"out{path.suffix}"
+    given = [str(path), "--mask", str(mask)] if number % 4 else [str(picture), "--mask", str(path)]
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            status = main(["fill", *given, "-o", str(out)])
+    except Exception as error:
+        print(path.name, repr(error), file=sys.stderr)
+        otherwise += 1
+        continue
+    lines = said.getvalue().splitlines()
+    if status == 0:
+        filled += 1
+        before, after = (read_picture(one).pixels.shape[:2] for one in (Path(given[0]), out))
+        fine = before == after
+        out.unlink()
+    else:
+        fine = status == 2 and not out.exists() and lines[-1].startswith("lama-fill: ")
+    if not fine or not all(line.isprintable() for line in lines):
+        print(path.name, status, ascii(lines), file=sys.stderr)
+        otherwise += 1
+print(otherwise, filled)
+"""
+
+
+@SECTION.row(
+    "changed files, through `lama-fill fill`",
+    "as above, 2,000 of each kind, as picture and as mask, all of them by one process and one server",
+    short=60,
+    soak=8000,
+    figure="neither filled nor one line that says why",
+)
+def _changed_and_filled(bench: Bench, count: int) -> float:
+    server = bench.start("scripted").ready()
+    randoms = random.Random(12)
+    samples = _samples()
+    pixels = np.random.default_rng(7).integers(0, 256, (24, 32, 3), np.uint8)
+    mask = np.zeros((24, 32), np.uint8)
+    mask[8:14, 10:20] = 255
+    Image.fromarray(pixels).save(bench.folder / "picture.png")
+    Image.fromarray(mask).save(bench.folder / "mask.png")
+    holes = {kind: _saved(Image.fromarray(mask), kind) for kind in KINDS}
+    for number in range(count):
+        kind = KINDS[number // 4 % len(KINDS)]
+        sample = randoms.choice(samples[kind]) if number % 4 else holes[kind]
+        path = bench.folder / f"changed{number:05}.{kind}"
+        path.write_bytes(mutate(sample, randoms))
+    done = subprocess.run(
+        [sys.executable, "-c", _FILL, str(bench.folder)],
+        env={**os.environ, "LAMA_FILL_RUNTIME_DIR": str(server.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"the process died ({done.returncode}): {done.stderr[-2000:]}"
+    otherwise, filled = map(int, done.stdout.split())
+    assert not otherwise, done.stderr[-3000:]
+    bench.record(f"{filled:,} were still pictures, and filled")
+    return otherwise
+
+
+def _saved(picture: Image.Image, kind: str) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, kind)
+    return stream.getvalue()
 
 
 def _png(width: int, height: int) -> bytes:

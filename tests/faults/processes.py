@@ -23,6 +23,7 @@ from lama_core.client.options import FillOptions
 from lama_core.client.protocol.messages import Fill, Result
 from lama_server.errors import JobError
 from lama_server.worker.engine import FillEngine
+from tests.faults.memory_group import memory_group
 from tests.faults.row import Bench, Section
 from tests.server.harness import (
     ServerProcess,
@@ -212,7 +213,7 @@ def _photo(side: int) -> Fill:
 @SECTION.row(
     "the worker's memory",
     "limits of its address space, from none to enough: a result, or told so, and the next fill works",
-    short=3,
+    short=2,
     soak=40,
     figure="other endings",
 )
@@ -241,6 +242,43 @@ def _memory(bench: Bench, count: int) -> float:
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(worker, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             client.fill(_photo(64))
+    assert not other, (endings, server.log())
+    bench.record(", ".join(f"{endings.count(one)} {one}" for one in sorted(set(endings))))
+    return other
+
+
+@SECTION.row(
+    "the memory of a container",
+    "limits of a control group around server and worker, as a container has: a result, or told so",
+    short=2,
+    soak=40,
+    figure="other endings",
+)
+def _container(bench: Bench, count: int) -> float:
+    with memory_group() as group:
+        server = bench.start("real")
+        group.add(server.process.pid)  # before it has a worker
+        server.ready()
+        fill = _photo(1200)
+        other = 0
+        endings = []
+        with server.connect() as client:
+            client.fill(_photo(64))
+            for number in range(count):
+                wait_until(lambda: server.health()["state"] == "ready", seconds=60)
+                # The message itself, twice, has room in any case.
+                group.limit((number * 300 << 20) // max(1, count - 1) + (16 << 20))
+                try:
+                    client.fill(fill)
+                    endings.append("result")
+                except FillFailedError as error:
+                    endings.append(error.code)
+                    other += error.code != "out_of_memory"
+                finally:
+                    group.limit(None)
+                client.fill(_photo(64))
+        assert server.process.poll() is None
+        assert server.end() == 0
     assert not other, (endings, server.log())
     bench.record(", ".join(f"{endings.count(one)} {one}" for one in sorted(set(endings))))
     return other

@@ -41,7 +41,7 @@ class Sample:
 @SECTION.row(
     "memory of the server",
     "seconds of fills, cancels, clients that vanish, models that are unloaded, and killed workers",
-    short=20,
+    short=10,
     soak=7200,
     figure="MiB an hour",
     limit=1,

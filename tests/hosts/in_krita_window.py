@@ -4,6 +4,7 @@ The generators are scenarios of `test_krita_window.py`; the probe runs them one 
 What they yield is waited for, what they return is judged there.
 """
 
+import json
 import os
 import random
 import sys
@@ -731,3 +732,65 @@ def narrow():
         "cut": cut,
         "scale": found.devicePixelRatioF(),
     }
+
+
+def fill_until_killed():
+    """Fills of a picture file, one after the other; `$PROBE_PLACE/filled` grows by a byte for each."""
+    place = os.environ["PROBE_PLACE"]
+    document = Krita.instance().openDocument(os.path.join(place, "picture.png"))
+    document.setBatchmode(True)
+    Krita.instance().activeWindow().addView(document)
+    yield ready(document)
+    prepare()
+    choose("lamaFillQuality", "balanced")
+    yield lambda: button().isVisible()
+    select(document)
+    while True:
+        button().click()
+        write(os.path.join(place, "begun"), "")
+        yield lambda: not is_running()
+        with open(os.path.join(place, "filled"), "a", encoding="utf-8") as file:
+            file.write("." if message().startswith("Filled in") else "x")
+
+
+def fill_when_told():
+    """A fill for each `$PROBE_PLACE/go`, whose words are the quality; what came of it is in `ended` there."""
+    place = os.environ["PROBE_PLACE"]
+    go, ended = (os.path.join(place, name) for name in ("go", "ended"))
+    document = open_document()
+    yield ready(document)
+    prepare()
+    yield lambda: button().isVisible()
+    select(document)
+    while True:
+        for _ in range(1200):
+            if os.path.exists(go):
+                break
+            yield 0.1
+        else:
+            return None
+        with open(go, encoding="utf-8") as file:
+            quality = file.read()
+        os.unlink(go)
+        if quality == "no more":
+            return None
+        choose("lamaFillQuality", quality)
+        before = everything(document)
+        button().click()
+        write(os.path.join(place, "begun"), "")
+        yield lambda: not is_running()
+        yield 0.1
+        layers = names(document.topLevelNodes())
+        answer = {"said": message(), "layers": layers, "as before": everything(document) == before}
+        if len(layers) > 1:
+            Krita.instance().action("edit_undo").trigger()
+            yield 0.2
+            answer["undone"] = names(document.topLevelNodes()) == ["Background"]
+        write(ended, json.dumps(answer))
+
+
+def write(path, text):
+    """A file that is whole from the first moment."""
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.rename(path + ".part", path)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.hosts import chroot
 
@@ -102,6 +106,42 @@ class Krita:
         timeout: float = 600,
     ) -> Answers:
         """Run generators of a script in Krita's window, one after the other."""
+        command, own = self._window(script, scenarios)
+        done = self._run(command, {**own, **(environment or {})}, timeout)
+        answers = self.folder / "answers.json"
+        found = json.loads(answers.read_text()) if answers.exists() else {}
+        return Answers(found=found, status=done.returncode, output=done.stdout)
+
+    @contextmanager
+    def opened(
+        self, script: Path, scenario: str, environment: Mapping[str, str]
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Krita's window while a generator of a script runs in it. At the end all of it is killed."""
+        command, own = self._window(script, [scenario])
+        command, environment = self._inside(command, {**own, **environment})
+        with (self.folder / "output.txt").open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                kill_krita(process)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(10)  # the display is taken down
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+
+    def _window(self, script: Path, scenarios: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """A command for Krita with a window, and what it needs in its environment."""
         answers = self._fresh_answers(script)
         own = {
             "PROBE_SCRIPT": self.inside(self.folder / script.name),
@@ -110,9 +150,7 @@ class Krita:
         }
         # A server for this window alone, and a manager, without which no window gets the focus.
         command = "xvfb-run -a -s '-screen 0 1400x1000x24' sh -c 'openbox & exec krita --nosplash'"
-        done = self._run(["sh", "-c", command], {**own, **(environment or {})}, timeout)
-        found = json.loads(answers.read_text()) if answers.exists() else {}
-        return Answers(found=found, status=done.returncode, output=done.stdout)
+        return ["sh", "-c", command], own
 
     def without_window(self, script: Path, function: str, *, timeout: float = 400) -> Any:
         """Call a function of a script by kritarunner; what it returns comes back.
@@ -141,17 +179,11 @@ class Krita:
     def _run(
         self, command: Sequence[str], environment: Mapping[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        home = self.inside(self.folder)
-        own = {"HOME": home, "XDG_RUNTIME_DIR": f"{home}/runtime", "PYTHONIOENCODING": "utf-8"}
         limited = ["timeout", "--kill-after=5", str(timeout - 10), *command]
-        if self.root != Path("/"):
-            return chroot.run(
-                self.root, limited, environment={**own, **self.environment, **environment}, timeout=timeout
-            )
-        path = os.environ.get("PATH", "/usr/bin:/bin")
+        inside, environment = self._inside(limited, environment)
         return subprocess.run(
-            limited,
-            env={**chroot.inside_environment(), "PATH": path, **own, **self.environment, **environment},
+            inside,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -160,3 +192,22 @@ class Krita:
             timeout=timeout,
             check=False,
         )
+
+    def _inside(
+        self, command: Sequence[str], environment: Mapping[str, str]
+    ) -> tuple[list[str], dict[str, str]]:
+        """A command as it is started from outside, and all of its environment."""
+        home = self.inside(self.folder)
+        own = {"HOME": home, "XDG_RUNTIME_DIR": f"{home}/runtime", "PYTHONIOENCODING": "utf-8"}
+        environment = chroot.inside_environment({**own, **self.environment, **environment})
+        if self.root != Path("/"):
+            return ["chroot", str(self.root), *command], environment
+        return [*command], {**environment, "PATH": os.environ.get("PATH", "/usr/bin:/bin")}
+
+
+def kill_krita(process: subprocess.Popen[str]) -> None:
+    """Kill the Krita that a command has started, and it alone."""
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if child.name() == "krita":
+                child.kill()

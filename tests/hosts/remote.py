@@ -25,6 +25,8 @@ class Remote:
     folder: Path
     command: Sequence[str]
     environment: Mapping[str, str]
+    before: Sequence[str] = ()
+    """What to put before the command, outside of the chroot."""
     _process: subprocess.Popen[bytes] | None = None
     _requests: IO[str] | None = None
 
@@ -93,7 +95,7 @@ class Remote:
             os.mkfifo(pipe)
         with (self.folder / "output.txt").open("wb") as output:
             self._process = subprocess.Popen(
-                ["chroot", str(self.root), *self.command],
+                [*self.before, "chroot", str(self.root), *self.command],
                 env=dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

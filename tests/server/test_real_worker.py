@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -233,3 +234,11 @@ def test_preview_comes_before_the_result_and_changes_nothing(start: Start) -> No
     assert coarse[3] == 255
     # Red and green are slopes; blue has an edge in the hole.
     assert np.abs(coarse[:2] - middle[:2]).max() < 40
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the order in which Linux ends programs")
+def test_worker_goes_first_when_memory_runs_out(start: Start) -> None:
+    server = start("real").ready()
+    (worker,) = server.workers()
+    scores = [int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (server.process.pid, worker)]
+    assert scores[0] < scores[1] == 500

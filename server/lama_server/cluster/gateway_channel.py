@@ -92,6 +92,7 @@ class SlotChannel:
     """A `lama_server.worker_proxy.Channel` to a worker of the cluster, by way of the gateway."""
 
     pid = 0
+    ended_for_memory = False
 
     def __init__(self, gateway: Callable[[], Awaitable[GatewayProcess]], *, memory: SharedBuffer) -> None:
         """Prepare, without starting anything.
