@@ -13,8 +13,7 @@ from lama_core.inference import load_fast
 from lama_core.research.evaluation import experiments, invariants
 from lama_core.research.evaluation.experiments import Bench
 from lama_core.research.evaluation.report import with_table
-from lama_core.research.evaluation.structures.knowing import knowing
-from lama_core.research.evaluation.structures.study import structures
+from lama_core.research.evaluation.structures.study import knowing, structures
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "quality.md"
 

@@ -16,6 +16,10 @@ SIDES: Final = (32, 64, 128)
 pixels."""
 
 
+_WINOGRAD: Final[ConvolutionForm] = "winograd"
+_LIBRARY: Final[ConvolutionForm] = "library"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelUse:
     """What the compiled kernels do, where there are any; the rest is done by oneDNN or by torch.
@@ -25,11 +29,11 @@ class KernelUse:
         fourier: whether the kernels compute the Fourier transforms, likewise.
     """
 
-    convolutions: tuple[ConvolutionForm, ...] = ("winograd",) * len(SIDES)
+    convolutions: tuple[ConvolutionForm, ...] = (_WINOGRAD,) * len(SIDES)
     fourier: tuple[bool, ...] = (True,) * len(SIDES)
 
 
-NO_KERNELS: Final = KernelUse(convolutions=("library",) * len(SIDES), fourier=(False,) * len(SIDES))
+NO_KERNELS: Final = KernelUse(convolutions=(_LIBRARY,) * len(SIDES), fourier=(False,) * len(SIDES))
 
 
 def size_class(height: int, width: int) -> int:

@@ -160,9 +160,7 @@ def _fill_picture(
     answers: list[tuple[Patch, Result]] = yield request.server.fill(
         [
             pieces.request(piece, layout, pixels, mask, options, source=source, model=plan.options.model)
-            for piece, pixels, mask, source in zip(
-                plan.pieces, windows.pixels, plan.masks, plan.sources
-            )
+            for piece, pixels, mask, source in zip(plan.pieces, windows.pixels, plan.masks, plan.sources)
         ],
         start=plan.options.start_server,
         on_progress=partial(_report_piece, report, len(plan.pieces)),

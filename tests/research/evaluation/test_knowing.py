@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
+from lama_core.research.evaluation.structures.knowing import KnowingPredictor, Knowledge
 
-from lama_core.model import Generator, GeneratorConfig
-from lama_core.research.evaluation.experiments import Bench
 from lama_core.research.evaluation.methods import ALONE, PRODUCT, with_options
 from lama_core.research.evaluation.metrics import Judge
-from lama_core.research.evaluation.structures.knowing import KINDS, KnowingPredictor, Knowledge, knowing
 from lama_core.research.evaluation.structures.scenes import make_scene
 from lama_core.research.networks.perceptual import PerceptualNetwork
 
@@ -40,12 +37,3 @@ def test_a_fill_adds_the_detail_that_a_right_prediction_lacks() -> None:
     assert alone is not None
     assert balanced is not None
     assert balanced < 0.8 * alone
-
-
-def test_all_generators_are_in_the_table(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(width=8, blocks=1, output="residual")).eval()
-    table = knowing(Bench(generator=generator, name="mine", photos=tmp_path, large=64, most=1))
-    for name in KINDS:
-        assert f"\n| {name} alone | " in table
-        assert f"\n| {name} balanced | " in table

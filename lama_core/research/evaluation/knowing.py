@@ -15,12 +15,8 @@ from torch.nn import functional as F
 
 from lama_core.fill import FillOptions
 from lama_core.model.predictor import Predictor
-from lama_core.research.evaluation.experiments import Bench
 from lama_core.research.evaluation.methods import ALONE, PRODUCT, Method, with_options
 from lama_core.research.evaluation.metrics import Hole, Picture
-from lama_core.research.evaluation.structures.report import means_table
-from lama_core.research.evaluation.structures.scenes import StructureSet
-from lama_core.research.evaluation.structures.score import score_structures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +57,13 @@ class KnowingPredictor(Predictor):
         return F.interpolate(self._known, size, mode="bicubic", align_corners=False).clamp(0, 1)
 
 
-def knowing(bench: Bench) -> str:
-    """What fills make of predictions that are right, in large pictures."""
-    data = StructureSet.make(size=bench.large, most=bench.some(0.24))
-    methods = {
+def knowing_methods() -> dict[str, Method]:
+    """For each generator its prediction alone, and what is filled by it by default."""
+    return {
         f"{name} {way}": _method(knowledge, options)
         for name, knowledge in KINDS.items()
         for way, options in (("alone", ALONE), ("balanced", replace(PRODUCT, context="whole")))
     }
-    return f"{data.remark}.\n\n{means_table(score_structures(data, methods))}"
 
 
 def _method(knowledge: Knowledge, options: FillOptions) -> Method:
