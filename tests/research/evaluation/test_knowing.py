@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from lama_core.research.evaluation.structures.knowing import KnowingPredictor, Knowledge
 
+from lama_core.research.evaluation.knowing import KnowingPredictor, Knowledge
 from lama_core.research.evaluation.methods import ALONE, PRODUCT, with_options
 from lama_core.research.evaluation.metrics import Judge
 from lama_core.research.evaluation.structures.scenes import make_scene
