@@ -266,8 +266,8 @@ def _container(bench: Bench, count: int) -> float:
             client.fill(_photo(64))
             for number in range(count):
                 wait_until(lambda: server.health()["state"] == "ready", seconds=60)
-                # The message itself, twice, has room in any case.
-                group.limit((number * 300 << 20) // max(1, count - 1) + (16 << 20))
+                # The messages and what the server itself needs for them have room in any case.
+                group.limit((number * 300 << 20) // max(1, count - 1) + (48 << 20))
                 try:
                     client.fill(fill)
                     endings.append("result")

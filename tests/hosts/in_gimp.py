@@ -701,10 +701,10 @@ def select_in_window(x, y, width, height):
 
 def channel_in_window(name, x, y, width, height):
     image = shown()
-    # A new channel is what is active then, as after Select > Save to Channel: back to the layer.
+    # A new channel is what is active then, as after Select > Save to Channel: back to one layer.
     layers = image.get_selected_layers()
     a_channel_of(image, name, x, y, width, height)
-    image.set_selected_layers(layers)
+    image.set_selected_layers(layers[:1])
     Gimp.displays_flush()
 
 
