@@ -250,7 +250,7 @@ def _memory(bench: Bench, count: int) -> float:
 @SECTION.row(
     "the memory of a container",
     "limits of a control group around server and worker, as a container has: a result, or told so",
-    short=2,
+    short=0,
     soak=40,
     figure="other endings",
 )

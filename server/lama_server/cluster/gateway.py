@@ -48,7 +48,7 @@ log = logging.getLogger("lama_server.cluster.gateway")
 
 DEFAULT_FACTORY = "lama_server.cluster.actor:make_engine"
 
-_WATCH_AFTER = 0.25
+_WATCH_AFTER = 0.1
 """Seconds after which a fill's progress is asked for; a shorter one costs no call more."""
 _WATCH_SECONDS = 1.0
 _WATCH_PREVIEW_AFTER = 0.02
