@@ -64,8 +64,15 @@ def test_a_fill_is_copied_from_what_the_second_brush_paints(opened: Tab) -> None
     assert abs(row - 19) <= 1
     assert 14 <= column <= 46
 
-    # It stays for the next fill.
+    # It stays for the next fill, and the right button takes away from it.
     expect(everywhere).to_be_enabled()
+    use(opened, "s")
+    opened.paint([(10.0, 19.0), (150.0, 19.0)], SIZE, button="right")
+    opened.page.get_by_role("button", name="Another one").click()
+    expect(opened.page.locator(".thumb")).to_have_count(2, timeout=MILLISECONDS)
+    row, column = place_of(before, opened.saved()[75, 115])
+    assert abs(row - 24) <= 1
+    assert 14 <= column <= 46
 
 
 def test_undo_takes_strokes_back_and_everywhere_takes_all(opened: Tab, photo: NDArray[np.uint8]) -> None:

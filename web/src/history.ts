@@ -100,9 +100,9 @@ export class History {
         return this.cursor < this.edits.length;
     }
 
-    /** The last edit that counts, when it is a fill. */
+    /** The last edit that counts, when it is a fill. What may be copied has no part in the picture, and can change after it. */
     get lastFill(): FillEdit | null {
-        const last = this.edits[this.cursor - 1];
+        const last = this.edits.slice(0, this.cursor).findLast((edit) => edit.kind === "fill" || !edit.source);
         return last?.kind === "fill" ? last : null;
     }
 
