@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 from lama_core.client.protocol.messages import Device, WorkerState
 from lama_server.engine import Engine
-from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
+from lama_server.errors import (
+    EngineUnreachableError,
+    JobCancelledError,
+    JobError,
+    WorkerLostError,
+    WorkerStartError,
+)
 from lama_server.job_queue import JobQueue
 from lama_server.jobs import Ending, Job, Worker
 from lama_server.metrics import Counters
@@ -74,7 +80,8 @@ class DeviceSupervisor:
             timing: time limits.
             keep_loaded: whether to have a worker without a job too.
             may_start: whether a job that waits is a reason to start one.
-            on_start_failed: called with the model and the reason when a start has failed.
+            on_start_failed: called with the model and the reason when a start has failed, unless it was the
+                engine that could not be reached.
         """
         self.device = device
         self.worker: Worker | None = None
@@ -212,6 +219,9 @@ class DeviceSupervisor:
         self._starting = None
         try:
             self.worker = started.result()
+        except EngineUnreachableError as error:
+            log.error("no worker on %s: %s", self.device, error)
+            self._back_off(str(error))
         except (WorkerStartError, WorkerLostError) as error:
             log.error("no worker on %s: %s", self.device, error)
             self._start_failed(str(error))

@@ -14,6 +14,10 @@ class WorkerStartError(LamaFillError):
     """A worker could not be started, or could not load its model; the message says why."""
 
 
+class EngineUnreachableError(WorkerStartError):
+    """The engine's machines cannot be reached, which says nothing about the model."""
+
+
 class JobError(LamaFillError):
     """A job failed and its worker is fine. `code` is the protocol's error code."""
 

@@ -182,11 +182,8 @@ class Scheduler:
         """End the jobs that wait for a model which no device could load; later jobs wait for the next start.
 
         A single device that fails leaves its jobs to the others. A slot that has no worker because none was
-        needed may load it as little as those that tried. And where the engine's other machines are gone, the
-        first slot has a worker of this machine at its next start.
+        needed may load it as little as those that tried.
         """
-        if reason == self._engine.problem:
-            return
         tried = [one for one in self._supervisors if not (one in self._elastic and one.state == "unloaded")]
         if any(supervisor.state != "failed" for supervisor in tried):
             return

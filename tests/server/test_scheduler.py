@@ -11,7 +11,13 @@ import pytest
 
 from lama_core.client.protocol.messages import Device, Fill, Preview, Result
 from lama_server.device_supervisor import Timing
-from lama_server.errors import JobCancelledError, JobError, WorkerLostError, WorkerStartError
+from lama_server.errors import (
+    EngineUnreachableError,
+    JobCancelledError,
+    JobError,
+    WorkerLostError,
+    WorkerStartError,
+)
 from lama_server.job_queue import JobQueue
 from lama_server.jobs import Ending, Job
 from lama_server.scheduler import Scheduler
@@ -814,6 +820,16 @@ def test_a_model_that_no_worker_can_load_fails_although_some_were_never_started(
         assert error_of(await bench.ending(bench.submit())) == "model_failed"
 
     run(test, devices=["a", "b", "c"], kept=1)
+
+
+def test_a_job_waits_for_the_next_start_where_no_machine_could_be_reached() -> None:
+    async def test(bench: Bench) -> None:
+        bench.starts = [EngineUnreachableError("the cluster is gone")] * 2
+        job = bench.submit()
+        (await bench.working()).finish()
+        assert isinstance(await bench.ending(job), Result)
+
+    run(test, devices=["a", "b"], kept=2)
 
 
 def test_a_full_cluster_is_no_fault_while_others_work() -> None:

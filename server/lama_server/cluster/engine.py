@@ -15,7 +15,7 @@ from pathlib import Path
 from lama_server.cluster.gateway_channel import GatewayError, GatewayProcess, SlotChannel
 from lama_server.cluster.missing import check_ray
 from lama_server.cluster.standing_in import StandingInWorker
-from lama_server.errors import WorkerStartError
+from lama_server.errors import EngineUnreachableError
 from lama_server.jobs import Worker
 from lama_server.local_engine import WORKER_COMMAND, LocalEngine
 from lama_server.process_channel import ProcessChannel
@@ -114,12 +114,12 @@ class RayEngine:
         """The gateway, connected to the cluster; the same one for all who ask at the same time.
 
         Raises:
-            WorkerStartError: the cluster cannot be reached.
+            EngineUnreachableError: the cluster cannot be reached.
         """
         if self._gateway is not None and self._gateway.is_open:
             return self._gateway
         if self.problem:
-            raise WorkerStartError(self.problem)
+            raise EngineUnreachableError(self.problem)
         return await self._connect()
 
     async def _connect(self) -> GatewayProcess:
@@ -130,7 +130,7 @@ class RayEngine:
             return await asyncio.shield(self._opening)
         except GatewayError as error:
             self._note_problem(str(error))
-            raise WorkerStartError(self.problem) from error
+            raise EngineUnreachableError(self.problem) from error
 
     async def _start_gateway(self) -> GatewayProcess:
         if self._gateway is not None:
@@ -163,6 +163,6 @@ class RayEngine:
             await asyncio.sleep(self._retry_seconds)
             try:
                 await self._connect()
-            except WorkerStartError:
+            except EngineUnreachableError:
                 continue
         log.info("the Ray cluster is there again")
