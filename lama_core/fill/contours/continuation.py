@@ -12,6 +12,7 @@ from lama_core.fill.common.pyramid import downsample_mask
 from lama_core.fill.common.sampling import Reals, sample
 from lama_core.fill.contours.ends import LONGEST, find_ends
 from lama_core.fill.contours.gradients import Gradients
+from lama_core.fill.contours.lines import find_lines
 from lama_core.fill.contours.pairing import pair_ends
 from lama_core.fill.contours.strips import paint_strips
 from lama_core.image.mask_ops import distance_to
@@ -20,8 +21,9 @@ from lama_core.model.prefill import downsample2, harmonic_fill
 
 UNWATCHED = Progress()
 
-LEAST_LACKING = 0.2
-"""Where a fill lacks less of the picture's detail than this share, its own contours are kept."""
+LEAST_LACKING, LEAST_LACKING_LINES = 0.2, 0.1
+"""Where a fill lacks less of the picture's detail than this share, its own contours are kept; the latter of
+those that go on as one straight line, which are sure."""
 
 SIDE = 640
 """The longest side at which contours are looked for, pixels."""
@@ -100,16 +102,20 @@ def continue_contours(
     distance = distance_to(small, LONGEST)
     distance[np.isinf(distance)] = LONGEST
     progress.check()
-    ends = find_ends(shown.numpy(), small, distance, gradients)
+    lines = find_lines(shown.numpy(), small, distance, gradients)
+    progress.check()
+    before, joined = (None, []) if lines is None else lines
+    ends = find_ends(shown.numpy(), small, distance, gradients, before)
     if ends is None:
         return None
-    connections = pair_ends(ends, small, distance, gradients)
+    connections = pair_ends(ends, joined, small, distance, gradients)
     if lacking is not None:
         scale = np.array(lacking.shape) / np.array(small.shape)
         connections = [
             one
-            for one in connections
-            if sample(lacking[None], (one.curve + 0.5) * scale - 0.5).mean() >= LEAST_LACKING
+            for number, one in enumerate(connections)
+            if sample(lacking[None], (one.curve + 0.5) * scale - 0.5).mean()
+            >= (LEAST_LACKING_LINES if number < len(joined) else LEAST_LACKING)
         ]
     if source is not None:
         connections = [

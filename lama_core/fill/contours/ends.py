@@ -133,7 +133,13 @@ def left_of(directions: Reals) -> Reals:
     return np.stack((-directions[..., 1], directions[..., 0]), axis=-1)
 
 
-def find_ends(image: Floats, unknown: Mask, distance: Floats, gradients: Gradients) -> ContourEnds | None:
+def find_ends(
+    image: Floats,
+    unknown: Mask,
+    distance: Floats,
+    gradients: Gradients,
+    before: ContourEnds | None = None,
+) -> ContourEnds | None:
     """Find the contours that a hole interrupts.
 
     Args:
@@ -141,11 +147,12 @@ def find_ends(image: Floats, unknown: Mask, distance: Floats, gradients: Gradien
         unknown: (H, W), True in the hole.
         distance: (H, W), from it, pixels.
         gradients: of the image.
+        before: ends that are known already.
 
     Returns:
-        None where there are none.
+        Those and others; None where there are none.
     """
-    ends: ContourEnds | None = None
+    ends = before
     for start in STARTS:
         found = _ends_from(image, unknown, distance, gradients, start)
         if found is not None:
@@ -154,7 +161,10 @@ def find_ends(image: Floats, unknown: Mask, distance: Floats, gradients: Gradien
         return None
     if len(ends) > MOST_ENDS:
         most = np.zeros(len(ends), np.bool_)
-        most[np.argsort(-ends.contrasts, kind="stable")[:MOST_ENDS]] = True
+        rank = -ends.contrasts
+        if before is not None:
+            rank[: len(before)] = -np.inf
+        most[np.argsort(rank, kind="stable")[:MOST_ENDS]] = True
         ends = ends.those(most)
     return ends if len(ends) else None
 
@@ -284,23 +294,57 @@ def _fitted(
     unseen = np.linalg.norm(paths[:, 0] - places, axis=-1).round().astype(np.intp)
     if start == NEAREST:
         unseen[:] = 0
-    lengths = np.minimum(lengths + unseen, LONGEST + 1)
-    profiles, known, spread = _profiles(image, distance, full, lengths, unseen)
+    ends, distinct = described(
+        image,
+        distance,
+        places=places,
+        directions=directions,
+        paths=full,
+        lengths=np.minimum(lengths + unseen, LONGEST + 1),
+        strengths=strengths,
+        unseen=unseen,
+    )
+    return ends.those(reached & distinct)
+
+
+def described(
+    image: Floats,
+    distance: Floats,
+    *,
+    places: Reals,
+    directions: Reals,
+    paths: Reals,
+    lengths: Places,
+    strengths: Reals,
+    unseen: Places,
+) -> tuple[ContourEnds, Mask]:
+    """Ends with the colours that are beside them.
+
+    Args:
+        image: (3, H, W) float32 in 0..1, smooth in the hole.
+        distance: (H, W), from the hole, pixels.
+        places, directions, paths, lengths, strengths, unseen: as of `ContourEnds`.
+
+    Returns:
+        N of them; and (N,), which have more contrast than colours change along them.
+    """
+    profiles, known, spread = _profiles(image, distance, paths, lengths, unseen)
     left, right = (profiles[:, part].mean(axis=1) for part in BESIDE)
     middle = profiles[:, WIDEST - LINE : WIDEST + LINE + 1]
     # The sides of a line may be alike, but not like its middle.
     contrasts = np.maximum(np.abs(left - right), middle.max(axis=1) - middle.min(axis=1)).max(axis=-1)
-    return ContourEnds(
+    ends = ContourEnds(
         places=places,
         directions=directions,
-        paths=full,
+        paths=paths,
         lengths=lengths,
         profiles=profiles,
         known=known,
         contrasts=contrasts,
         strengths=strengths,
         unseen=unseen,
-    ).those(reached & (contrasts >= LEAST_DISTINCT * spread))
+    )
+    return ends, np.asarray(contrasts >= LEAST_DISTINCT * spread)
 
 
 def _meeting(unknown: Mask, paths: Reals, lengths: Places, start: float) -> tuple[Reals, Reals, Mask]:

@@ -7,6 +7,7 @@ spirals; here cubic Hermite curves do).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,27 +97,36 @@ class Connection:
     cost: float
 
 
-def pair_ends(ends: ContourEnds, unknown: Mask, distance: Floats, gradients: Gradients) -> list[Connection]:
+def pair_ends(
+    ends: ContourEnds,
+    joined: Sequence[Connection],
+    unknown: Mask,
+    distance: Floats,
+    gradients: Gradients,
+) -> list[Connection]:
     """Join ends of contours.
 
     Args:
         ends: of contours at a hole.
+        joined: some of them, already.
         unknown: (H, W), True in the hole.
         distance: (H, W), from it, pixels.
         gradients: of the picture.
 
     Returns:
-        Each end is part of one connection at most; the surest first.
+        All connections; each end is part of one at most. The surest are first.
     """
     costs, alike = _costs(ends)
+    taken = [end for connection in joined for end in connection.ends]
+    costs[taken] = costs[:, taken] = np.inf
     costs[costs + MARGIN > _rivals(costs)] = np.inf
     order = np.argsort(costs, axis=None, kind="stable")
-    connections: list[Connection] = []
+    connections = list(joined)
     free = np.ones(len(ends), np.bool_)
     for place in order.tolist():
         one, other = divmod(place, len(ends))
         cost = float(costs[one, other])
-        if cost > MOST or len(connections) == MOST_CONNECTIONS:
+        if cost > MOST or len(connections) >= MOST_CONNECTIONS:
             break
         if not (free[one] and free[other]):
             continue
@@ -127,7 +137,7 @@ def pair_ends(ends: ContourEnds, unknown: Mask, distance: Floats, gradients: Gra
             continue
         free[one] = free[other] = False
         connections.append(
-            Connection(ends=(one, other), curve=curve, sides=SIDES[alike[one, other]], cost=cost)
+            Connection(ends=(one, other), curve=curve, sides=sides_of(alike[one, other]), cost=cost)
         )
     return connections
 
@@ -174,16 +184,31 @@ def _costs(ends: ContourEnds) -> tuple[Reals, Places]:
     geometry = bending / usual
     length = np.where(ends.lengths > LONGEST, ENDLESS, 1) * ends.lengths
     seen = length[:, None] + length[None]
+    colours, alike = colour_costs(ends)
+    costs = geometry + colours + (gap / (FAR * seen)) ** 2
+    costs += UNSEEN * (ends.unseen[:, None] + ends.unseen[None])
+    costs[steep | (gap < SHORTEST_GAP)] = np.inf
+    costs[np.tril_indices(len(ends))] = np.inf
+    return costs, alike
+
+
+def colour_costs(ends: ContourEnds) -> tuple[Reals, Places]:
+    """What it costs that colours of two ends are unlike.
+
+    Returns:
+        (N, N), that; and (N, N), the numbers of `sides_of` that say on which sides they are alike.
+    """
     both, sides = _unlike(ends)
     # A thing in front of what changes behind it has its own colours on one side.
     alone = ONE_SIDE * sides
     colours = (np.stack((both, *alone)) / UNLIKE) ** 2
     colours[1:] += 0.5
-    costs = geometry + colours.min(axis=0) + (gap / (FAR * seen)) ** 2
-    costs += UNSEEN * (ends.unseen[:, None] + ends.unseen[None])
-    costs[steep | (gap < SHORTEST_GAP)] = np.inf
-    costs[np.tril_indices(len(ends))] = np.inf
-    return costs, colours.argmin(axis=0)
+    return colours.min(axis=0), colours.argmin(axis=0)
+
+
+def sides_of(alike: int) -> tuple[bool, bool]:
+    """Which sides are alike, left and right, by the number that `colour_costs` gives them."""
+    return SIDES[alike]
 
 
 def _rivals(costs: Reals) -> Reals:

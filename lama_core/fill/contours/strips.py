@@ -13,6 +13,7 @@ import numpy as np
 
 from lama_core.fill.common.progress import Progress
 from lama_core.fill.common.sampling import Reals, sample
+from lama_core.fill.contours.bars import Edge, edges_of_bars
 from lama_core.fill.contours.ends import WIDEST, ContourEnds, Places, left_of, normals_of
 from lama_core.fill.contours.pairing import STEP, Connection, resampled
 from lama_core.image.pixels import Floats, Mask
@@ -36,8 +37,14 @@ IN_FRONT = 0.1
 OTHER = 0.6
 """Colours that differ so much from the mean along a contour, as a share of its contrast, are not its own."""
 
+OTHER_BAR, TEXTURE = 0.25, 0.08
+"""The same share where bars cross, whose contrast may be small beside it; and the contrast of texture."""
+
 AROUND = 4
 """The nearest place of a curve is looked for among so many before and behind the one that is near."""
+
+FAR = 1e4
+"""More than any distance from a contour, and than there are bars: what is nearer by it is in front."""
 
 TRANSITION = 6.0
 """Length of the transition between the strips of both ends, pixels."""
@@ -65,9 +72,9 @@ def paint_strips(
         (3, H, W) float32, colours; and (H, W), how much they count, 0 to 1.
     """
     strips = _Strips(colour, unknown, ends, factor)
-    for connection in connections:
+    for connection, edge in zip(connections, edges_of_bars(ends, connections), strict=True):
         progress.check()
-        strips.paint(connection)
+        strips.paint(connection, edge)
     return strips.picture, strips.cover
 
 
@@ -81,8 +88,8 @@ class _Strips:
         self._colour, self._unknown, self._ends, self._factor = colour, unknown, ends, factor
         self._hole: Floats = unknown[None].astype(np.float32)
 
-    def paint(self, connection: Connection) -> None:
-        """Draw one contour."""
+    def paint(self, connection: Connection, edge: Edge) -> None:
+        """Draw one contour, and the bar that it is an edge of in front of all that is none."""
         factor, (one, other) = self._factor, connection.ends
         curve = resampled((connection.curve + 0.5) * factor - 0.5)
         row, column, nearest = _pixels_beside(curve, self._unknown, (WIDEST + FADE) * factor)
@@ -93,31 +100,45 @@ class _Strips:
         if not all(connection.sides):
             distance *= IN_FRONT
         weight = self._weights(connection, beside)
+        within = np.zeros(len(row), np.bool_)
+        if edge.side:
+            inside = beside * edge.side
+            weight[inside > (edge.half + 0.5) * factor] = 0
+            within = inside >= 0
+            distance[within] = edge.depth + distance[within] / FAR - FAR
+            within &= weight > 0
         nearer = (weight > 0) & (distance < self._distance[row, column])
         row, column, distance, weight = row[nearer], column[nearer], distance[nearer], weight[nearer]
+        within = within[nearer]
         along, beside = along[nearer], beside[nearer]
         length = (len(curve) - 1) * STEP
         along = along.clip(0, length)
-        first, there = self._unrolled(one, along, beside)
-        last, there_too = self._unrolled(other, length - along, -beside)
+        first, there = self._unrolled(one, along, beside, bool(edge.side))
+        last, there_too = self._unrolled(other, length - along, -beside, bool(edge.side))
         # The tone goes over all along, so that both strips have the same in the middle.
         tone, part = self._tones(one, other, beside), along / length
         first, last = first + tone * part, last - tone * (1 - part)
         share = ((along - length / 2) / min(TRANSITION * factor, length) + 0.5).clip(0, 1)
         share = np.where(there & there_too, share, there_too)
         usable = there | there_too
+        colours = first + (last - first) * share
+        # A bar is whole even where another one crosses it outside of the hole.
+        hidden = within & ~usable
+        colours[:, hidden] = self._means(one, other, beside, part)[:, hidden]
+        usable |= hidden
         row, column = row[usable], column[usable]
         self._distance[row, column] = distance[usable]
-        self.picture[:, row, column] = (first + (last - first) * share)[:, usable]
+        self.picture[:, row, column] = colours[:, usable]
         self.cover[row, column] = np.maximum(self.cover[row, column], weight[usable])
 
-    def _unrolled(self, end: int, along: Reals, beside: Reals) -> tuple[Reals, Mask]:
+    def _unrolled(self, end: int, along: Reals, beside: Reals, of_bar: bool) -> tuple[Reals, Mask]:
         """What is beside a contour, mirrored at the hole.
 
         Args:
             end: of the contour.
             along: (N,) how far into the hole, pixels.
             beside: (N,) how far to the right of who looks into it.
+            of_bar: whether it is an edge of a bar.
 
         Returns:
             Colours (3, N), and where they can be used.
@@ -138,8 +159,16 @@ class _Strips:
         # Another contour that crosses this one outside of the hole does not belong to it.
         across = (beside / factor + WIDEST).round().astype(np.intp).clip(0, 2 * WIDEST)
         unlike = np.abs(colours - ends.profiles[end][across].T).max(axis=0)
-        there &= (unlike <= OTHER * ends.contrasts[end]) | (ends.known[end][across] <= 0.5)
+        contrast = float(ends.contrasts[end])
+        most = min(OTHER * contrast, max(OTHER_BAR * contrast, TEXTURE)) if of_bar else OTHER * contrast
+        there &= (unlike <= most) | (ends.known[end][across] <= 0.5)
         return colours, there
+
+    def _means(self, one: int, other: int, beside: Reals, part: Reals) -> Floats:
+        """The mean colours at a distance from a contour, (3, N): from the one end to the other one."""
+        across = (beside / self._factor + WIDEST).round().astype(np.intp).clip(0, 2 * WIDEST)
+        first, last = self._ends.profiles[one][across].T, self._ends.profiles[other][::-1][across].T
+        return np.asarray(first + (last - first) * part, np.float32)
 
     def _tones(self, one: int, other: int, beside: Reals) -> Reals:
         """By how much it is brighter at the other end: (3, N)."""

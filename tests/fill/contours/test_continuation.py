@@ -6,38 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from lama_core.fill import FillCancelled, Progress
 from lama_core.fill.contours.continuation import SIDE, continue_contours
 from lama_core.image.pixels import Floats, Mask
-
-HEIGHT, WIDTH = 200, 240
-CENTRE = (100.0, 120.0)
-
-
-def offsets_from(angle: float, height: int = HEIGHT, width: int = WIDTH) -> Floats:
-    """(H, W): how far each pixel is from a line through the centre, to its one side."""
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    row, column = CENTRE[0] * height / HEIGHT, CENTRE[1] * width / WIDTH
-    return np.asarray(np.sin(angle) * (x - column) - np.cos(angle) * (y - row), np.float32)
-
-
-def grainy(gray: Floats | NDArray[np.float64]) -> Floats:
-    """(H, W) as a picture (3, H, W), with a little noise."""
-    noise = np.random.default_rng(3).normal(0, 0.01, (3, *gray.shape))
-    return np.asarray((gray + noise).clip(0, 1), np.float32)
-
-
-def smooth_step(offsets: Floats) -> Floats:
-    """From 0 to 1 within two pixels around 0."""
-    return np.asarray((offsets / 2 + 0.5).clip(0, 1), np.float32)
-
-
-def disc(radius: float, height: int = HEIGHT, width: int = WIDTH) -> Mask:
-    y, x = np.mgrid[0:height, 0:width]
-    row, column = CENTRE[0] * height / HEIGHT, CENTRE[1] * width / WIDTH
-    return np.asarray((y - row) ** 2 + (x - column) ** 2 < radius**2)
+from tests.fill.contours.pictures import HEIGHT, WIDTH, disc, grainy, offsets_from, smooth_step
 
 
 def without(picture: Floats, hole: Mask) -> Floats:
@@ -117,6 +90,23 @@ def test_two_lines_that_cross_both_go_on() -> None:
         assert contours.picture[:, hole & (offsets < 1.5)].mean() < 0.3
 
 
+def test_of_two_bars_that_cross_one_is_whole() -> None:
+    first, second = np.abs(offsets_from(0.4)), np.abs(offsets_from(1.9))
+    picture = np.full_like(first, 0.5)
+    picture += (0.9 - picture) * smooth_step(6 - first)
+    picture += (0.1 - picture) * smooth_step(6 - second)
+    picture = grainy(picture)
+    hole = disc(40)
+    contours = continue_contours(without(picture, hole), hole)
+    assert contours is not None
+    filled = contours.into(np.full_like(picture, 0.5), hole)[0]
+    bright, dark = filled[hole & (first < 3)], filled[hole & (second < 3)]
+    crossing = filled[hole & (first < 3) & (second < 3)]
+    assert min((bright > 0.8).mean(), (dark < 0.2).mean()) > 0.75
+    assert max((bright > 0.8).mean(), (dark < 0.2).mean()) > 0.99
+    assert (crossing > 0.8).all() or (crossing < 0.2).all()
+
+
 def test_a_line_that_another_one_hides_beside_the_hole_goes_on() -> None:
     offsets, x = np.abs(offsets_from(0.1)), np.mgrid[0:HEIGHT, 0:WIDTH][1]
     picture = 0.7 - 0.5 * smooth_step(3 - offsets)
@@ -187,7 +177,11 @@ def test_a_fill_that_lacks_no_detail_keeps_its_own_contours() -> None:
     picture = grainy(0.2 + 0.6 * smooth_step(offsets_from(0.3)))
     hole = disc(40)
     seen = without(picture, hole)
-    assert continue_contours(seen, hole, np.full((50, 60), 0.1, np.float32)) is None
+    assert continue_contours(seen, hole, np.full((50, 60), 0.05, np.float32)) is None
+    assert continue_contours(seen, hole, np.full((50, 60), 0.15, np.float32)) is not None, "a line is sure"
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    seen = without(grainy(0.3 + 0.5 * smooth_step(np.hypot(y - 220, x - 120) - 120)), hole)
+    assert continue_contours(seen, hole, np.full((50, 60), 0.15, np.float32)) is None
     assert continue_contours(seen, hole, np.full((50, 60), 0.4, np.float32)) is not None
 
 
