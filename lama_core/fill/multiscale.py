@@ -174,7 +174,7 @@ def _predict_at_scales(
         if repetition is not None:
             prediction = repetition.into(prediction, scales[-1])
             lacking = lacking * (1 - repetition.sure)
-        contours = continue_contours(colour, unknown, lacking.numpy(), patches, source=source)
+        contours = continue_contours(colour, unknown, prediction, lacking.numpy(), patches, source=source)
         if contours is not None:
             prediction = contours.into(prediction, unknown)
         patched = patch_fill(

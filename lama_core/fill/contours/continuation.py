@@ -10,10 +10,10 @@ import torch
 from lama_core.fill.common.progress import Progress
 from lama_core.fill.common.pyramid import downsample_mask
 from lama_core.fill.common.sampling import Reals, sample
-from lama_core.fill.contours.ends import LONGEST, find_ends
-from lama_core.fill.contours.gradients import Gradients
+from lama_core.fill.contours.ends import LONGEST, ContourEnds, find_ends, left_of
+from lama_core.fill.contours.gradients import Gradients, edge_of
 from lama_core.fill.contours.lines import find_lines
-from lama_core.fill.contours.pairing import pair_ends
+from lama_core.fill.contours.pairing import Connection, pair_ends
 from lama_core.fill.contours.strips import paint_strips
 from lama_core.image.mask_ops import distance_to
 from lama_core.image.pixels import Floats, Mask
@@ -24,6 +24,11 @@ UNWATCHED = Progress()
 LEAST_LACKING, LEAST_LACKING_LINES = 0.2, 0.1
 """Where a fill lacks less of the picture's detail than this share, its own contours are kept; the latter of
 those that go on as one straight line, which are sure."""
+
+THERE = 0.7
+LIKE, ALONG = 0.5, 0.9
+"""A fill has such a line already where so much of it is there: with this share of its strength, and with this
+cosine between the directions."""
 
 SIDE = 640
 """The longest side at which contours are looked for, pixels."""
@@ -71,6 +76,7 @@ class Contours:
 def continue_contours(
     colour: Floats,
     unknown: Mask,
+    fill: Floats | None = None,
     lacking: Floats | None = None,
     progress: Progress = UNWATCHED,
     *,
@@ -81,7 +87,9 @@ def continue_contours(
     Args:
         colour: (3, H, W) float32 in 0..1.
         unknown: (H, W), True in the hole.
-        lacking: (h, w) float32 of any size, which share of the picture's detail a fill lacks; contours are
+        fill: (3, H, W) float32, what is in the hole by now; straight lines that it shows are left as they are.
+            None: nothing is.
+        lacking: (h, w) float32 of any size, which share of the picture's detail the fill lacks; contours are
             drawn only where that is much. None: everywhere.
         progress: asked between steps whether to go on.
         source: (H, W), True where the picture may be copied from: contours come from there alone. None:
@@ -108,6 +116,12 @@ def continue_contours(
     ends = find_ends(shown.numpy(), small, distance, gradients, before)
     if ends is None:
         return None
+    if fill is not None and joined:
+        painted = torch.from_numpy(fill)[None]
+        for _ in range(factor.bit_length() - 1):
+            painted = downsample2(painted)
+        theirs = Gradients.of(torch.where(hole > 0, painted, image)[0])
+        joined = [one for one in joined if not _is_drawn(one, ends, theirs)]
     connections = pair_ends(ends, joined, small, distance, gradients)
     if lacking is not None:
         scale = np.array(lacking.shape) / np.array(small.shape)
@@ -127,6 +141,16 @@ def continue_contours(
         return None
     picture, cover = paint_strips(colour, unknown, ends, connections, factor, progress)
     return Contours(picture=picture, cover=cover)
+
+
+def _is_drawn(connection: Connection, ends: ContourEnds, gradients: Gradients) -> bool:
+    """Whether a straight line is in a picture of these gradients."""
+    direction = connection.curve[-1] - connection.curve[0]
+    normal = left_of(direction / max(float(np.linalg.norm(direction)), 1e-6))
+    tried = connection.curve[:, None] + np.array((-1, 0, 1), np.float32)[None, :, None] * normal
+    strength, across = edge_of(*gradients.at(tried))
+    like = strength >= LIKE * ends.strengths[list(connection.ends)].min()
+    return bool((like & (np.abs(across @ normal) >= ALONG)).any(axis=1).mean() >= THERE)
 
 
 def _is_inside(path: Reals, source: Mask, factor: int) -> bool:

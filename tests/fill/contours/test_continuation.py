@@ -177,12 +177,14 @@ def test_a_fill_that_lacks_no_detail_keeps_its_own_contours() -> None:
     picture = grainy(0.2 + 0.6 * smooth_step(offsets_from(0.3)))
     hole = disc(40)
     seen = without(picture, hole)
-    assert continue_contours(seen, hole, np.full((50, 60), 0.05, np.float32)) is None
-    assert continue_contours(seen, hole, np.full((50, 60), 0.15, np.float32)) is not None, "a line is sure"
+    assert continue_contours(seen, hole, lacking=np.full((50, 60), 0.05, np.float32)) is None
+    assert continue_contours(seen, hole, lacking=np.full((50, 60), 0.15, np.float32)) is not None, (
+        "a line is sure"
+    )
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     seen = without(grainy(0.3 + 0.5 * smooth_step(np.hypot(y - 220, x - 120) - 120)), hole)
-    assert continue_contours(seen, hole, np.full((50, 60), 0.15, np.float32)) is None
-    assert continue_contours(seen, hole, np.full((50, 60), 0.4, np.float32)) is not None
+    assert continue_contours(seen, hole, lacking=np.full((50, 60), 0.15, np.float32)) is None
+    assert continue_contours(seen, hole, lacking=np.full((50, 60), 0.4, np.float32)) is not None
 
 
 def test_cancelling_ends_it_at_every_step() -> None:
