@@ -87,8 +87,8 @@ def continue_contours(
     Args:
         colour: (3, H, W) float32 in 0..1.
         unknown: (H, W), True in the hole.
-        fill: (3, H, W) float32, what is in the hole by now; straight lines that it shows are left as they are.
-            None: nothing is.
+        fill: (3, H, W) float32, what is in the hole by now; straight lines that it shows are left as they
+            are. None: nothing is.
         lacking: (h, w) float32 of any size, which share of the picture's detail the fill lacks; contours are
             drawn only where that is much. None: everywhere.
         progress: asked between steps whether to go on.

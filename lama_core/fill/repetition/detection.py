@@ -127,7 +127,7 @@ class _Pairs:
         found = self._counted(vanishing)
         if found is None:
             return -np.inf
-        _, bins, counts = found
+        *_, bins, counts = found
         least = max(MIN_COUNT, MIN_SHARE * len(self.first))
         share = np.count_nonzero(counts[bins[:, 0] + 1, bins[:, 1] + 1] >= least) / len(self.first)
         return share - TILT_COST * float(np.linalg.norm(vanishing))
@@ -142,8 +142,7 @@ class _Pairs:
         found = self._counted(vanishing)
         if found is None:
             return -np.inf, vanishing, np.empty((0, 2))
-        steps, bins, counts = found
-        turned = self._turned(vanishing)[:, None]
+        steps, turned, bins, counts = found
         begin = np.where(turned, self.second, self.first)
         end = np.where(turned, self.first, self.second)
         left = np.ones(len(steps), np.bool_)
@@ -164,21 +163,21 @@ class _Pairs:
         worth = share - TILT_COST * float(np.linalg.norm(vanishing))
         return worth, vanishing, np.array(explaining).reshape(-1, 2)
 
-    def _turned(self, vanishing: Reals) -> NDArray[np.bool_]:
-        """(N,): which pairs are turned round, so that each step has one of two opposite directions."""
-        steps = rectified(self.second, vanishing) - rectified(self.first, vanishing)
-        return np.asarray((steps[:, 0] < 0) | ((steps[:, 0] == 0) & (steps[:, 1] < 0)))
+    def _counted(
+        self, vanishing: Reals
+    ) -> tuple[Reals, NDArray[np.bool_], NDArray[np.intp], NDArray[np.int64]] | None:
+        """Count the steps with a vanishing line.
 
-    def _counted(self, vanishing: Reals) -> tuple[Reals, NDArray[np.intp], NDArray[np.int64]] | None:
-        """The steps, (N, 2), their bins, and how many steps are in each bin and those around it.
-
-        Counts have one bin more on every side. None where the line is too near.
+        Returns:
+            The steps, (N, 2); which of them are turned round, so that each has one of two opposite
+            directions, (N, 1); their bins, (N, 2); and how many steps are in each bin and those around it.
+            Counts have one bin more on every side. None where the line is too near.
         """
-        nearest = min(depths(self.first, vanishing).min(), depths(self.second, vanishing).min())
-        if nearest < MIN_DEPTH:
+        if min(depths(places, vanishing).min() for places in (self.first, self.second)) < MIN_DEPTH:
             return None
         steps = rectified(self.second, vanishing) - rectified(self.first, vanishing)
-        steps = np.where(self._turned(vanishing)[:, None], -steps, steps)
+        turned = ((steps[:, 0] < 0) | ((steps[:, 0] == 0) & (steps[:, 1] < 0)))[:, None]
+        steps = np.where(turned, -steps, steps)
         bins = ((steps - steps.min(axis=0)) * (self.frame.side / BIN)).astype(np.intp)
         rows, columns = (int(most) + 3 for most in bins.max(axis=0))
         if rows * columns > MAX_BINS:
@@ -191,4 +190,4 @@ class _Pairs:
         several = counts.copy()
         several[:, 1:] += counts[:, :-1]
         several[:, :-1] += counts[:, 1:]
-        return steps, bins, several
+        return steps, turned, bins, several

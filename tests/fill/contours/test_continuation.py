@@ -187,6 +187,17 @@ def test_a_fill_that_lacks_no_detail_keeps_its_own_contours() -> None:
     assert continue_contours(seen, hole, lacking=np.full((50, 60), 0.4, np.float32)) is not None
 
 
+def test_a_straight_line_that_a_fill_has_already_is_left_as_it_is() -> None:
+    picture = grainy(0.2 + 0.6 * smooth_step(offsets_from(0.3)))
+    hole = disc(40)
+    seen, lacking = without(picture, hole), np.full((50, 60), 0.15, np.float32)
+    assert continue_contours(seen, hole, picture, lacking) is None
+    soft = grainy(0.2 + 0.6 * smooth_step(offsets_from(0.3) / 15))
+    bent = grainy(0.2 + 0.6 * smooth_step(offsets_from(0.9)))
+    for fill in (soft, bent):
+        assert continue_contours(seen, hole, np.where(hole, fill, picture), lacking) is not None
+
+
 def test_cancelling_ends_it_at_every_step() -> None:
     picture = grainy(0.7 - 0.5 * smooth_step(3 - np.abs(offsets_from(0.5))))
     hole = disc(40)
