@@ -65,7 +65,9 @@ NEAR /= NEAR.sum()
 
 BESIDE = (slice(WIDEST - 6, WIDEST), slice(WIDEST + 1, WIDEST + 7))
 LINE = 4
-"""Where the two sides of a contour are in a profile; and a line at it is at most so wide, pixels."""
+PROFILED = 20
+"""Where the two sides of a contour are in a profile; and a line at it is at most so wide, pixels;
+profiles are the means of so many."""
 
 FITTED = 36
 """Of a contour so many pixels tell where it goes on into the hole."""
@@ -294,13 +296,16 @@ def _fitted(
     unseen = np.linalg.norm(paths[:, 0] - places, axis=-1).round().astype(np.intp)
     if start == NEAREST:
         unseen[:] = 0
+    lengths = np.minimum(lengths + unseen, LONGEST + 1)
+    number, hidden = np.arange(LONGEST + 1), unseen[:, None]
     ends, distinct = described(
         image,
         distance,
+        (number < lengths[:, None] + 3) & (number >= hidden) & (number < hidden + PROFILED),
         places=places,
         directions=directions,
         paths=full,
-        lengths=np.minimum(lengths + unseen, LONGEST + 1),
+        lengths=lengths,
         strengths=strengths,
         unseen=unseen,
     )
@@ -310,6 +315,7 @@ def _fitted(
 def described(
     image: Floats,
     distance: Floats,
+    seen: Mask,
     *,
     places: Reals,
     directions: Reals,
@@ -323,12 +329,13 @@ def described(
     Args:
         image: (3, H, W) float32 in 0..1, smooth in the hole.
         distance: (H, W), from the hole, pixels.
+        seen: (N, `LONGEST` + 1), at which places of the paths the colours are to be taken.
         places, directions, paths, lengths, strengths, unseen: as of `ContourEnds`.
 
     Returns:
         N of them; and (N,), which have more contrast than colours change along them.
     """
-    profiles, known, spread = _profiles(image, distance, paths, lengths, unseen)
+    profiles, known, spread = _profiles(image, distance, paths, seen)
     left, right = (profiles[:, part].mean(axis=1) for part in BESIDE)
     middle = profiles[:, WIDEST - LINE : WIDEST + LINE + 1]
     # The sides of a line may be alike, but not like its middle.
@@ -397,30 +404,25 @@ def normals_of(paths: Reals) -> Reals:
     return left_of(inwards)
 
 
-def _profiles(
-    image: Floats, distance: Floats, paths: Reals, lengths: Places, unseen: Places
-) -> tuple[Reals, Reals, Reals]:
-    """Mean colours across contours; the first `unseen` pixels of a path do not count.
+def _profiles(image: Floats, distance: Floats, paths: Reals, seen: Mask) -> tuple[Reals, Reals, Reals]:
+    """Mean colours across contours, at those places of the paths where they are seen.
 
     Returns:
         (N, 2 `WIDEST` + 1, 3); (N, 2 `WIDEST` + 1), the share of them that is known; and (N,), how far
         single ones are from the mean.
     """
     steps = np.arange(-WIDEST, WIDEST + 1, dtype=np.float32)
-    number = np.arange(paths.shape[1])
-    part = slice(2, 20 + int(unseen.max(initial=0)))
-    hidden = unseen[:, None]
+    part = slice(2, 3 + int(np.flatnonzero(seen.any(axis=0)).max(initial=PROFILED)))
     # From the left to the right of who looks into the hole.
     tried = paths[:, part, None] - steps[None, None, :, None] * normals_of(paths)[:, part, None]
     colours = sample(image, tried)
-    counted = (number[part] < lengths[:, None] + 3) & (number[part] >= hidden) & (number[part] < hidden + 20)
-    weight = counted[..., None] & (sample(distance[None], tried)[0] >= 0.5)
+    weight = seen[:, part, None] & (sample(distance[None], tried)[0] >= 0.5)
     weight = weight.astype(np.float32) + 1e-4
     total = weight.sum(axis=1)
     mean = (colours * weight).sum(axis=2) / total
     square = (np.square(colours - mean[:, :, None]) * weight).sum(axis=2) / total
     return (
         np.moveaxis(mean, 0, -1),
-        total / min(weight.shape[1], 18),
+        total / (PROFILED - 2),
         np.sqrt((square.mean(axis=0) * NEAR).sum(axis=-1)),
     )

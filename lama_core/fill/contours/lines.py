@@ -18,6 +18,7 @@ from lama_core.fill.contours.ends import (
     LEAST_STRENGTH,
     LONGEST,
     NEAREST,
+    PROFILED,
     ContourEnds,
     Places,
     described,
@@ -95,19 +96,17 @@ class _Crossing:
         ends: (2, 2), where it enters and leaves the hole.
         direction: (2,), from the first to the second.
         colours: (3,), how they change across it.
-        unseen: (2,), how far from either end it is first seen, pixels.
-        lengths: (2,), how far it is seen from there, pixels.
+        seen: (2, `LONGEST` + 1), how far from either end it is seen, pixels.
         strength: derivative across it where it is weaker.
-        seen: on how many pixels it is seen, on the side where it is fewer.
+        pixels: on how many it is seen, on the side where it is fewer.
     """
 
     ends: Reals
     direction: Reals
     colours: Reals
-    unseen: Places
-    lengths: Places
+    seen: Mask
     strength: float
-    seen: int
+    pixels: int
 
 
 def find_lines(
@@ -130,7 +129,7 @@ def find_lines(
         for crossing in _crossings(edges, angle, offset, unknown):
             if not any(_is_same(crossing, before) for before in crossings):
                 crossings.append(crossing)
-    crossings = sorted(crossings, key=lambda one: -one.seen)[:MOST_CONNECTIONS]
+    crossings = sorted(crossings, key=lambda one: -one.pixels)[:MOST_CONNECTIONS]
     return _joined(crossings, image, distance) if crossings else None
 
 
@@ -243,8 +242,13 @@ def _parts(
             continue
         # What is known beyond another part of the hole counts as well.
         before, behind = known[begin] - known[at], known[at] - known[begin]
-        first = _seen(edges, mine[at < begin], before[at < begin], beside[at < begin], normal)
-        last = _seen(edges, mine[at >= end], behind[at >= end], beside[at >= end], normal)
+        first, last = (
+            _seen(edges, mine[where], known_between[where], away[where], beside[where], normal)
+            for known_between, away, where in (
+                (before, begin - at, at < begin),
+                (behind, at - end + 1, at >= end),
+            )
+        )
         if first is None or last is None:
             continue
         strengths = [float(np.linalg.norm(side.colours)) for side in (first, last)]
@@ -257,10 +261,9 @@ def _parts(
                 ends=places[[begin, end - 1]],
                 direction=left_of(normal),
                 colours=first.colours + last.colours,
-                unseen=np.array((first.nearest, last.nearest)),
-                lengths=np.array((first.farthest, last.farthest)),
+                seen=np.stack((first.where, last.where)),
                 strength=min(strengths),
-                seen=min(first.pixels, last.pixels),
+                pixels=min(first.pixels, last.pixels),
             )
         )
     return parts
@@ -271,30 +274,37 @@ class _Side(NamedTuple):
 
     colours: Floats
     """(3,), the mean derivative of the colours across it."""
-    nearest: int
-    farthest: int
-    """How far from the hole it is, pixels."""
+    where: Mask
+    """(`LONGEST` + 1,), how far from the hole it is, pixels."""
     pixels: int
     """On how many it is seen."""
 
 
-def _seen(edges: _Edges, mine: Places, away: Places, beside: Reals, normal: Reals) -> _Side | None:
-    """What is seen of a line on one side of the hole, if that is enough: arguments as of `_parts`."""
-    near = away <= SEEN_WITHIN
-    pixels = np.unique(away[near])
+def _seen(
+    edges: _Edges, mine: Places, known_between: Places, away: Places, beside: Reals, normal: Reals
+) -> _Side | None:
+    """What is seen of a line on one side of the hole, if that is enough.
+
+    Args:
+        edges: all edges.
+        mine: (N,), which of them are the line's.
+        known_between, away: (N,), how many known pixels, and how many in all, are between them and the hole.
+        beside: (N,), how far they are from the line, pixels.
+        normal: of the line.
+    """
+    near = known_between <= SEEN_WITHIN
+    pixels = np.unique(known_between[near])
     if len(pixels) < LEAST_SEEN:
         return None
-    further = away[near] > np.median(pixels)
+    further = known_between[near] > np.median(pixels)
     if max(abs(float(beside[near][half].mean())) for half in (further, ~further)) > BESIDE:
         return None
+    where = np.zeros(LONGEST + 1, np.bool_)
+    where[away[near & (away <= LONGEST)]] = True
+    if where.sum() < LEAST_SEEN // 2:
+        return None
     down, across = edges.down[:, mine[near]].mean(axis=1), edges.across[:, mine[near]].mean(axis=1)
-    first = int(pixels[0])
-    return _Side(
-        colours=down * normal[0] + across * normal[1],
-        nearest=0 if first <= NEAREST + 1 else first,
-        farthest=min(int(pixels[-1]), LONGEST) + 1,
-        pixels=len(pixels),
-    )
+    return _Side(colours=down * normal[0] + across * normal[1], where=where, pixels=len(pixels))
 
 
 def _is_same(one: _Crossing, other: _Crossing) -> bool:
@@ -312,15 +322,18 @@ def _joined(
     inwards = np.concatenate([(one.direction, -one.direction) for one in crossings]).astype(np.float32)
     places = np.concatenate([one.ends for one in crossings]).astype(np.float32)
     back = np.arange(LONGEST + 1, dtype=np.float32)
+    seen = np.concatenate([one.seen for one in crossings])
+    nearest = seen.argmax(axis=1)
     ends, distinct = described(
         image,
         distance,
+        seen & (seen.cumsum(axis=1) <= PROFILED),
         places=places,
         directions=inwards,
         paths=places[:, None] - back[None, :, None] * inwards[:, None],
-        lengths=np.concatenate([one.lengths for one in crossings]),
+        lengths=LONGEST + 1 - seen[:, ::-1].argmax(axis=1),
         strengths=np.repeat([one.strength for one in crossings], 2),
-        unseen=np.concatenate([one.unseen for one in crossings]),
+        unseen=np.where(nearest <= NEAREST + 1, 0, nearest),
     )
     costs, alike = colour_costs(ends)
     kept = [
