@@ -19,7 +19,7 @@ from lama_core.research.evaluation.structures.scenes import make_scene
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 MODEL = "compact"
-SCENES = ("tiles-1", "railings-0", "facades-0", "bricks-1")
+SCENES = ("tiles-1", "railings-0", "facades-0", "bricks-1", "lines-2")
 """Rendered scenes that are shown too."""
 
 

@@ -171,10 +171,14 @@ def _predict_at_scales(
         matches = scaled_matches(scales, rng)
         repetition = None if matches is None else find_repetition(scales, matches, patches)
         lacking = lacking_detail(scales)[0]
+        repeated: Floats | None = None
         if repetition is not None:
             prediction = repetition.into(prediction, scales[-1])
             lacking = lacking * (1 - repetition.sure)
-        contours = continue_contours(colour, unknown, prediction, lacking.numpy(), patches, source=source)
+            repeated = repetition.sure.numpy()
+        contours = continue_contours(
+            colour, unknown, prediction, lacking.numpy(), repeated, patches, source=source
+        )
         if contours is not None:
             prediction = contours.into(prediction, unknown)
         patched = patch_fill(

@@ -21,9 +21,11 @@ from lama_core.model.prefill import downsample2, harmonic_fill
 
 UNWATCHED = Progress()
 
-LEAST_LACKING, LEAST_LACKING_LINES = 0.2, 0.1
-"""Where a fill lacks less of the picture's detail than this share, its own contours are kept; the latter of
-those that go on as one straight line, which are sure."""
+LEAST_LACKING = 0.2
+"""Where a fill lacks less of the picture's detail than this share, its own contours are kept."""
+
+REPEATS = 0.5
+"""Lines are not drawn where it is so sure what repeats there."""
 
 THERE = 0.7
 LIKE, ALONG = 0.5, 0.9
@@ -78,6 +80,7 @@ def continue_contours(
     unknown: Mask,
     fill: Floats | None = None,
     lacking: Floats | None = None,
+    repeated: Floats | None = None,
     progress: Progress = UNWATCHED,
     *,
     source: Mask | None = None,
@@ -89,8 +92,10 @@ def continue_contours(
         unknown: (H, W), True in the hole.
         fill: (3, H, W) float32, what is in the hole by now; straight lines that it shows are left as they
             are. None: nothing is.
-        lacking: (h, w) float32 of any size, which share of the picture's detail the fill lacks; contours are
-            drawn only where that is much. None: everywhere.
+        lacking: (h, w) float32 of any size, which share of the picture's detail the fill lacks; contours but
+            straight lines are drawn only where that is much. None: everywhere.
+        repeated: (h, w) float32 of any size, 0 to 1, how sure it is that the fill shows what repeats in the
+            picture; straight lines are drawn only where that is little. None: nothing repeats.
         progress: asked between steps whether to go on.
         source: (H, W), True where the picture may be copied from: contours come from there alone. None:
             wherever it is known.
@@ -122,14 +127,13 @@ def continue_contours(
             painted = downsample2(painted)
         theirs = Gradients.of(torch.where(hole > 0, painted, image)[0])
         joined = [one for one in joined if not _is_drawn(one, ends, theirs)]
+    if repeated is not None:
+        joined = [one for one in joined if _mean_along(one, repeated, small.shape) < REPEATS]
     connections = pair_ends(ends, joined, small, distance, gradients)
     if lacking is not None:
-        scale = np.array(lacking.shape) / np.array(small.shape)
-        connections = [
-            one
-            for number, one in enumerate(connections)
-            if sample(lacking[None], (one.curve + 0.5) * scale - 0.5).mean()
-            >= (LEAST_LACKING_LINES if number < len(joined) else LEAST_LACKING)
+        others = connections[len(joined) :]
+        connections[len(joined) :] = [
+            one for one in others if _mean_along(one, lacking, small.shape) >= LEAST_LACKING
         ]
     if source is not None:
         connections = [
@@ -141,6 +145,12 @@ def continue_contours(
         return None
     picture, cover = paint_strips(colour, unknown, ends, connections, factor, progress)
     return Contours(picture=picture, cover=cover)
+
+
+def _mean_along(connection: Connection, values: Floats, shape: tuple[int, ...]) -> float:
+    """The mean of (h, w), which is of any size, along a connection in a picture of this height and width."""
+    scale = np.array(values.shape) / np.array(shape)
+    return float(sample(values[None], (connection.curve + 0.5) * scale - 0.5).mean())
 
 
 def _is_drawn(connection: Connection, ends: ContourEnds, gradients: Gradients) -> bool:

@@ -16,7 +16,7 @@ Places = NDArray[np.intp]
 NEAREST = 4.0
 """Edges are looked for this far from the hole, pixels: nearer, gradients see what is in it."""
 
-STARTS = (NEAREST, 11.0, 18.0)
+STARTS = (NEAREST, 11.0)
 """Contours are found in rings so far from the hole, pixels: near it another line may lie over one."""
 
 RING = 1.5

@@ -52,6 +52,10 @@ LEAST_SEEN = 16
 SEEN_WITHIN = 72
 """A line is seen on so many pixels within so many beside the hole, at either side."""
 
+MOST_HIDDEN, LEAST_SHARE = 40, 0.55
+"""It is seen first so near to the hole, pixels, and from there on so much of it: windows above each other
+have edges on one line too, but that is no line."""
+
 BESIDE = 0.25
 """The middle of either half of what is seen on one side is so near to the line, pixels, or it is a curve."""
 
@@ -301,7 +305,10 @@ def _seen(
         return None
     where = np.zeros(LONGEST + 1, np.bool_)
     where[away[near & (away <= LONGEST)]] = True
-    if where.sum() < LEAST_SEEN // 2:
+    distances = np.flatnonzero(where)
+    if len(distances) < LEAST_SEEN // 2 or distances[0] > MOST_HIDDEN:
+        return None
+    if len(distances) < LEAST_SHARE * (distances[-1] - distances[0] + 1):
         return None
     down, across = edges.down[:, mine[near]].mean(axis=1), edges.across[:, mine[near]].mean(axis=1)
     return _Side(colours=down * normal[0] + across * normal[1], where=where, pixels=len(pixels))

@@ -174,28 +174,24 @@ def test_the_known_picture_is_never_changed() -> None:
 
 
 def test_a_fill_that_lacks_no_detail_keeps_its_own_contours() -> None:
-    picture = grainy(0.2 + 0.6 * smooth_step(offsets_from(0.3)))
-    hole = disc(40)
-    seen = without(picture, hole)
-    assert continue_contours(seen, hole, lacking=np.full((50, 60), 0.05, np.float32)) is None
-    assert continue_contours(seen, hole, lacking=np.full((50, 60), 0.15, np.float32)) is not None, (
-        "a line is sure"
-    )
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    hole = disc(30)
     seen = without(grainy(0.3 + 0.5 * smooth_step(np.hypot(y - 220, x - 120) - 120)), hole)
     assert continue_contours(seen, hole, lacking=np.full((50, 60), 0.15, np.float32)) is None
     assert continue_contours(seen, hole, lacking=np.full((50, 60), 0.4, np.float32)) is not None
 
 
-def test_a_straight_line_that_a_fill_has_already_is_left_as_it_is() -> None:
+def test_a_straight_line_is_left_as_it_is_where_a_fill_has_it_already_or_what_repeats() -> None:
     picture = grainy(0.2 + 0.6 * smooth_step(offsets_from(0.3)))
     hole = disc(40)
-    seen, lacking = without(picture, hole), np.full((50, 60), 0.15, np.float32)
-    assert continue_contours(seen, hole, picture, lacking) is None
+    seen, none = without(picture, hole), np.zeros((50, 60), np.float32)
+    assert continue_contours(seen, hole, picture, none) is None
     soft = grainy(0.2 + 0.6 * smooth_step(offsets_from(0.3) / 15))
     bent = grainy(0.2 + 0.6 * smooth_step(offsets_from(0.9)))
     for fill in (soft, bent):
-        assert continue_contours(seen, hole, np.where(hole, fill, picture), lacking) is not None
+        filled = np.where(hole, fill, picture)
+        assert continue_contours(seen, hole, filled, none, none + np.float32(0.3)) is not None
+        assert continue_contours(seen, hole, filled, none, none + np.float32(0.8)) is None
 
 
 def test_cancelling_ends_it_at_every_step() -> None:
